@@ -1,0 +1,1 @@
+//! Questions asked of traces: text, statistics; pure, no terminal, no driver.

@@ -1,0 +1,3 @@
+//! The `cutape` command.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The trace on disk: rings, blocks, schema, writer, reader, recovery.
+
+pub mod ring;
