@@ -1,0 +1,1 @@
+//! Reading and editing the dynamic symbols of a library file.
