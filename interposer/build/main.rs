@@ -10,11 +10,13 @@ use std::fs;
 use std::path::Path;
 
 use cutape_cuda_api::Api;
-use cutape_trace_format::{Schema, schema.file};
+use cutape_trace_format::schema::{Schema, schema_file};
 
 fn main() {
     println!("cargo::rerun-if-changed=build");
     println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libcuda.so.1");
+    // Our own references to exported functions mean ours, whoever else exports the name.
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-Bsymbolic");
     // Threads may be inside a hook, and rings are mapped: the library stays once it is loaded.
     println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     let api = Api::get();

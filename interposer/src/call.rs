@@ -9,7 +9,7 @@ use cutape_trace_format::ring::{CallId, END_WIDE, Word0, kind};
 
 use crate::capture::{self, Gathered};
 use crate::clock;
-use crate::fork_page::fork_page;
+use crate::fork_page::{NOT_STARTED, fork_page};
 use crate::hook::{Hook, Place};
 use crate::recording;
 use crate::thread::ThreadState;
@@ -87,7 +87,7 @@ pub unsafe extern "sysv64" fn begin(frame: &mut Frame) -> Dispatch {
     // SAFETY: a thread's state is its own; `real` is set once the thread has a ring of this epoch.
     unsafe {
         let epoch = fork_page().epoch.load(Ordering::Relaxed);
-        if (*thread).epoch != epoch && !recording::enter(thread) {
+        if ((*thread).epoch != epoch || epoch == NOT_STARTED) && !recording::enter(thread) {
             return pass(frame);
         }
         if hook.elaborate {

@@ -3,7 +3,7 @@
 use std::arch::x86_64::{__cpuid, _rdtsc};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cutape_trace_format::AnchorReading;
+use cutape_trace_format::clock::AnchorReading;
 use cutape_trace_format::ring::Anchor;
 
 /// False until [`choose`] found a time stamp counter that runs at one rate on all cores.

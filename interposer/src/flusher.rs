@@ -8,7 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
 use crossbeam_channel::Receiver;
-use cutape_trace_format::{AnchorReading, CallsEncoder, ClockFit, RingSlice};
+use cutape_trace_format::clock::{AnchorReading, ClockFit};
+use cutape_trace_format::encoder::{CallsEncoder, RingSlice};
 
 use crate::clock;
 use crate::failure::Failure;
@@ -55,7 +56,7 @@ pub fn start(process: &'static Process, orders: Receiver<Control>, blocks: HeldF
         orders,
         blocks,
         rings: Vec::new(),
-        encoder: CallsEncoder::new(),
+        encoder: CallsEncoder::new().map_err(|error| Failure::Bug(error.to_string()))?,
         load_map: LoadMap::default(),
         previous: timebase.first,
         unit_ns: timebase.unit_ns,

@@ -12,7 +12,7 @@ use crate::process::Process;
 /// What is wiped in a child.
 #[repr(C)]
 pub struct ForkPage {
-    /// Number of the recording that is going on in this process; 0 before the first call, [`OFF`] once recording was turned off.
+    /// Number of the recording that is going on in this process; [`NOT_STARTED`] before the first call, [`OFF`] once recording was turned off.
     pub epoch: AtomicU64,
     /// The recording's state; null before the first call.
     pub process: AtomicPtr<Process>,
@@ -22,6 +22,8 @@ pub struct ForkPage {
     pub starting_thread: AtomicU32,
 }
 
+/// Value of [`ForkPage::epoch`] before the first call, in a forked child as well as in a new process.
+pub const NOT_STARTED: u64 = 0;
 /// Value of [`ForkPage::epoch`] that no thread's state ever has: all calls take the slow path and pass unrecorded.
 pub const OFF: u64 = u64::MAX;
 

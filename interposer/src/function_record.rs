@@ -1,7 +1,7 @@
 //! The record that names a function which the table doesn't know.
 
 use crate::call::Record;
-use crate::fork_page::fork_page;
+use crate::fork_page::{NOT_STARTED, fork_page};
 use crate::recording;
 use crate::thread::ThreadState;
 use cutape_trace_format::ring::{Word0, kind};
@@ -17,7 +17,8 @@ pub fn write(id: u32, name: &[u8]) {
     let thread = ThreadState::current();
     // SAFETY: the state is the calling thread's; exactly the reserved words are written.
     unsafe {
-        if (*thread).epoch != fork_page().epoch.load(Ordering::Relaxed) && !recording::enter(thread) {
+        let epoch = fork_page().epoch.load(Ordering::Relaxed);
+        if ((*thread).epoch != epoch || epoch == NOT_STARTED) && !recording::enter(thread) {
             return;
         }
         if let Some(mut record) = Record::reserve(thread, words) {

@@ -19,9 +19,11 @@ macro_rules! stub {
         #[allow(non_snake_case, missing_docs)]
         $visibility unsafe extern "C" fn $name() {
             naked_asm!(
+                ".cfi_startproc",
                 "endbr64",
                 "lea r11, [rip + {hooks} + {offset}]",
                 "jmp {trampoline}",
+                ".cfi_endproc",
                 hooks = sym $table,
                 offset = const $index * HOOK_BYTES,
                 trampoline = sym $trampoline,

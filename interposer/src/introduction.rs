@@ -7,7 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use cutape_trace_format::{AnchorReading, Process, file_header};
+use cutape_trace_format::block::file_header;
+use cutape_trace_format::clock::AnchorReading;
+use cutape_trace_format::metadata::Process;
 
 use crate::clock;
 use crate::failure::Failure;

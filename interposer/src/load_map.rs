@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::fs;
 
-use cutape_trace_format::{Libraries, Library};
+use cutape_trace_format::metadata::{Libraries, Library};
 
 use crate::clock;
 

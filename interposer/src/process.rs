@@ -114,7 +114,8 @@ impl Process {
     /// # Errors
     /// No ring can be made.
     pub fn attach(&'static self, thread: &mut ThreadState) -> Result<bool, Failure> {
-        let ring = match self.rings().free.pop() {
+        let free = self.rings().free.pop();
+        let ring = match free {
             Some(ring) => ring,
             None => self.add_ring(FIRST_CAPACITY)?,
         };

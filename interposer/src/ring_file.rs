@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use cutape_trace_format::ring::{FILE_MAGIC, FileHeader, HEADER_BYTES, RING_MAGIC, RING_VERSION, RingHeader};
 
-use cutape_trace_format::AnchorReading;
+use cutape_trace_format::clock::AnchorReading;
 
 use crate::clock;
 use crate::failure::Failure;

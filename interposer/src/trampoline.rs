@@ -26,6 +26,7 @@ macro_rules! trampoline {
         #[unsafe(naked)]
         pub unsafe extern "C" fn $name() {
             naked_asm!(
+                ".cfi_startproc",
                 "push rbp",
                 ".cfi_def_cfa_offset 16",
                 ".cfi_offset rbp, -16",
@@ -86,6 +87,7 @@ macro_rules! trampoline {
                 "leave",
                 ".cfi_def_cfa rsp, 8",
                 "jmp r11",
+                ".cfi_endproc",
                 frame = const FRAME_BYTES,
                 vectors = const VECTOR_BYTES,
                 regs = const offset_of!(Frame, registers),
