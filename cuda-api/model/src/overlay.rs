@@ -228,8 +228,8 @@ fn check_applied(patterns: &Patterns<'_>, what: &str) -> Result<(), Problem> {
     }
 }
 
-/// Gives an integer (or the integer behind a pointer) the name of a type of the same size. Returns the wider twin of a 4-byte
-/// enumeration where an 8-byte integer carries it.
+/// Gives an integer (or what is behind a pointer: an integer, or void) the name of a type of the same size. Returns the wider twin
+/// of a 4-byte enumeration where an 8-byte integer carries it.
 fn retype(
     param: &mut Param,
     name: &str,
@@ -242,6 +242,11 @@ fn retype(
         Type::Pointer { to, .. } => to.as_mut(),
         value => value,
     };
+    // Bytes of no type become what the call is known to put there.
+    if *old == Type::Void {
+        *old = Type::Named(name.to_owned());
+        return Ok(None);
+    }
     let Some(bytes) = integer_bytes(old, types) else {
         return Err(Problem::new(
             format!("an integer, or a pointer to one, for {who}"),
