@@ -5,6 +5,7 @@ use crate::block::{BlockBuilder, BuildError, Kind, Label};
 use crate::calls_block::{BlobTable, CallsWriter, Covered, GroupColumns, RowColumns, Source};
 use crate::clock::ClockFit;
 use crate::encoder_news::News;
+use crate::prefetch::prefetch;
 use crate::record::{self, Begin, Captures, End, Record, RecordProblem};
 use crate::ring::{CallId, Word0, kind};
 
@@ -201,6 +202,7 @@ impl CallsEncoder {
         let mut at = 0;
         let mut result = Ok(());
         while at < slice.bytes.len() {
+            prefetch(slice.bytes, at + 1024);
             let (first, record) = match record::split(&slice.bytes[at..]) {
                 Ok(split) => split,
                 Err(problem) => {
@@ -475,6 +477,12 @@ fn fill_group(columns: &mut GroupColumns, blobs: &mut BlobTable, group: &Group, 
     columns.args.iter_mut().for_each(|column| column.resize(rows.len(), 0));
     for (place, &number) in rows.iter().enumerate() {
         let row = &batch.rows[number as usize];
+        if let Some(&ahead) = rows.get(place + 8) {
+            let ahead = &batch.rows[ahead as usize];
+            let bytes = input.slices[usize::from(ahead.begin_slice)].bytes;
+            prefetch(bytes, ahead.begin_at as usize);
+            prefetch(bytes, ahead.begin_at as usize + 64);
+        }
         let (caller, args, captures) = begin_parts(&input.slices[usize::from(row.begin_slice)], row.begin_at, group.args);
         columns.caller[place] = caller;
         columns.duration[place] = row.duration;
