@@ -5,8 +5,9 @@ use crate::block::{BlockBuilder, BuildError, Kind, Label};
 use crate::calls_block::{BlobTable, CallsWriter, Covered, GroupColumns, RowColumns, Source};
 use crate::clock::ClockFit;
 use crate::encoder_news::News;
-use crate::record::{self, Begin, End, Record, RecordProblem};
-use crate::ring::CallId;
+use crate::prefetch::prefetch;
+use crate::record::{self, Begin, Captures, End, Record, RecordProblem};
+use crate::ring::{CallId, Word0, kind};
 
 /// Rows of a Calls block; smaller blocks compress worse, larger ones hardly better.
 const ROWS: usize = 8192;
@@ -19,7 +20,10 @@ const ROWS_WORTH_A_BLOCK: usize = 2048;
 const CLOCK_SLACK_NS: u64 = 1_000;
 /// Groups of a block are found by number in a table; a function called with another number of argument words is another group.
 const NO_GROUP: u32 = u32::MAX;
+/// In place of the offset of an END record: there is none yet, or one without captures, which need not be looked at again. Rings are
+/// far smaller than these offsets.
 const NOT_RETURNED: u32 = u32::MAX;
+const NO_CAPTURES: u32 = u32::MAX - 1;
 
 /// Complete records of one ring, one after the other (a flusher maps its rings twice in a row, so they never wrap).
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +96,8 @@ struct Batch {
 #[derive(Clone, Copy)]
 struct Row {
     begin: u64,
+    duration: u64,
+    returned: u64,
     thread: u32,
     group: u32,
     begin_slice: u16,
@@ -196,49 +202,61 @@ impl CallsEncoder {
         let mut at = 0;
         let mut result = Ok(());
         while at < slice.bytes.len() {
-            let (record, length) = match record::read(&slice.bytes[at..]) {
-                Ok(read) => read,
+            prefetch(slice.bytes, at + 1024);
+            let (first, record) = match record::split(&slice.bytes[at..]) {
+                Ok(split) => split,
                 Err(problem) => {
                     result = Err(bad_record(&slice, at, problem));
                     break;
                 }
             };
-            match record {
-                Record::Begin(begin) => {
+            let taken = match first.kind() {
+                kind::BEGIN => {
                     if self.batch.rows.len() >= ROWS || self.batch.record_bytes + at - covered_from >= RECORD_BYTES {
                         self.batch.cover(&slice, covered_from, at);
                         covered_from = at;
                         self.emit(input, out, done)?;
                     }
-                    let Some(thread) = state.thread else {
-                        result = Err(bad_record(&slice, at, RecordProblem::NoThread));
-                        break;
-                    };
-                    let group = self.group(&begin);
-                    let begin_at = monotone(input.clock, begin.ticks, &mut state.last_begin);
-                    self.batch.begin(CallId::new(slice.ring, slice.from + at as u64), Row {
-                        begin: begin_at,
-                        thread,
-                        group,
-                        begin_slice: number as u16,
-                        end_slice: 0,
-                        begin_at: at as u32,
-                        end_at: NOT_RETURNED,
-                    });
+                    Begin::read(first, record).and_then(|begin| self.begin(input, (number, at), &begin, &mut state))
                 }
-                Record::End(end) => self.batch.end(&end, number, at, input.clock),
-                Record::Thread { tid, ticks, ordinal, name } => {
-                    state.thread = Some(ordinal);
-                    let begin_ns = input.clock.units(ticks) * u64::from(input.clock.unit_ns());
-                    self.batch.news.thread(slice.ring, (ordinal, tid), begin_ns, name);
-                }
-                Record::Function { id, name } => self.batch.news.function(id, name),
+                kind::END => End::read(first, record).map(|end| self.batch.end(&end, number, at, input.clock)),
+                _ => Record::read(first, record).map(|record| self.batch.news_of(slice.ring, &record, &mut state, input)),
+            };
+            if let Err(problem) = taken {
+                result = Err(bad_record(&slice, at, problem));
+                break;
             }
-            at += length;
+            at += record.len();
         }
         self.batch.cover(&slice, covered_from, at);
         *self.ring(slice.ring) = state;
         result
+    }
+
+    /// Takes in a call that enters. `place` is slice number and offset.
+    #[inline]
+    fn begin(
+        &mut self,
+        input: Input<'_>,
+        place: (usize, usize),
+        begin: &Begin<'_>,
+        state: &mut RingState,
+    ) -> Result<(), RecordProblem> {
+        let thread = state.thread.ok_or(RecordProblem::NoThread)?;
+        let slice = &input.slices[place.0];
+        let row = Row {
+            begin: monotone(input.clock, begin.ticks, &mut state.last_begin),
+            duration: 0,
+            returned: 0,
+            thread,
+            group: self.group(begin),
+            begin_slice: place.0 as u16,
+            end_slice: 0,
+            begin_at: place.1 as u32,
+            end_at: NOT_RETURNED,
+        };
+        self.batch.begin(CallId::new(slice.ring, slice.from + place.1 as u64), row);
+        Ok(())
     }
 
     /// The batch's group for a call, made if this is its first.
@@ -320,9 +338,25 @@ impl Batch {
             return;
         };
         let row = &mut self.rows[self.stack[place].1 as usize];
+        row.duration = clock.units(end.ticks).saturating_sub(row.begin);
+        row.returned = end.returned;
         row.end_slice = slice as u16;
-        row.end_at = at as u32;
+        row.end_at = if end.captures.is_empty() { NO_CAPTURES } else { at as u32 };
         self.stack.truncate(place);
+    }
+
+    /// Takes in a record that is not of a call.
+    #[cold]
+    fn news_of(&mut self, ring: u16, record: &Record<'_>, state: &mut RingState, input: Input<'_>) {
+        match *record {
+            Record::Thread { tid, ticks, ordinal, name } => {
+                state.thread = Some(ordinal);
+                let since_ns = input.clock.units(ticks) * u64::from(input.clock.unit_ns());
+                self.news.thread(ring, (ordinal, tid), since_ns, name);
+            }
+            Record::Function { id, name } => self.news.function(id, name),
+            Record::Begin(_) | Record::End(_) => {}
+        }
     }
 
     fn cover(&mut self, slice: &RingSlice<'_>, from: usize, to: usize) {
@@ -443,29 +477,44 @@ fn fill_group(columns: &mut GroupColumns, blobs: &mut BlobTable, group: &Group, 
     columns.args.iter_mut().for_each(|column| column.resize(rows.len(), 0));
     for (place, &number) in rows.iter().enumerate() {
         let row = &batch.rows[number as usize];
-        // Both records were read without a problem when they were taken into the batch.
-        let Ok((Record::Begin(begin), _)) =
-            record::read(&input.slices[usize::from(row.begin_slice)].bytes[row.begin_at as usize..])
-        else {
-            continue;
-        };
-        columns.caller[place] = begin.caller;
-        for (column, arg) in columns.args.iter_mut().zip(begin.args.chunks_exact(8)) {
+        if let Some(&ahead) = rows.get(place + 8) {
+            let ahead = &batch.rows[ahead as usize];
+            let bytes = input.slices[usize::from(ahead.begin_slice)].bytes;
+            prefetch(bytes, ahead.begin_at as usize);
+            prefetch(bytes, ahead.begin_at as usize + 64);
+        }
+        let (caller, args, captures) = begin_parts(&input.slices[usize::from(row.begin_slice)], row.begin_at, group.args);
+        columns.caller[place] = caller;
+        columns.duration[place] = row.duration;
+        columns.returned[place] = row.returned;
+        for (column, arg) in columns.args.iter_mut().zip(args.chunks_exact(8)) {
             column[place] = record::word(arg, 0);
         }
-        for capture in begin.captures {
+        for capture in captures {
             columns.capture(place, &capture, blobs);
         }
-        if row.end_at == NOT_RETURNED {
-            continue;
-        }
-        let end_bytes = &input.slices[usize::from(row.end_slice)].bytes[row.end_at as usize..];
-        if let Ok((Record::End(end), _)) = record::read(end_bytes) {
-            columns.duration[place] = input.clock.units(end.ticks).saturating_sub(row.begin);
-            columns.returned[place] = end.returned;
-            for capture in end.captures {
+        if row.end_at < NO_CAPTURES {
+            for capture in end_captures(&input.slices[usize::from(row.end_slice)], row.end_at) {
                 columns.capture(place, &capture, blobs);
             }
         }
+    }
+}
+
+/// Caller, argument words and captures of a BEGIN record that was read without a problem before.
+#[inline]
+fn begin_parts<'a>(slice: &RingSlice<'a>, at: u32, args: u8) -> (u64, &'a [u8], Captures<'a>) {
+    let bytes = &slice.bytes[at as usize..];
+    let record = &bytes[..Word0(record::word(bytes, 0)).words() * 8];
+    let (fixed, captures) = record.split_at(24 + usize::from(args) * 8);
+    (record::word(fixed, 16), &fixed[24..], Captures::known_good(captures))
+}
+
+/// Captures of an END record that was read without a problem before.
+fn end_captures<'a>(slice: &RingSlice<'a>, at: u32) -> Captures<'a> {
+    let bytes = &slice.bytes[at as usize..];
+    match record::read(bytes) {
+        Ok((Record::End(end), _)) => end.captures,
+        _ => Captures::known_good(&[]),
     }
 }

@@ -10,6 +10,7 @@ pub mod encoder;
 mod encoder_news;
 pub mod metadata;
 pub mod msgpack;
+mod prefetch;
 pub mod record;
 pub mod ring;
 pub mod sample;

@@ -128,6 +128,12 @@ impl<'a> Captures<'a> {
         Ok(Self(bytes))
     }
 
+    /// For bytes that were checked before. Bytes that were not end the iteration early.
+    #[inline]
+    pub(crate) fn known_good(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
     /// Whether there are none.
     #[inline]
     pub fn is_empty(&self) -> bool {
@@ -151,6 +157,9 @@ impl<'a> Iterator for Captures<'a> {
 
 #[inline]
 fn split_capture(bytes: &[u8]) -> Result<(Captured<'_>, &[u8]), RecordProblem> {
+    if bytes.len() < WORD {
+        return Err(RecordProblem::Capture { bytes: 0 });
+    }
     let header = word(bytes, 0);
     let length = header as u32;
     let cut = header & CAPTURE_CUT != 0;
@@ -176,32 +185,42 @@ pub(crate) fn word(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(raw)
 }
 
-/// Reads the record that starts `bytes`, and says how many bytes it takes.
-#[inline]
-pub fn read(bytes: &[u8]) -> Result<(Record<'_>, usize), RecordProblem> {
+/// Splits off the record that starts `bytes`: its first word, and all of it.
+#[inline(always)]
+pub fn split(bytes: &[u8]) -> Result<(Word0, &[u8]), RecordProblem> {
     if bytes.len() < WORD {
         return Err(RecordProblem::Length { words: 0, left: bytes.len() });
     }
     let first = Word0(word(bytes, 0));
     let words = first.words();
-    let length = words * WORD;
-    if words == 0 || length > bytes.len() {
-        return Err(RecordProblem::Length { words, left: bytes.len() });
+    match bytes.get(..words * WORD) {
+        Some(record) if words > 0 => Ok((first, record)),
+        _ => Err(RecordProblem::Length { words, left: bytes.len() }),
     }
-    let record = &bytes[..length];
-    let record = match first.kind() {
-        kind::BEGIN => Record::Begin(Begin::read(first, record)?),
-        kind::END => Record::End(End::read(first, record)?),
-        kind::THREAD => read_thread(first, record)?,
-        kind::FUNCTION => read_function(first, record)?,
-        other => return Err(RecordProblem::Kind(other)),
-    };
-    Ok((record, length))
+}
+
+/// Reads the record that starts `bytes`, and says how many bytes it takes.
+pub fn read(bytes: &[u8]) -> Result<(Record<'_>, usize), RecordProblem> {
+    let (first, record) = split(bytes)?;
+    Ok((Record::read(first, record)?, record.len()))
+}
+
+impl<'a> Record<'a> {
+    /// Reads a whole record that [`split`] split off.
+    pub fn read(first: Word0, record: &'a [u8]) -> Result<Self, RecordProblem> {
+        match first.kind() {
+            kind::BEGIN => Begin::read(first, record).map(Self::Begin),
+            kind::END => End::read(first, record).map(Self::End),
+            kind::THREAD => read_thread(first, record),
+            kind::FUNCTION => read_function(first, record),
+            other => Err(RecordProblem::Kind(other)),
+        }
+    }
 }
 
 impl<'a> Begin<'a> {
     /// Reads a whole BEGIN record whose length has been checked.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(first: Word0, record: &'a [u8]) -> Result<Self, RecordProblem> {
         let args_end = (3 + first.flags() as usize) * WORD;
         if record.len() < args_end {
@@ -222,7 +241,7 @@ impl<'a> Begin<'a> {
 
 impl<'a> End<'a> {
     /// Reads a whole END record whose length has been checked.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(first: Word0, record: &'a [u8]) -> Result<Self, RecordProblem> {
         let wide = first.flags() & END_WIDE != 0;
         let fixed = if wide { 4 * WORD } else { 3 * WORD };
