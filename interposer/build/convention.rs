@@ -70,9 +70,8 @@ fn class(api: &Api, ty: &Type) -> Class {
         Type::Named(name) => match &api.type_def(name).unwrap_or_else(|| panic!("type {name} is not in the table")).kind {
             TypeKind::Alias(target) => class(api, target),
             TypeKind::Struct(fields) | TypeKind::Union(fields) => {
-                let bytes = api.size_of(ty) as usize;
-                assert!(bytes > 0, "{name} is passed by value and its size is not known");
-                let words = bytes.div_ceil(8);
+                let bytes = api.size_of(ty).unwrap_or_else(|| panic!("{name} is passed by value and its size is not known"));
+                let words = bytes.div_ceil(8) as usize;
                 let has_float = fields.iter().any(|field| matches!(class(api, &field.ty), Class::Vector));
                 assert!(words > 2 || !has_float, "{name}, a small structure with floating-point fields passed by value, is not supported");
                 if words > 2 { Class::Memory { words } } else { Class::Integer { words } }

@@ -33,16 +33,20 @@ fn hook(api: &Api, id: usize, function: &Function, text: &mut String, details: &
     let ins = captures::list(api, function, &layout, Phase::In);
     let outs = captures::list(api, function, &layout, Phase::Out);
     let stack_words = if function.signature.is_some() { layout.stack_words } else { UNKNOWN_STACK_WORDS };
-    let elaborate = !ins.is_empty() || !layout.is_straight();
+    let placed = !layout.is_straight();
+    let wide_return = has_wide_return(api, function);
+    let needs_more = wide_return || after(&function.name) != "None";
+    let elaborate_begin = placed || !ins.is_empty();
+    let elaborate_end = needs_more || !outs.is_empty();
+    let small_outs = !needs_more && !outs.is_empty() && outs.iter().all(|capture| capture.is_small);
     line(text, format_args!(
-        "Hook {{ real: AtomicPtr::new(ptr::null_mut()), id: {id}, arg_words: {}, mode: {}, wide_return: {}, elaborate: {elaborate}, ins: &[{}], outs: &[{}], detail: &DETAIL_{id} }},",
+        "Hook {{ real: AtomicPtr::new(ptr::null_mut()), begin: Hook::begin_word({id}, {}), mode: {}, wide_return: {wide_return}, elaborate_begin: {elaborate_begin}, elaborate_end: {elaborate_end}, small_outs: {small_outs}, placed: {placed}, ins: &[{}], outs: &[{}], detail: &DETAIL_{id} }},",
         layout.places.len(),
         1 + stack_words.next_multiple_of(2),
-        has_wide_return(api, function),
-        ins.join(", "),
-        outs.join(", "),
+        captures::source(&ins),
+        captures::source(&outs),
     ));
-    let places: Vec<String> = if layout.is_straight() { Vec::new() } else { layout.places.iter().map(place).collect() };
+    let places: Vec<String> = if placed { layout.places.iter().map(place).collect() } else { Vec::new() };
     line(details, format_args!(
         "static DETAIL_{id}: Detail = Detail {{ name: c\"{}\", library: Library::{:?}, places: &[{}], after: {} }};",
         function.name,
@@ -56,7 +60,7 @@ fn dynamic_hooks(known: usize, text: &mut String) {
     line(text, format_args!("pub static DYNAMIC_HOOKS: [Hook; {DYNAMIC_HOOKS}] = ["));
     for index in 0..DYNAMIC_HOOKS {
         line(text, format_args!(
-            "Hook {{ real: AtomicPtr::new(ptr::null_mut()), id: {}, arg_words: {UNKNOWN_WORDS}, mode: {}, wide_return: false, elaborate: false, ins: &[], outs: &[], detail: &DYNAMIC_DETAIL }},",
+            "Hook {{ real: AtomicPtr::new(ptr::null_mut()), begin: Hook::begin_word({}, {UNKNOWN_WORDS}), mode: {}, wide_return: false, elaborate_begin: false, elaborate_end: false, small_outs: false, placed: false, ins: &[], outs: &[], detail: &DYNAMIC_DETAIL }},",
             known + index,
             1 + UNKNOWN_STACK_WORDS,
         ));
@@ -123,7 +127,7 @@ fn after(name: &str) -> &'static str {
 fn has_wide_return(api: &Api, function: &Function) -> bool {
     function.signature.as_ref().is_none_or(|signature| match &signature.returns {
         Type::Void => false,
-        other => api.size_of(other) > 4,
+        other => api.size_of(other).is_none_or(|bytes| bytes > 4),
     })
 }
 

@@ -5,6 +5,7 @@
 //! Everything else is read through `process_vm_readv`, which answers EFAULT where we would fault.
 
 use std::ffi::c_void;
+use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,6 +17,40 @@ use crate::thread::ThreadState;
 
 /// No function captures more than this many parameters; a build-time check compares the table with it.
 pub const MAX_CAPTURES: usize = 12;
+
+/// Bytes of the largest capture that [`put_small`] takes.
+pub const SMALL: usize = 8;
+/// Words that such a capture takes in a record.
+pub const SMALL_WORDS: usize = 2;
+
+/// Writes a capture of 1, 2, 4 or 8 bytes taken after the call.
+///
+/// # Safety
+/// The memory is readable and the record has [`SMALL_WORDS`] left.
+#[inline(always)]
+pub unsafe fn put_small(record: &mut Record, capture: &Capture, from: *const u8) {
+    // SAFETY: the caller's promises.
+    unsafe {
+        let (bytes, value) = match capture.extent {
+            Extent::Bytes(8) => (8, from.cast::<u64>().read_unaligned()),
+            Extent::Bytes(4) => (4, u64::from(from.cast::<u32>().read_unaligned())),
+            Extent::Bytes(2) => (2, u64::from(from.cast::<u16>().read_unaligned())),
+            _ => (1, u64::from(from.read())),
+        };
+        record.put(bytes | u64::from(capture.param) << 32 | CAPTURE_OUT);
+        record.put(value);
+    }
+}
+
+/// Whether memory lies between our own frame and the end of the stack that it is on, where everything is mapped.
+#[inline(always)]
+pub fn is_on_stack(frame: &Frame, thread: *const ThreadState, at: usize, bytes: usize) -> bool {
+    // SAFETY: the state is the calling thread's.
+    let (start, end) = unsafe { ((*thread).stack_start, (*thread).stack_end) };
+    let frame = ptr::from_ref(frame) as usize;
+    // A fiber or a signal stack is not the thread's stack, and what lies between it and the end of that one is unknown.
+    frame >= start && at >= frame && at < end && bytes <= end - at
+}
 
 /// On which side of the call memory is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,7 +75,7 @@ struct Piece {
 
 /// Pieces of memory that belong to one record: found first, because the record's length must be known, then copied.
 pub struct Gathered {
-    pieces: [Piece; MAX_CAPTURES],
+    pieces: [MaybeUninit<Piece>; MAX_CAPTURES],
     count: usize,
     words: usize,
     checked: Checked,
@@ -53,8 +88,7 @@ struct Checked {
 
 impl Gathered {
     pub fn new() -> Self {
-        let none = Piece { head: 0, from: ptr::null(), bytes: 0, whole: 0 };
-        Self { pieces: [none; MAX_CAPTURES], count: 0, words: 0, checked: Checked { bytes: Vec::new() } }
+        Self { pieces: [const { MaybeUninit::uninit() }; MAX_CAPTURES], count: 0, words: 0, checked: Checked { bytes: Vec::new() } }
     }
 
     /// Words that the pieces take in a record.
@@ -63,7 +97,7 @@ impl Gathered {
     }
 
     /// Finds the memory of one capture; adds nothing where the pointer is NULL or leads nowhere.
-    #[inline]
+    #[inline(always)]
     pub fn gather(&mut self, frame: &Frame, thread: *mut ThreadState, capture: &Capture, phase: Phase) {
         let pointer = frame.word(capture.word.into()) as *const u8;
         if pointer.is_null() || self.count == MAX_CAPTURES {
@@ -75,7 +109,7 @@ impl Gathered {
         let out = if phase == Phase::In { 0 } else { CAPTURE_OUT };
         let cut = if whole > bytes { CAPTURE_CUT } else { 0 };
         let head = bytes as u64 | u64::from(capture.param) << 32 | out | cut;
-        self.pieces[self.count] = Piece { head, from, bytes, whole };
+        self.pieces[self.count].write(Piece { head, from, bytes, whole });
         self.count += 1;
         self.words += 1 + usize::from(cut != 0) + bytes.div_ceil(8);
     }
@@ -86,8 +120,9 @@ impl Gathered {
     /// The record has [`Self::words`] words left.
     pub unsafe fn write(&self, record: &mut Record) {
         for piece in &self.pieces[..self.count] {
-            // SAFETY: the caller's promise; the memory was found readable.
+            // SAFETY: the first `count` pieces are written; the caller's promise; the memory was found readable.
             unsafe {
+                let piece = piece.assume_init_ref();
                 record.put(piece.head);
                 if piece.head & CAPTURE_CUT != 0 {
                     record.put(piece.whole as u64);
@@ -107,8 +142,16 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Where the capture's bytes can be read, and how many there are.
-    #[inline]
+    #[inline(always)]
     fn find(&self, capture: &Capture, pointer: *const u8, checked: &mut Checked) -> Option<(*const u8, usize)> {
+        match capture.extent {
+            Extent::Bytes(bytes) => self.block(pointer, bytes as usize, checked),
+            _ => self.find_counted(capture, pointer, checked),
+        }
+    }
+
+    #[inline(never)]
+    fn find_counted(&self, capture: &Capture, pointer: *const u8, checked: &mut Checked) -> Option<(*const u8, usize)> {
         match capture.extent {
             Extent::Bytes(bytes) => self.block(pointer, bytes as usize, checked),
             Extent::Array { size, count } => {
@@ -130,21 +173,10 @@ impl Reader<'_> {
     #[inline]
     fn block(&self, pointer: *const u8, whole: usize, checked: &mut Checked) -> Option<(*const u8, usize)> {
         let bytes = whole.min(MAX_CAPTURE);
-        if (self.trusted && bytes <= 8) || self.is_on_stack(pointer, bytes) {
+        if (self.trusted && bytes <= 8) || is_on_stack(self.frame, self.thread, pointer as usize, bytes) {
             return Some((pointer, whole));
         }
         checked.copy(pointer, bytes).map(|from| (from, whole))
-    }
-
-    /// Between our own frame and the end of the stack that it is on everything is mapped.
-    #[inline]
-    fn is_on_stack(&self, pointer: *const u8, bytes: usize) -> bool {
-        // SAFETY: the state is the calling thread's.
-        let (start, end) = unsafe { ((*self.thread).stack_start, (*self.thread).stack_end) };
-        let frame = ptr::from_ref(self.frame) as usize;
-        let at = pointer as usize;
-        // A fiber or a signal stack is not the thread's stack, and what lies between it and the end of that one is unknown.
-        frame >= start && at >= frame && at < end && bytes <= end - at
     }
 
     fn count(&self, count: Count) -> Option<usize> {
@@ -170,6 +202,7 @@ const PAGE: usize = 4096;
 
 impl Checked {
     /// A copy of `bytes` bytes, or `None` if not all of them can be read.
+    #[inline(never)]
     fn copy(&mut self, from: *const u8, bytes: usize) -> Option<*const u8> {
         let mut copy = vec![0u8; bytes].into_boxed_slice();
         Self::read(from, copy.as_mut_ptr(), bytes).then(|| self.keep(copy))

@@ -20,15 +20,16 @@ pub fn choose() -> bool {
     invariant
 }
 
-/// The counter now. Bare `rdtsc`: `rdtscp` costs twice as much, `clock_gettime` three times.
-#[inline(always)]
+/// The counter now.
 pub fn ticks() -> u64 {
-    if USE_TSC.load(Ordering::Relaxed) {
-        // SAFETY: every x86-64 has rdtsc; a process that forbade it to itself (PR_SET_TSC) could not run the CUDA driver either.
-        unsafe { _rdtsc() }
-    } else {
-        nanoseconds(libc::CLOCK_MONOTONIC)
-    }
+    if uses_tsc() { tsc() } else { nanoseconds(libc::CLOCK_MONOTONIC) }
+}
+
+/// The time stamp counter now. Bare `rdtsc`: `rdtscp` costs twice as much, `clock_gettime` three times.
+#[inline(always)]
+pub fn tsc() -> u64 {
+    // SAFETY: every x86-64 has rdtsc; a process that forbade it to itself (PR_SET_TSC) could not run the CUDA driver either.
+    unsafe { _rdtsc() }
 }
 
 /// A clock of the kernel, in nanoseconds.

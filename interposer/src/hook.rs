@@ -3,6 +3,8 @@
 use std::ffi::{CStr, c_void};
 use std::sync::atomic::AtomicPtr;
 
+use cutape_trace_format::ring::{Word0, kind};
+
 use crate::call::Frame;
 
 /// One exported function. Each fills a cache line, so a call touches one of them.
@@ -10,16 +12,20 @@ use crate::call::Frame;
 pub struct Hook {
     /// The real library's function; null until the library is loaded, a function of ours that answers "not found" where it lacks it.
     pub real: AtomicPtr<c_void>,
-    /// Function id in the trace's schema.
-    pub id: u32,
-    /// Words of the argument list that are recorded.
-    pub arg_words: u8,
+    /// First word of the function's BEGIN record where no memory is captured: length, number of argument words, function id.
+    pub begin: Word0,
     /// What [`crate::call::Dispatch::mode`] says when the call is recorded: 1 + words to copy from the caller's stack, rounded up to even.
     pub mode: u8,
+    /// Memory is read before the call, or arguments lie out of order: not a call that is just words.
+    pub elaborate_begin: bool,
+    /// Memory is read after the call, its result is wide, or its answer amended.
+    pub elaborate_end: bool,
+    /// All that is read after the call are numbers of 1, 2, 4 or 8 bytes, and nothing else is needed.
+    pub small_outs: bool,
     /// The whole 64-bit return value counts, not just its lower half.
     pub wide_return: bool,
-    /// Memory is read or arguments lie out of order: not a call that is just words.
-    pub elaborate: bool,
+    /// [`Detail::places`] says where the words lie.
+    pub placed: bool,
     /// What in-pointers point to, copied before the call.
     pub ins: &'static [Capture],
     /// What out-pointers point to, copied after it.
@@ -29,6 +35,26 @@ pub struct Hook {
 }
 
 const _: () = assert!(size_of::<Hook>() == 64);
+
+/// Words of a BEGIN record before the arguments, and of an END record before anything optional.
+pub const HEADER_WORDS: usize = 3;
+
+impl Hook {
+    /// The first word of a BEGIN record that holds only arguments.
+    pub const fn begin_word(id: u32, arg_words: u8) -> Word0 {
+        Word0::new(HEADER_WORDS + arg_words as usize, kind::BEGIN, arg_words, id)
+    }
+
+    /// Function id in the trace's schema.
+    pub const fn id(&self) -> u32 {
+        self.begin.number()
+    }
+
+    /// Words of the argument list that are recorded.
+    pub const fn arg_words(&self) -> u8 {
+        self.begin.flags()
+    }
+}
 
 /// The part of a [`Hook`] that the fast path does not touch.
 pub struct Detail {

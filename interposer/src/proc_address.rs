@@ -65,7 +65,7 @@ fn exported_at(driver: &Real, real: *const c_void, meant: Option<&'static Hook>)
 }
 
 fn stub_of(hook: &'static Hook) -> *const c_void {
-    STUBS[hook.id as usize] as *const c_void
+    STUBS[hook.id() as usize] as *const c_void
 }
 
 /// What the table says that name, version and flags mean: the newest version not above the one asked for, for the wanted stream if
@@ -108,7 +108,7 @@ fn take_slot(real: *const c_void, asked: &Asked<'_>) -> Option<usize> {
     let hook = &DYNAMIC_HOOKS[slot];
     hook.real.store(real.cast_mut(), Ordering::Release);
     TAKEN[slot].store(real.cast_mut(), Ordering::Release);
-    function_record::write(hook.id, asked.symbol.to_bytes());
+    function_record::write(hook.id(), asked.symbol.to_bytes());
     Some(slot)
 }
 

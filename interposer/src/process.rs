@@ -122,7 +122,7 @@ impl Process {
         thread_exit::watch(thread);
         if thread.epoch != 0 && thread.epoch != self.epoch {
             // A forked child's thread still bears what it was in the parent.
-            (thread.ordinal, thread.depth) = (0, 0);
+            thread.ordinal = 0;
         }
         if thread.ordinal == 0 {
             thread.ordinal = self.threads.fetch_add(1, Ordering::Relaxed) + 1;
@@ -140,7 +140,8 @@ impl Process {
         thread.id_base = u64::from(ring.index) << 48;
         thread.ring = std::ptr::from_ref(ring);
         thread.reserved = header.head.load(Ordering::Acquire);
-        thread.limit = thread.reserved;
+        thread.published = thread.reserved;
+        thread.set_limit(thread.reserved);
         thread.epoch = self.epoch;
         if !self.make_room(thread, thread_record::BYTES)? {
             // SAFETY: the caller's own state; it keeps its ordinal for the next try.
@@ -173,11 +174,8 @@ impl Process {
             // SAFETY: a thread that comes here has a ring, and rings live for ever.
             let Some(ring) = (unsafe { thread.ring.as_ref() }) else { return Ok(false) };
             let header = ring.header();
-            // Everything reserved is complete when no other record is under way on this thread.
-            let complete = thread.depth <= 1;
-            if complete {
-                header.head.store(thread.reserved, Ordering::Release);
-            }
+            // A record inside another one stays in the outer one's ring.
+            let complete = thread.published == thread.reserved;
             if complete && let Some(larger) = take_larger(ring) {
                 self.give_back(ring);
                 if !self.adopt(thread, larger)? {
@@ -187,7 +185,8 @@ impl Process {
             }
             self.lower_limit(thread, ring);
             if thread.reserved + bytes <= header.tail.load(Ordering::Acquire) + ring.capacity - MARGIN {
-                thread.limit = thread.limit.max(thread.reserved + bytes);
+                let limit = thread.limit.max(thread.reserved + bytes);
+                thread.set_limit(limit);
                 return Ok(true);
             }
             if self.settings.on_full == OnFull::Drop {
@@ -209,7 +208,7 @@ impl Process {
         if thread.reserved.saturating_sub(tail) >= quarter {
             self.wake_flusher();
         }
-        thread.limit = (tail + ring.capacity - MARGIN).min(thread.reserved + quarter);
+        thread.set_limit((tail + ring.capacity - MARGIN).min(thread.reserved + quarter));
     }
 
     fn wait_for_room(&self, header: &RingHeader) {

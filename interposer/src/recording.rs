@@ -129,7 +129,7 @@ pub fn real_function(hook: &Hook) -> *const c_void {
 }
 
 /// Bit of `ThreadState::busy`: a real library is being loaded.
-const LOADING: u32 = 2;
+const LOADING: u64 = 2;
 
 /// All signals are blocked while this lives.
 pub struct BlockedSignals(libc::sigset_t);

@@ -9,6 +9,7 @@ use std::ptr;
 
 use cutape_trace_format::ring::RingHeader;
 
+use crate::clock;
 use crate::ring_file::Ring;
 
 /// Bytes of the block; a library loaded by `dlopen` may take up to 1,664.
@@ -33,8 +34,12 @@ pub struct ThreadState {
     pub epoch: u64,
     /// Position after the last reserved record.
     pub reserved: u64,
+    /// Position up to which records are complete: the ring's `head`. Less than `reserved` while a record is being written.
+    pub published: u64,
     /// Reserving beyond it takes the slow path.
     pub limit: u64,
+    /// The same for the fast path, which knows no clock but the time stamp counter; 0 where there is none.
+    pub fast_limit: u64,
     /// First byte of the ring's data.
     pub data: *mut u8,
     /// Capacity of the ring minus one.
@@ -43,10 +48,8 @@ pub struct ThreadState {
     pub header: *const RingHeader,
     /// The ring's number in the upper 16 bits, as a call id wants it.
     pub id_base: u64,
-    /// Records being written on this thread: more than one when a signal handler makes a call.
-    pub depth: u32,
     /// Set while the slow path runs: a call made from inside it passes unrecorded.
-    pub busy: u32,
+    pub busy: u64,
     /// The ring as this process knows it; null without one.
     pub ring: *const Ring,
     /// Lowest address of the thread's stack, as far as it may grow.
@@ -76,6 +79,12 @@ impl ThreadState {
         state
     }
 
+    /// Sets the position beyond which the slow path is taken.
+    pub fn set_limit(&mut self, limit: u64) {
+        self.limit = limit;
+        self.fast_limit = if clock::uses_tsc() { limit } else { 0 };
+    }
+
     /// Lets go of the ring; the next call takes the slow path.
     ///
     /// # Safety
@@ -85,7 +94,9 @@ impl ThreadState {
         unsafe {
             (*state).epoch = 0;
             (*state).reserved = 0;
+            (*state).published = 0;
             (*state).limit = 0;
+            (*state).fast_limit = 0;
             (*state).ring = ptr::null();
             (*state).header = ptr::null();
         }

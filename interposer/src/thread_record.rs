@@ -1,8 +1,8 @@
 //! The record that introduces a thread in a ring.
 
-use cutape_trace_format::ring::{RingHeader, Word0, kind};
-use std::sync::atomic::Ordering;
+use cutape_trace_format::ring::{Word0, kind};
 
+use crate::call::publish;
 use crate::clock;
 use crate::thread::ThreadState;
 
@@ -25,7 +25,6 @@ pub fn write(thread: &mut ThreadState) {
         let at = thread.data.add((thread.reserved & thread.mask) as usize).cast::<[u64; WORDS]>();
         at.write_unaligned(record);
         thread.reserved += BYTES;
-        let header: &RingHeader = &*thread.header;
-        header.head.store(thread.reserved, Ordering::Release);
+        publish(thread);
     }
 }
