@@ -6,7 +6,8 @@
  * Children: fork (and a grandchild of it), the clone system call, vfork and exec, posix_spawn. Parent and forked children make their
  * calls at the same time. Process p makes CALLS calls, cuPointerGetAttribute(&value, 2, p << 40 | i) for i from 1, where p is
  * 1 parent, 2 forked child, 3 grandchild, 4 cloned child, 5 vfork and exec, 6 posix_spawn, 7 parent again at the end.
- * Prints one line a process in that order (2 to 6 as their parents see them end).
+ * Prints one line a process, children as their parent sees them end, with the low 8 bits of the code that all its calls gave (255 if
+ * they gave different ones).
  */
 #define _GNU_SOURCE
 #include "driver.h"
@@ -21,7 +22,7 @@ extern char **environ;
 
 enum { CALLS = 500 };
 
-/* Makes the calls of process `p`; returns the code that all of them gave, or 255 when they differ. */
+/* Makes the calls of process `p`; returns the low 8 bits of the code that all of them gave, or 255 when they differ. */
 static int make_calls(uint64_t p)
 {
     int value = 0;
@@ -31,7 +32,7 @@ static int make_calls(uint64_t p)
             return 255;
         }
     }
-    return first;
+    return first & 0xff;
 }
 
 static void print_end(const char *what, pid_t pid)

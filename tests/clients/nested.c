@@ -64,9 +64,12 @@ int main(void)
     open_driver();
     printf("start = %d\n", start_device(&device, &context));
 
-    CUresult result = cuStreamCreate(&stream, 0);
-    printf("cuStreamCreate = %d\n", result);
-    result = cuLaunchHostFunc(stream, host_function, NULL);
+    CUresult created = cuStreamCreate(&stream, 0);
+    printf("cuStreamCreate = %d\n", created);
+    if (created != CUDA_SUCCESS) {
+        stream = NULL;
+    }
+    CUresult result = cuLaunchHostFunc(stream, host_function, NULL);
     cuStreamSynchronize(stream);
     print_outcome("cuLaunchHostFunc", result);
     result = cuStreamAddCallback(stream, stream_callback, NULL, 0);
@@ -83,7 +86,7 @@ int main(void)
         print_outcome("cuOccupancyMaxPotentialBlockSize", result);
         printf("cuModuleUnload = %d\n", cuModuleUnload(module));
     }
-    if (stream != NULL) {
+    if (created == CUDA_SUCCESS) {
         printf("cuStreamDestroy_v2 = %d\n", cuStreamDestroy_v2(stream));
     }
     return 0;

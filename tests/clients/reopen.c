@@ -35,7 +35,8 @@ int main(void)
         pthread_barrier_init(&called, NULL, 2);
         pthread_barrier_init(&closed, NULL, 2);
         printf("round %d: cuInit = %d", round, cuInit(0));
-        printf(", cuDriverGetVersion = %d (%d)", cuDriverGetVersion(&version), version);
+        CUresult got_version = cuDriverGetVersion(&version);
+        printf(", cuDriverGetVersion = %d (%d)", got_version, version);
         printf(", cuMemGetInfo_v2 = %d", cuMemGetInfo_v2(&free_bytes, &total_bytes));
         if (pthread_create(&thread, NULL, call_and_outlive, &from_thread) != 0) {
             fprintf(stderr, "reopen: no thread\n");
