@@ -7,6 +7,7 @@ mod install;
 mod registry;
 mod staging;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use cutape_test_clients::cache::{Cache, Presence};
@@ -119,6 +120,7 @@ fn fetch(cache: &Cache, wanted: &[&Client]) -> u8 {
     };
     let registries = Registries::new(staging.folder());
     let outcomes = wanted.iter().map(|client| {
+        announce(client);
         let outcome = fetch_one(cache, &staging, &registries, client);
         report(client, &outcome);
         outcome
@@ -135,6 +137,13 @@ fn fetch_one(
     let python: Option<PythonVersion> = python::version_for(client)
         .map_err(|error| InstallError::Unavailable(error.to_string()))?;
     install::install(cache, staging, registries, client, python.as_ref())
+}
+
+/// Some clients take minutes; in a pipe the report of each is enough.
+fn announce(client: &Client) {
+    if std::io::stderr().is_terminal() {
+        eprintln!("looking at {} {}", client.name, client.version);
+    }
 }
 
 fn report(client: &Client, outcome: &Result<Outcome, InstallError>) {

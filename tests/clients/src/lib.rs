@@ -13,6 +13,7 @@ pub mod cache;
 pub mod manifest;
 pub mod programs;
 pub mod python;
+pub mod real;
 
 use std::path::PathBuf;
 
