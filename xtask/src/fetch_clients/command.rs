@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 /// Lines of a failed program's output that are worth showing.
 const LINES_SHOWN: usize = 3;
 
-/// Runs a program to its end; on failure says which program and the last lines of what it printed.
+/// Runs a program to its end; on failure says which program and what it gave as the reason.
 pub fn run(command: &mut Command) -> Result<String, String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command
@@ -26,17 +26,25 @@ pub fn run(command: &mut Command) -> Result<String, String> {
     Err(format!(
         "{program} failed ({}): {}",
         output.status,
-        last_lines(&said)
+        telling_lines(&said)
     ))
 }
 
-fn last_lines(text: &str) -> String {
-    let lines: Vec<_> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    lines[lines.len().saturating_sub(LINES_SHOWN)..].join(" | ")
+/// The lines that the program itself marks as errors, or its last ones.
+fn telling_lines(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let marked = |line: &&str| {
+        ["E:", "ERROR:", "npm error"]
+            .iter()
+            .any(|mark| line.starts_with(mark))
+    };
+    let mut told: Vec<_> = lines.clone().filter(marked).collect();
+    if told.is_empty() {
+        told = lines.collect();
+        told.drain(..told.len().saturating_sub(LINES_SHOWN));
+    }
+    told.truncate(LINES_SHOWN);
+    told.join(" | ")
 }
 
 #[cfg(test)]
@@ -53,6 +61,13 @@ mod tests {
             error,
             "sh failed (exit status: 9): line 2 | line 3 | line 4"
         );
+    }
+
+    #[test]
+    fn lines_marked_as_errors_are_shown_instead() {
+        let script = "echo E: no such package; echo some advice >&2; exit 100";
+        let error = run(Command::new("sh").args(["-c", script])).unwrap_err();
+        assert_eq!(error, "sh failed (exit status: 100): E: no such package");
     }
 
     #[test]

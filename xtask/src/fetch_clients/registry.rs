@@ -51,7 +51,12 @@ impl Registries {
         pip.args(["--no-deps", "--only-binary=:all:", "--dest"])
             .arg(into);
         pip.arg(format!("{}=={}", archive.package, archive.version));
-        run(&mut pip).map(drop)
+        run(&mut pip).map(drop).map_err(|error| {
+            // pip says "from versions: none" in both cases.
+            format!(
+                "the package index is out of reach or has no such file for this Python: {error}"
+            )
+        })
     }
 
     fn by_npm(archive: &Archive, into: &Path) -> Result<(), String> {
@@ -112,6 +117,8 @@ impl Registries {
             // apt would give up root for a user who can't enter the cache folder; there is nothing here to be root for.
             ("APT::Sandbox::User", Path::new("root")),
             ("Acquire::Languages", Path::new("none")),
+            // Without this, apt-get update succeeds when it could reach nothing.
+            ("APT::Update::Error-Mode", Path::new("any")),
             ("Acquire::Retries", Path::new("2")),
             // Metadata for software centres, asked for by a system's own apt configuration.
             (

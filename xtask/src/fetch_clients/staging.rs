@@ -71,12 +71,16 @@ fn remove_abandoned(cache: &Path) -> io::Result<()> {
         let owner = name
             .to_str()
             .and_then(|name| name.strip_prefix(PREFIX)?.parse::<u32>().ok());
-        let abandoned = |owner: u32| {
-            owner == process::id() || !Path::new("/proc").join(owner.to_string()).exists()
-        };
+        let abandoned = |owner: u32| owner == process::id() || !is_running(owner);
         if owner.is_some_and(abandoned) {
             fs::remove_dir_all(entry.path())?;
         }
     }
     Ok(())
+}
+
+/// Whether a process of this user runs. Not its mere presence in /proc: a killed process stays there until its parent asks for its end,
+/// but without a program.
+fn is_running(process: u32) -> bool {
+    fs::read_link(format!("/proc/{process}/exe")).is_ok()
 }
