@@ -18,7 +18,8 @@
  *     2  cuGetErrorName(n, &name)                           3  cuMemGetInfo_v2(&free, &total)
  * Before it, the thread publishes `function` (0 to 3, or 4 for cuDriverGetVersion and 5 for cuLaunchHostFunc in the segv modes) and
  * `argument` (n, or 16 for function 4), then `started` = n; after it returned, `completed` = n. So started == completed + 1 means that
- * call `started` may be in flight. `result` is the code of the last completed call.
+ * call `started` may be in flight, with that function and argument; when the two are equal, the thread may have been about to announce
+ * its next call, and function and argument may already be that call's. `result` is the code of the last completed call.
  */
 #define _GNU_SOURCE
 #include "driver.h"

@@ -10,6 +10,7 @@
 //! ```
 
 pub mod cache;
+pub mod counting;
 pub mod manifest;
 pub mod programs;
 pub mod python;

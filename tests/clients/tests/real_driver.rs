@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use cutape_test_clients::counting::Counting;
 use cutape_test_clients::{programs, python, real, skip};
 
 /// A program, its arguments, the end that its header promises without a GPU, and something that it must print.
@@ -254,6 +255,41 @@ fn c_programs_end_as_documented_and_print_the_same_twice() {
         assert_eq!(end, case.end, "{name}: {printed}");
         assert!(printed.contains(case.prints), "{name}: {printed}");
         assert_eq!(run_once(), (end, printed), "{name}, second run");
+    }
+}
+
+#[test]
+fn a_killed_program_leaves_its_count_behind() {
+    let Some(driver) = driver_without_gpu() else {
+        return;
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    let shared = scratch.path().join("counting");
+    let program = programs::c_program("counting").unwrap();
+    let mut client = Command::new(program)
+        .arg(&shared)
+        .args(["4", "run"])
+        .env("LD_LIBRARY_PATH", driver)
+        .spawn()
+        .unwrap();
+    let under_way = |count: &Counting| count.threads.iter().all(|thread| thread.completed > 1000);
+    while !Counting::read(&shared).is_ok_and(|count| count.running && under_way(&count)) {
+        assert_eq!(client.try_wait().unwrap(), None);
+        std::thread::yield_now();
+    }
+    client.kill().unwrap();
+    client.wait().unwrap();
+    let count = Counting::read(&shared).unwrap();
+    assert_eq!(count.process_id, client.id());
+    for (thread, progress) in count.threads.iter().enumerate() {
+        assert!(
+            progress.started - progress.completed <= 1,
+            "{thread}: {progress:?}"
+        );
+        if let Some(number) = progress.in_flight() {
+            let published = (progress.function, progress.argument);
+            assert_eq!(published, (number % 4, number), "{thread}: {progress:?}");
+        }
     }
 }
 
