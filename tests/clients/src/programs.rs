@@ -112,10 +112,13 @@ pub fn python_script(name: &str) -> PathBuf {
     sources().join(format!("{name}.py"))
 }
 
-/// `target/test-clients`, whichever package's test asks.
+/// `test-clients` in the target folder, whichever package's test asks. A relative CARGO_TARGET_DIR is relative to a folder that a test
+/// does not know, so it is not followed.
 fn output_folder() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target = target.unwrap_or_else(|| sources().join("../../target"));
+    let target = target
+        .filter(|target| target.is_absolute())
+        .unwrap_or_else(|| sources().join("../../target"));
     target.join("test-clients")
 }
 

@@ -73,7 +73,11 @@ fn remove_abandoned(cache: &Path) -> io::Result<()> {
             .and_then(|name| name.strip_prefix(PREFIX)?.parse::<u32>().ok());
         let abandoned = |owner: u32| owner == process::id() || !is_running(owner);
         if owner.is_some_and(abandoned) {
-            fs::remove_dir_all(entry.path())?;
+            match fs::remove_dir_all(entry.path()) {
+                // Another run was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed?,
+            }
         }
     }
     Ok(())
