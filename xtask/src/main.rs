@@ -3,6 +3,7 @@
 //! Each chore is a module with a clap `Args` struct and a function that takes it and gives the exit code.
 
 mod fetch_clients;
+mod table;
 
 use std::process::ExitCode;
 
@@ -19,10 +20,12 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum Chore {
     FetchClients(fetch_clients::Args),
+    Table(table::Args),
 }
 
 fn main() -> ExitCode {
     match CommandLine::parse().chore {
         Chore::FetchClients(args) => fetch_clients::run(&args),
+        Chore::Table(args) => table::run(&args),
     }
 }
