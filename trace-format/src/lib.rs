@@ -23,5 +23,6 @@ pub mod record;
 pub mod ring;
 pub mod ring_file;
 pub mod sample;
+pub mod sample_recording;
 pub mod schema;
 pub mod trace;

@@ -110,7 +110,6 @@ impl ProcessFolder {
     /// Reads a process's folder, with the `rings` of a process that is alive as they are now.
     pub fn open(path: &Path, key: &ProcessKey) -> Result<Self, OpenError> {
         let mut folder = Self {
-            path: path.to_owned(),
             alive: key.is_alive(),
             ..Self::default()
         };
