@@ -28,11 +28,16 @@ pub const MAGIC: [u8; 8] = *b"\xC7cutBLK\n";
 /// Length of a block's header.
 pub const HEADER_BYTES: usize = 36;
 /// No block holds more msgpack than this; a reader refuses to unpack more.
-pub const MAX_RAW_BYTES: usize = 64 << 20;
+pub const MAX_RAW_BYTES: usize = 16 << 20;
 /// No zstd frame is longer: zstd's own bound for [`MAX_RAW_BYTES`], rounded up.
 pub const MAX_FRAME_BYTES: usize = MAX_RAW_BYTES + (MAX_RAW_BYTES >> 7);
 /// No Calls block has more rows.
 pub const MAX_ROWS: u32 = 1 << 16;
+
+/// No Calls block has more columns in all; a writer starts a new block before its 1,025th function.
+pub const MAX_COLUMNS: usize = 1 << 19;
+/// Functions that a writer puts into one Calls block at most.
+pub const MAX_GROUPS: usize = 1 << 10;
 
 const CRC_AT: usize = 32;
 
@@ -123,7 +128,11 @@ pub struct Label {
 impl Label {
     /// For blocks without rows.
     pub const fn plain(kind: Kind) -> Self {
-        Self { kind, rows: 0, first_begin_ns: 0 }
+        Self {
+            kind,
+            rows: 0,
+            first_begin_ns: 0,
+        }
     }
 }
 
@@ -137,17 +146,28 @@ impl BlockBuilder {
     /// `level` is zstd's: 1 while recording, 3 or more when sealing.
     pub fn new(level: i32) -> Result<Self, BuildError> {
         let compressor = zstd::bulk::Compressor::new(level).map_err(BuildError::Compress)?;
-        Ok(Self { compressor, frame: Vec::new() })
+        Ok(Self {
+            compressor,
+            frame: Vec::new(),
+        })
     }
 
     /// Appends one block with `raw` as its msgpack. On an error `out` is as it was.
-    pub fn append(&mut self, label: Label, raw: &[u8], out: &mut Vec<u8>) -> Result<(), BuildError> {
+    pub fn append(
+        &mut self,
+        label: Label,
+        raw: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), BuildError> {
         if raw.len() > MAX_RAW_BYTES {
             return Err(BuildError::TooLarge(raw.len()));
         }
         self.frame.clear();
-        self.frame.reserve(zstd::zstd_safe::compress_bound(raw.len()));
-        self.compressor.compress_to_buffer(raw, &mut self.frame).map_err(BuildError::Compress)?;
+        self.frame
+            .reserve(zstd::zstd_safe::compress_bound(raw.len()));
+        self.compressor
+            .compress_to_buffer(raw, &mut self.frame)
+            .map_err(BuildError::Compress)?;
         let mut header = [0; HEADER_BYTES];
         header[..8].copy_from_slice(&MAGIC);
         header[8] = label.kind as u8;
@@ -164,7 +184,12 @@ impl BlockBuilder {
     }
 
     /// Appends one block with a value written as msgpack, structures as maps by field name.
-    pub fn append_value(&mut self, kind: Kind, value: &impl Serialize, out: &mut Vec<u8>) -> Result<(), BuildError> {
+    pub fn append_value(
+        &mut self,
+        kind: Kind,
+        value: &impl Serialize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), BuildError> {
         self.append(Label::plain(kind), &rmp_serde::to_vec_named(value)?, out)
     }
 }
@@ -206,7 +231,9 @@ pub enum BlockProblem {
     #[error("no block starts here")]
     Magic,
     /// A length or a row count above the format's limits.
-    #[error("the header claims {frame} compressed bytes, {raw} bytes and {rows} rows, beyond the limits")]
+    #[error(
+        "the header claims {frame} compressed bytes, {raw} bytes and {rows} rows, beyond the limits"
+    )]
     Limits {
         /// Claimed length of the zstd frame.
         frame: u32,
@@ -247,7 +274,9 @@ pub enum BlockProblem {
 impl Header {
     /// Reads a header; its lengths are within the limits when this succeeds.
     pub fn read(bytes: &[u8; HEADER_BYTES]) -> Result<Self, BlockProblem> {
-        let u32_at = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let u32_at = |at: usize| {
+            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
         if bytes[..8] != MAGIC {
             return Err(BlockProblem::Magic);
         }
@@ -260,8 +289,16 @@ impl Header {
             bytes: *bytes,
         };
         let calls_too_many = header.kind == Kind::Calls as u8 && header.rows > MAX_ROWS;
-        if header.frame_bytes as usize > MAX_FRAME_BYTES || header.raw_bytes as usize > MAX_RAW_BYTES || calls_too_many {
-            let Self { frame_bytes: frame, raw_bytes: raw, rows, .. } = header;
+        if header.frame_bytes as usize > MAX_FRAME_BYTES
+            || header.raw_bytes as usize > MAX_RAW_BYTES
+            || calls_too_many
+        {
+            let Self {
+                frame_bytes: frame,
+                raw_bytes: raw,
+                rows,
+                ..
+            } = header;
             return Err(BlockProblem::Limits { frame, raw, rows });
         }
         Ok(header)
@@ -277,18 +314,27 @@ impl Header {
         let [.., a, b, c, d] = self.bytes;
         let expected = u32::from_le_bytes([a, b, c, d]);
         let found = checksum(&self.bytes, frame);
-        if expected == found { Ok(()) } else { Err(BlockProblem::Checksum { expected, found }) }
+        if expected == found {
+            Ok(())
+        } else {
+            Err(BlockProblem::Checksum { expected, found })
+        }
     }
 
     /// Checks and unpacks the frame. Never yields more than the header's `raw_bytes`, whatever the frame claims.
     pub fn unpack(&self, frame: &[u8]) -> Result<Vec<u8>, BlockProblem> {
         self.check(frame)?;
-        let problem = |why: String| BlockProblem::Unpack { expected: self.raw_bytes, why };
-        let claimed = zstd::zstd_safe::get_frame_content_size(frame).map_err(|error| problem(error.to_string()))?;
+        let problem = |why: String| BlockProblem::Unpack {
+            expected: self.raw_bytes,
+            why,
+        };
+        let claimed = zstd::zstd_safe::get_frame_content_size(frame)
+            .map_err(|error| problem(error.to_string()))?;
         if claimed != Some(u64::from(self.raw_bytes)) {
             return Err(problem("the frame says another length".to_owned()));
         }
-        let raw = zstd::bulk::decompress(frame, self.raw_bytes as usize).map_err(|error| problem(error.to_string()))?;
+        let raw = zstd::bulk::decompress(frame, self.raw_bytes as usize)
+            .map_err(|error| problem(error.to_string()))?;
         if raw.len() != self.raw_bytes as usize {
             return Err(problem(format!("{} bytes came out", raw.len())));
         }
@@ -308,7 +354,10 @@ mod tests {
     #[test]
     fn a_block_comes_back_as_it_went_in() {
         let block = single(Kind::Note, &("hello", 7)).expect("builds");
-        assert_eq!(read(&block).expect("reads"), rmp_serde::to_vec_named(&("hello", 7)).expect("msgpack"));
+        assert_eq!(
+            read(&block).expect("reads"),
+            rmp_serde::to_vec_named(&("hello", 7)).expect("msgpack")
+        );
     }
 
     #[test]
@@ -323,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_bomb_is_refused_before_it_is_unpacked() {
-        let frame = zstd::bulk::compress(&vec![0; 256 << 20], 1).expect("compresses");
+        let frame = zstd::bulk::compress(&vec![0; 64 << 20], 1).expect("compresses");
         for raw_bytes in [100u32, MAX_RAW_BYTES as u32] {
             let mut header = [0; HEADER_BYTES];
             header[..8].copy_from_slice(&MAGIC);
@@ -332,7 +381,10 @@ mod tests {
             let crc = checksum(&header, &frame);
             header[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
             let header = Header::read(&header).expect("within limits");
-            assert!(matches!(header.unpack(&frame), Err(BlockProblem::Unpack { .. })));
+            assert!(matches!(
+                header.unpack(&frame),
+                Err(BlockProblem::Unpack { .. })
+            ));
         }
     }
 }

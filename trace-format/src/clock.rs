@@ -34,9 +34,15 @@ impl ClockFit {
         let unit_ns = unit_ns.clamp(1, MAX_UNIT_NS);
         let ticks = current.ticks.saturating_sub(previous.ticks);
         let elapsed_ns = current.monotonic_ns.saturating_sub(previous.monotonic_ns);
-        let (elapsed_ns, ticks) = if ticks == 0 || elapsed_ns == 0 { (1, 1) } else { (elapsed_ns, ticks) };
+        let (elapsed_ns, ticks) = if ticks == 0 || elapsed_ns == 0 {
+            (1, 1)
+        } else {
+            (elapsed_ns, ticks)
+        };
         // Both factors are below 2^64, so the shifted numerator stays below 2^120.
-        let slope = ((u128::from(elapsed_ns)) << SLOPE_BITS) / u128::from(ticks) / u128::from(unit_ns);
+        // Rounded up, so that ticks that are whole units come out as such.
+        let slope = (u128::from(elapsed_ns) << SLOPE_BITS)
+            .div_ceil(u128::from(ticks) * u128::from(unit_ns));
         Self {
             ticks: previous.ticks,
             base: ((i128::from(previous.monotonic_ns)) << SLOPE_BITS) / i128::from(unit_ns),
@@ -47,7 +53,11 @@ impl ClockFit {
 
     /// A fit for ticks that are nanoseconds of CLOCK_MONOTONIC themselves.
     pub fn monotonic(unit_ns: u32) -> Self {
-        Self::between(&AnchorReading::default(), &AnchorReading::default(), unit_ns)
+        Self::between(
+            &AnchorReading::default(),
+            &AnchorReading::default(),
+            unit_ns,
+        )
     }
 
     /// CLOCK_MONOTONIC at that tick, in units of [`Self::unit_ns`].
@@ -69,17 +79,28 @@ mod tests {
     use super::*;
 
     fn anchor(ticks: u64, monotonic_ns: u64) -> AnchorReading {
-        AnchorReading { ticks, monotonic_ns, realtime_ns: 0 }
+        AnchorReading {
+            ticks,
+            monotonic_ns,
+            realtime_ns: 0,
+        }
     }
 
     #[test]
     fn neighbouring_fits_agree_at_their_common_anchor() {
-        let (a, b, c) = (anchor(1000, 5_000_000), anchor(3_101_000, 6_000_007), anchor(6_222_000, 7_000_003));
+        let (a, b, c) = (
+            anchor(1000, 5_000_000),
+            anchor(3_101_000, 6_000_007),
+            anchor(6_222_000, 7_000_003),
+        );
         let before = ClockFit::between(&a, &b, 1);
         let after = ClockFit::between(&b, &c, 1);
         assert!(before.units(b.ticks).abs_diff(b.monotonic_ns) <= 1);
         assert_eq!(after.units(b.ticks), b.monotonic_ns);
-        assert!(before.units(a.ticks - 310) < a.monotonic_ns, "ticks before the first anchor lie before it");
+        assert!(
+            before.units(a.ticks - 310) < a.monotonic_ns,
+            "ticks before the first anchor lie before it"
+        );
     }
 
     #[test]
@@ -93,7 +114,10 @@ mod tests {
     #[test]
     fn units_are_whole_steps_of_the_clock() {
         let fit = ClockFit::monotonic(10);
-        assert_eq!([fit.units(0), fit.units(9), fit.units(10), fit.units(12_345)], [0, 0, 1, 1234]);
+        assert_eq!(
+            [fit.units(0), fit.units(9), fit.units(10), fit.units(12_345)],
+            [0, 0, 1, 1234]
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From ring records to blocks. Runs on the flusher thread inside the traced program, so it keeps its memory from one flush to the
 //! next, and odd ring content is an error value.
 
-use crate::block::{BlockBuilder, BuildError, Kind, Label};
+use crate::block::{BlockBuilder, BuildError, Kind, Label, MAX_GROUPS};
 use crate::calls_block::{BlobTable, CallsWriter, Covered, GroupColumns, RowColumns, Source};
 use crate::clock::ClockFit;
 use crate::encoder_news::News;
@@ -136,7 +136,10 @@ impl CallsEncoder {
     pub fn new() -> Result<Self, BuildError> {
         Ok(Self {
             rings: Vec::new(),
-            batch: Batch { sorted: true, ..Batch::default() },
+            batch: Batch {
+                sorted: true,
+                ..Batch::default()
+            },
             group_of: Vec::new(),
             writers: Writers {
                 blocks: BlockBuilder::new(1)?,
@@ -210,17 +213,18 @@ impl CallsEncoder {
                     break;
                 }
             };
+            if self.batch.is_full(first.kind(), at - covered_from) {
+                self.batch.cover(&slice, covered_from, at);
+                covered_from = at;
+                self.emit(input, out, done)?;
+            }
             let taken = match first.kind() {
-                kind::BEGIN => {
-                    if self.batch.rows.len() >= ROWS || self.batch.record_bytes + at - covered_from >= RECORD_BYTES {
-                        self.batch.cover(&slice, covered_from, at);
-                        covered_from = at;
-                        self.emit(input, out, done)?;
-                    }
-                    Begin::read(first, record).and_then(|begin| self.begin(input, (number, at), &begin, &mut state))
-                }
-                kind::END => End::read(first, record).map(|end| self.batch.end(&end, number, at, input.clock)),
-                _ => Record::read(first, record).map(|record| self.batch.news_of(slice.ring, &record, &mut state, input)),
+                kind::BEGIN => Begin::read(first, record)
+                    .and_then(|begin| self.begin(input, (number, at), &begin, &mut state)),
+                kind::END => End::read(first, record)
+                    .map(|end| self.batch.end(&end, number, at, input.clock)),
+                _ => Record::read(first, record)
+                    .map(|record| self.batch.news_of(slice.ring, &record, &mut state, input)),
             };
             if let Err(problem) = taken {
                 result = Err(bad_record(&slice, at, problem));
@@ -255,7 +259,8 @@ impl CallsEncoder {
             begin_at: place.1 as u32,
             end_at: NOT_RETURNED,
         };
-        self.batch.begin(CallId::new(slice.ring, slice.from + place.1 as u64), row);
+        self.batch
+            .begin(CallId::new(slice.ring, slice.from + place.1 as u64), row);
         Ok(())
     }
 
@@ -276,7 +281,11 @@ impl CallsEncoder {
         }
         let same = |group: &Group| group.function == begin.function && group.args == args;
         let place = self.batch.groups.iter().position(same).unwrap_or_else(|| {
-            self.batch.groups.push(Group { function: begin.function, args, rows: 0 });
+            self.batch.groups.push(Group {
+                function: begin.function,
+                args,
+                rows: 0,
+            });
             self.batch.groups.len() - 1
         });
         self.batch.groups[place].rows += 1;
@@ -285,14 +294,25 @@ impl CallsEncoder {
     }
 
     /// Appends the batch as blocks, the one that says what they cover last: a torn file never covers what it does not have.
-    fn emit(&mut self, input: Input<'_>, out: &mut Vec<u8>, done: &mut Encoded) -> Result<(), EncodeError> {
+    fn emit(
+        &mut self,
+        input: Input<'_>,
+        out: &mut Vec<u8>,
+        done: &mut Encoded,
+    ) -> Result<(), EncodeError> {
         let batch = &mut self.batch;
         if batch.covers.is_empty() {
             return Ok(());
         }
-        let covers_left = if batch.rows.is_empty() { batch.covers.as_slice() } else { &[] };
+        let covers_left = if batch.rows.is_empty() {
+            batch.covers.as_slice()
+        } else {
+            &[]
+        };
         done.late_ends += batch.news.late_ends();
-        done.blocks += batch.news.write(covers_left, &mut self.writers.blocks, out)?;
+        done.blocks += batch
+            .news
+            .write(covers_left, &mut self.writers.blocks, out)?;
         if !batch.rows.is_empty() {
             self.writers.calls_block(batch, input, out)?;
             done.blocks += 1;
@@ -307,7 +327,11 @@ impl CallsEncoder {
 }
 
 fn bad_record(slice: &RingSlice<'_>, at: usize, problem: RecordProblem) -> EncodeError {
-    EncodeError::Record { ring: slice.ring, position: slice.from + at as u64, problem }
+    EncodeError::Record {
+        ring: slice.ring,
+        position: slice.from + at as u64,
+        problem,
+    }
 }
 
 /// The begin in time units, not before the ring's previous one unless it is far before it.
@@ -322,6 +346,14 @@ fn monotone(clock: &ClockFit, ticks: u64, last: &mut u64) -> u64 {
 }
 
 impl Batch {
+    /// Whether a record of that kind must go to the next batch, with `more` bytes of records taken in since the last [`Self::cover`].
+    /// Ends still go into a batch that has all its rows: they belong to them.
+    #[inline]
+    fn is_full(&self, kind: u8, more: usize) -> bool {
+        let full = self.rows.len() >= ROWS || self.groups.len() >= MAX_GROUPS;
+        (kind == kind::BEGIN && full) || self.record_bytes + more >= RECORD_BYTES
+    }
+
     #[inline]
     fn begin(&mut self, call: CallId, row: Row) {
         self.sorted &= self.rows.last().is_none_or(|last| last.begin <= row.begin);
@@ -341,7 +373,11 @@ impl Batch {
         row.duration = clock.units(end.ticks).saturating_sub(row.begin);
         row.returned = end.returned;
         row.end_slice = slice as u16;
-        row.end_at = if end.captures.is_empty() { NO_CAPTURES } else { at as u32 };
+        row.end_at = if end.captures.is_empty() {
+            NO_CAPTURES
+        } else {
+            at as u32
+        };
         self.stack.truncate(place);
     }
 
@@ -349,7 +385,12 @@ impl Batch {
     #[cold]
     fn news_of(&mut self, ring: u16, record: &Record<'_>, state: &mut RingState, input: Input<'_>) {
         match *record {
-            Record::Thread { tid, ticks, ordinal, name } => {
+            Record::Thread {
+                tid,
+                ticks,
+                ordinal,
+                name,
+            } => {
                 state.thread = Some(ordinal);
                 let since_ns = input.clock.units(ticks) * u64::from(input.clock.unit_ns());
                 self.news.thread(ring, (ordinal, tid), since_ns, name);
@@ -367,7 +408,11 @@ impl Batch {
         let (from, to) = (slice.from + from as u64, slice.from + to as u64);
         match self.covers.last_mut() {
             Some(last) if last.ring == slice.ring && last.to == from => last.to = to,
-            _ => self.covers.push(Covered { ring: slice.ring, from, to }),
+            _ => self.covers.push(Covered {
+                ring: slice.ring,
+                from,
+                to,
+            }),
         }
     }
 
@@ -383,7 +428,12 @@ impl Batch {
 }
 
 impl Writers {
-    fn calls_block(&mut self, batch: &mut Batch, input: Input<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    fn calls_block(
+        &mut self,
+        batch: &mut Batch,
+        input: Input<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
         let open_calls = open_calls(batch, input.slices);
         if !batch.sorted {
             batch.rows.sort_by_key(|row| row.begin);
@@ -394,18 +444,33 @@ impl Writers {
         self.raw.clear();
         let unit_ns = input.clock.unit_ns();
         let source = Source::Rings(&batch.covers);
-        self.calls.head(&self.row_columns, unit_ns, source, batch.groups.len(), &mut self.raw);
+        self.calls.head(
+            &self.row_columns,
+            unit_ns,
+            source,
+            batch.groups.len(),
+            &mut self.raw,
+        );
         let mut first = 0;
         for group in &batch.groups {
             let end = first + group.rows as usize;
             let rows = &self.by_group[first..end];
-            fill_group(&mut self.group_columns, &mut self.blobs, group, Gather { rows, batch, input });
+            fill_group(
+                &mut self.group_columns,
+                &mut self.blobs,
+                group,
+                Gather { rows, batch, input },
+            );
             self.calls.group(&mut self.group_columns, &mut self.raw);
             first = end;
         }
         self.calls.tail(&self.blobs, &mut self.raw);
         let first_begin_ns = batch.rows[0].begin * u64::from(unit_ns);
-        let label = Label { kind: Kind::Calls, rows: batch.rows.len() as u32, first_begin_ns };
+        let label = Label {
+            kind: Kind::Calls,
+            rows: batch.rows.len() as u32,
+            first_begin_ns,
+        };
         self.blocks.append(label, &self.raw, out)?;
         Ok(())
     }
@@ -414,13 +479,25 @@ impl Writers {
         let columns = &mut self.row_columns;
         columns.clear();
         columns.begin.extend(batch.rows.iter().map(|row| row.begin));
-        columns.thread.extend(batch.rows.iter().map(|row| u64::from(row.thread)));
-        columns.group.extend(batch.rows.iter().map(|row| u64::from(row.group)));
+        columns
+            .thread
+            .extend(batch.rows.iter().map(|row| u64::from(row.thread)));
+        columns
+            .group
+            .extend(batch.rows.iter().map(|row| u64::from(row.group)));
         if open_calls.is_empty() {
             return;
         }
-        for (number, row) in batch.rows.iter().enumerate().filter(|(_, row)| row.end_at == NOT_RETURNED) {
-            let place = open_calls.binary_search_by_key(&(row.begin_slice, row.begin_at), |&(slice, at, _)| (slice, at));
+        for (number, row) in batch
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.end_at == NOT_RETURNED)
+        {
+            let place = open_calls
+                .binary_search_by_key(&(row.begin_slice, row.begin_at), |&(slice, at, _)| {
+                    (slice, at)
+                });
             if let Ok(place) = place {
                 columns.open.push((number as u32, open_calls[place].2.0));
             }
@@ -453,7 +530,11 @@ fn open_calls(batch: &Batch, slices: &[RingSlice<'_>]) -> Vec<(u16, u32, CallId)
         .filter(|row| row.end_at == NOT_RETURNED)
         .map(|row| {
             let slice = slices[usize::from(row.begin_slice)];
-            (row.begin_slice, row.begin_at, CallId::new(slice.ring, slice.from + u64::from(row.begin_at)))
+            (
+                row.begin_slice,
+                row.begin_at,
+                CallId::new(slice.ring, slice.from + u64::from(row.begin_at)),
+            )
         })
         .collect();
     open.sort_unstable();
@@ -468,13 +549,21 @@ struct Gather<'a> {
     input: Input<'a>,
 }
 
-fn fill_group(columns: &mut GroupColumns, blobs: &mut BlobTable, group: &Group, gather: Gather<'_>) {
+fn fill_group(
+    columns: &mut GroupColumns,
+    blobs: &mut BlobTable,
+    group: &Group,
+    gather: Gather<'_>,
+) {
     let Gather { rows, batch, input } = gather;
     columns.start(group.function, group.args.into());
     columns.caller.resize(rows.len(), 0);
     columns.duration.resize(rows.len(), 0);
     columns.returned.resize(rows.len(), 0);
-    columns.args.iter_mut().for_each(|column| column.resize(rows.len(), 0));
+    columns
+        .args
+        .iter_mut()
+        .for_each(|column| column.resize(rows.len(), 0));
     for (place, &number) in rows.iter().enumerate() {
         let row = &batch.rows[number as usize];
         if let Some(&ahead) = rows.get(place + 8) {
@@ -483,7 +572,11 @@ fn fill_group(columns: &mut GroupColumns, blobs: &mut BlobTable, group: &Group, 
             prefetch(bytes, ahead.begin_at as usize);
             prefetch(bytes, ahead.begin_at as usize + 64);
         }
-        let (caller, args, captures) = begin_parts(&input.slices[usize::from(row.begin_slice)], row.begin_at, group.args);
+        let (caller, args, captures) = begin_parts(
+            &input.slices[usize::from(row.begin_slice)],
+            row.begin_at,
+            group.args,
+        );
         columns.caller[place] = caller;
         columns.duration[place] = row.duration;
         columns.returned[place] = row.returned;
@@ -507,7 +600,11 @@ fn begin_parts<'a>(slice: &RingSlice<'a>, at: u32, args: u8) -> (u64, &'a [u8], 
     let bytes = &slice.bytes[at as usize..];
     let record = &bytes[..Word0(record::word(bytes, 0)).words() * 8];
     let (fixed, captures) = record.split_at(24 + usize::from(args) * 8);
-    (record::word(fixed, 16), &fixed[24..], Captures::known_good(captures))
+    (
+        record::word(fixed, 16),
+        &fixed[24..],
+        Captures::known_good(captures),
+    )
 }
 
 /// Captures of an END record that was read without a problem before.

@@ -2,7 +2,9 @@
 
 use crate::block::{BlockBuilder, BuildError, Kind, Label};
 use crate::calls_block::{Covered, write_covers};
-use crate::msgpack::{write_array_len, write_bin, write_bool, write_map_len, write_nil, write_str, write_uint};
+use crate::msgpack::{
+    write_array_len, write_bin, write_bool, write_map_len, write_nil, write_str, write_uint,
+};
 use crate::record::End;
 
 /// Entries of Threads, Functions and LateEnds blocks that are to be written before the next Calls block.
@@ -26,9 +28,12 @@ impl News {
         let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
         let out = self.threads.next();
         write_map_len(out, 5);
-        for (key, value) in
-            [("ordinal", thread.0.into()), ("tid", thread.1.into()), ("ring", ring.into()), ("since_ns", begin_ns)]
-        {
+        for (key, value) in [
+            ("ordinal", thread.0.into()),
+            ("tid", thread.1.into()),
+            ("ring", ring.into()),
+            ("since_ns", begin_ns),
+        ] {
             write_str(out, key);
             write_uint(out, value);
         }
@@ -78,16 +83,20 @@ impl News {
         out: &mut Vec<u8>,
     ) -> Result<u64, BuildError> {
         let mut written = 0;
-        for (kind, key, entries) in
-            [(Kind::Threads, "threads", &self.threads), (Kind::Functions, "functions", &self.functions)]
-        {
+        for (kind, key, entries) in [
+            (Kind::Threads, "threads", &self.threads),
+            (Kind::Functions, "functions", &self.functions),
+        ] {
             if entries.count > 0 {
                 blocks.append(Label::plain(kind), &entries.block(key, &[]), out)?;
                 written += 1;
             }
         }
         if self.late_ends.count > 0 || !covers.is_empty() {
-            let label = Label { rows: self.late_ends.count as u32, ..Label::plain(Kind::LateEnds) };
+            let label = Label {
+                rows: self.late_ends.count as u32,
+                ..Label::plain(Kind::LateEnds)
+            };
             blocks.append(label, &self.late_ends.block("ends", covers), out)?;
             written += 1;
         }

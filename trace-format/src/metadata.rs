@@ -90,6 +90,9 @@ pub struct Libraries {
 pub struct Thread {
     /// Number in its process, from 0. In sealed files: number in the trace.
     pub ordinal: u32,
+    /// In sealed files: its number in its process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local_ordinal: Option<u32>,
     /// Kernel thread id.
     pub tid: u32,
     /// The ring that it took over.

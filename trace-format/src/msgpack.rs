@@ -59,7 +59,13 @@ pub fn write_str(out: &mut Vec<u8>, text: &str) {
 }
 
 /// `fixed` is (marker, number of lengths that fit into it). No block is longer than 2^32 bytes, so no length is.
-fn write_len(out: &mut Vec<u8>, length: usize, fixed: (u8, usize), byte: Option<u8>, wide: (u8, u8)) {
+fn write_len(
+    out: &mut Vec<u8>,
+    length: usize,
+    fixed: (u8, usize),
+    byte: Option<u8>,
+    wide: (u8, u8),
+) {
     match (length, byte) {
         (_, _) if length < fixed.1 => out.push(fixed.0 | length as u8),
         (0..=0xff, Some(marker)) => out.extend_from_slice(&[marker, length as u8]),
@@ -102,14 +108,32 @@ impl<'a> Cursor<'a> {
         Self { bytes, at: 0 }
     }
 
+    /// All bytes, from the first one.
+    pub fn block(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// Offset of the next byte.
     pub fn position(&self) -> usize {
         self.at
     }
 
+    /// Goes to an offset.
+    pub fn seek(&mut self, offset: usize) -> Result<(), Unexpected> {
+        if offset > self.bytes.len() {
+            return Err(self.unexpected("an offset in the block", offset));
+        }
+        self.at = offset;
+        Ok(())
+    }
+
     /// An error at the present place.
     pub fn unexpected(&self, expected: &'static str, found: impl std::fmt::Display) -> Unexpected {
-        Unexpected { at: self.at, expected, found: found.to_string() }
+        Unexpected {
+            at: self.at,
+            expected,
+            found: found.to_string(),
+        }
     }
 
     fn left(&self) -> usize {
@@ -118,7 +142,10 @@ impl<'a> Cursor<'a> {
 
     fn take(&mut self, length: usize, expected: &'static str) -> Result<&'a [u8], Unexpected> {
         if length > self.left() {
-            return Err(self.unexpected(expected, format_args!("{} bytes to the end of the block", self.left())));
+            return Err(self.unexpected(
+                expected,
+                format_args!("{} bytes to the end of the block", self.left()),
+            ));
         }
         let taken = &self.bytes[self.at..self.at + length];
         self.at += length;
@@ -126,7 +153,10 @@ impl<'a> Cursor<'a> {
     }
 
     fn number(&mut self, bytes: usize, expected: &'static str) -> Result<u64, Unexpected> {
-        Ok(self.take(bytes, expected)?.iter().fold(0, |value, &byte| value << 8 | u64::from(byte)))
+        Ok(self
+            .take(bytes, expected)?
+            .iter()
+            .fold(0, |value, &byte| value << 8 | u64::from(byte)))
     }
 
     /// The marker of the next value, not consumed.
@@ -180,7 +210,12 @@ impl<'a> Cursor<'a> {
         self.uint().map(Some)
     }
 
-    fn collection_len(&mut self, fixed: u8, wide: (u8, u8), expected: &'static str) -> Result<usize, Unexpected> {
+    fn collection_len(
+        &mut self,
+        fixed: u8,
+        wide: (u8, u8),
+        expected: &'static str,
+    ) -> Result<usize, Unexpected> {
         let length = match self.marker(expected)? {
             marker if marker & 0xf0 == fixed => (marker & 0x0f).into(),
             marker if marker == wide.0 => self.number(2, expected)?,

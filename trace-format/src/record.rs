@@ -32,7 +32,9 @@ pub enum RecordProblem {
         words: usize,
     },
     /// A capture runs over the record's end, or is longer than [`MAX_CAPTURE`].
-    #[error("a capture of {bytes} bytes does not fit its record or exceeds the limit of {MAX_CAPTURE}")]
+    #[error(
+        "a capture of {bytes} bytes does not fit its record or exceeds the limit of {MAX_CAPTURE}"
+    )]
     Capture {
         /// Length by the capture's own account.
         bytes: u32,
@@ -189,13 +191,19 @@ pub(crate) fn word(bytes: &[u8], at: usize) -> u64 {
 #[inline(always)]
 pub fn split(bytes: &[u8]) -> Result<(Word0, &[u8]), RecordProblem> {
     if bytes.len() < WORD {
-        return Err(RecordProblem::Length { words: 0, left: bytes.len() });
+        return Err(RecordProblem::Length {
+            words: 0,
+            left: bytes.len(),
+        });
     }
     let first = Word0(word(bytes, 0));
     let words = first.words();
     match bytes.get(..words * WORD) {
         Some(record) if words > 0 => Ok((first, record)),
-        _ => Err(RecordProblem::Length { words, left: bytes.len() }),
+        _ => Err(RecordProblem::Length {
+            words,
+            left: bytes.len(),
+        }),
     }
 }
 
@@ -224,7 +232,10 @@ impl<'a> Begin<'a> {
     pub(crate) fn read(first: Word0, record: &'a [u8]) -> Result<Self, RecordProblem> {
         let args_end = (3 + first.flags() as usize) * WORD;
         if record.len() < args_end {
-            return Err(RecordProblem::Short { kind: kind::BEGIN, words: first.words() });
+            return Err(RecordProblem::Short {
+                kind: kind::BEGIN,
+                words: first.words(),
+            });
         }
         if first.number() >= MAX_FUNCTIONS {
             return Err(RecordProblem::Function(first.number()));
@@ -246,12 +257,19 @@ impl<'a> End<'a> {
         let wide = first.flags() & END_WIDE != 0;
         let fixed = if wide { 4 * WORD } else { 3 * WORD };
         if record.len() < fixed {
-            return Err(RecordProblem::Short { kind: kind::END, words: first.words() });
+            return Err(RecordProblem::Short {
+                kind: kind::END,
+                words: first.words(),
+            });
         }
         Ok(Self {
             ticks: word(record, WORD),
             call: CallId(word(record, 2 * WORD)),
-            returned: if wide { word(record, 3 * WORD) } else { first.number().into() },
+            returned: if wide {
+                word(record, 3 * WORD)
+            } else {
+                first.number().into()
+            },
             captures: Captures::checked(&record[fixed..])?,
         })
     }
@@ -260,7 +278,10 @@ impl<'a> End<'a> {
 fn read_thread(first: Word0, record: &[u8]) -> Result<Record<'_>, RecordProblem> {
     let name_at = 3 * WORD;
     if record.len() < name_at + THREAD_NAME_BYTES {
-        return Err(RecordProblem::Short { kind: kind::THREAD, words: first.words() });
+        return Err(RecordProblem::Short {
+            kind: kind::THREAD,
+            words: first.words(),
+        });
     }
     Ok(Record::Thread {
         tid: first.number(),
@@ -271,14 +292,23 @@ fn read_thread(first: Word0, record: &[u8]) -> Result<Record<'_>, RecordProblem>
 }
 
 fn read_function(first: Word0, record: &[u8]) -> Result<Record<'_>, RecordProblem> {
-    let short = RecordProblem::Short { kind: kind::FUNCTION, words: first.words() };
+    let short = RecordProblem::Short {
+        kind: kind::FUNCTION,
+        words: first.words(),
+    };
     if record.len() < 2 * WORD {
         return Err(short);
     }
     let length = word(record, WORD);
-    let name = usize::try_from(length).ok().and_then(|length| record[2 * WORD..].get(..length)).ok_or(short)?;
+    let name = usize::try_from(length)
+        .ok()
+        .and_then(|length| record[2 * WORD..].get(..length))
+        .ok_or(short)?;
     if first.number() >= MAX_FUNCTIONS {
         return Err(RecordProblem::Function(first.number()));
     }
-    Ok(Record::Function { id: first.number(), name })
+    Ok(Record::Function {
+        id: first.number(),
+        name,
+    })
 }

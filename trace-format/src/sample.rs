@@ -18,12 +18,22 @@ pub struct SampleCapture<'a> {
 impl<'a> SampleCapture<'a> {
     /// Bytes behind an in parameter.
     pub fn before(param: u8, bytes: &'a [u8]) -> Self {
-        Self { param, out: false, bytes, full: None }
+        Self {
+            param,
+            out: false,
+            bytes,
+            full: None,
+        }
     }
 
     /// Bytes behind an out parameter.
     pub fn after(param: u8, bytes: &'a [u8]) -> Self {
-        Self { param, out: true, bytes, full: None }
+        Self {
+            param,
+            out: true,
+            bytes,
+            full: None,
+        }
     }
 }
 
@@ -41,12 +51,20 @@ pub struct RingContent {
 impl RingContent {
     /// An empty ring.
     pub fn new(ring: u16) -> Self {
-        Self { ring, from: 0, bytes: Vec::new() }
+        Self {
+            ring,
+            from: 0,
+            bytes: Vec::new(),
+        }
     }
 
     /// The records as the encoder takes them.
     pub fn slice(&self) -> crate::encoder::RingSlice<'_> {
-        crate::encoder::RingSlice { ring: self.ring, from: self.from, bytes: &self.bytes }
+        crate::encoder::RingSlice {
+            ring: self.ring,
+            from: self.from,
+            bytes: &self.bytes,
+        }
     }
 
     /// Position after the last record.
@@ -65,15 +83,25 @@ impl RingContent {
     }
 
     /// `parts` is flags and number.
-    fn push_with(&mut self, kind: u8, parts: (u8, u32), words: &[u64], captures: &[SampleCapture<'_>]) {
+    fn push_with(
+        &mut self,
+        kind: u8,
+        parts: (u8, u32),
+        words: &[u64],
+        captures: &[SampleCapture<'_>],
+    ) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; 8]);
         for word in words {
             self.bytes.extend_from_slice(&word.to_le_bytes());
         }
         for capture in captures {
-            let flags =
-                if capture.out { CAPTURE_OUT } else { 0 } | if capture.full.is_some() { CAPTURE_CUT } else { 0 };
+            let flags = if capture.out { CAPTURE_OUT } else { 0 }
+                | if capture.full.is_some() {
+                    CAPTURE_CUT
+                } else {
+                    0
+                };
             let header = capture_word(capture.param, flags, capture.bytes.len() as u32);
             self.bytes.extend_from_slice(&header.to_le_bytes());
             if let Some(full) = capture.full {
@@ -91,14 +119,29 @@ impl RingContent {
         let mut padded = [0; 16];
         padded[..name.len().min(15)].copy_from_slice(&name.as_bytes()[..name.len().min(15)]);
         let (low, high) = padded.split_at(8);
-        let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
-        self.push(kind::THREAD, 0, tid, &[ticks, ordinal.into(), word(low), word(high)]);
+        let word = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .rev()
+                .fold(0, |value, &byte| value << 8 | u64::from(byte))
+        };
+        self.push(
+            kind::THREAD,
+            0,
+            tid,
+            &[ticks, ordinal.into(), word(low), word(high)],
+        );
     }
 
     /// A function outside the table gets a number.
     pub fn function(&mut self, id: u32, name: &str) {
         let mut words = vec![name.len() as u64];
-        let value = |bytes: &[u8]| bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
+        let value = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .rev()
+                .fold(0, |value, &byte| value << 8 | u64::from(byte))
+        };
         words.extend(name.as_bytes().chunks(8).map(value));
         self.push(kind::FUNCTION, 0, id, &words);
     }
@@ -119,7 +162,12 @@ impl RingContent {
         let id = CallId::new(self.ring, self.head());
         let mut record = vec![ticks, words.0];
         record.extend_from_slice(words.1);
-        self.push_with(kind::BEGIN, (words.1.len() as u8, function), &record, captures);
+        self.push_with(
+            kind::BEGIN,
+            (words.1.len() as u8, function),
+            &record,
+            captures,
+        );
         id
     }
 
@@ -129,13 +177,24 @@ impl RingContent {
     }
 
     /// A call returns, with what its out parameters hold.
-    pub fn end_with(&mut self, ticks: u64, call: CallId, returned: u64, captures: &[SampleCapture<'_>]) {
+    pub fn end_with(
+        &mut self,
+        ticks: u64,
+        call: CallId,
+        returned: u64,
+        captures: &[SampleCapture<'_>],
+    ) {
         let mut words = vec![ticks, call.0];
         let wide = returned > u64::from(u32::MAX);
         if wide {
             words.push(returned);
         }
-        self.push_with(kind::END, (u8::from(wide) * END_WIDE, returned as u32), &words, captures);
+        self.push_with(
+            kind::END,
+            (u8::from(wide) * END_WIDE, returned as u32),
+            &words,
+            captures,
+        );
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::{Covered, MAX_INTEGER_BYTES, key};
 use crate::column::ColumnWriter;
-use crate::msgpack::{write_array_len, write_bin, write_bool, write_map_len, write_str, write_uint};
+use crate::msgpack::{
+    write_array_len, write_bin, write_bool, write_map_len, write_str, write_uint,
+};
 use crate::record::Captured;
 
 /// The columns that run over all rows of a block.
@@ -97,9 +99,13 @@ impl GroupColumns {
         column.have.push(1);
         let is_integer = capture.bytes.len() <= MAX_INTEGER_BYTES;
         match column.bytes {
-            Width::Unknown if is_integer => column.bytes = Width::Integer(capture.bytes.len() as u8),
+            Width::Unknown if is_integer => {
+                column.bytes = Width::Integer(capture.bytes.len() as u8)
+            }
             Width::Unknown => column.bytes = Width::Blob,
-            Width::Integer(width) if usize::from(width) != capture.bytes.len() => column.turn_into_blobs(width, blobs),
+            Width::Integer(width) if usize::from(width) != capture.bytes.len() => {
+                column.turn_into_blobs(width, blobs)
+            }
             _ => {}
         }
         column.data.push(match column.bytes {
@@ -115,8 +121,12 @@ impl GroupColumns {
     #[inline]
     fn capture_column(&mut self, row: usize, capture: &Captured<'_>) -> &mut CaptureColumn {
         let used = &self.captures[..self.captures_used];
-        let same = |column: &&CaptureColumn| column.param == capture.param && column.out == capture.out;
-        let place = match used.iter().position(|column| same(&column) && column.have.len() <= row) {
+        let same =
+            |column: &&CaptureColumn| column.param == capture.param && column.out == capture.out;
+        let place = match used
+            .iter()
+            .position(|column| same(&column) && column.have.len() <= row)
+        {
             Some(place) => place,
             None => {
                 let nth = used.iter().filter(same).count();
@@ -155,7 +165,9 @@ impl CaptureColumn {
         let everywhere = self.data.len() == rows;
         write_map_len(
             out,
-            3 + usize::from(width.is_some()) + usize::from(!everywhere) + usize::from(!self.cut.is_empty()),
+            3 + usize::from(width.is_some())
+                + usize::from(!everywhere)
+                + usize::from(!self.cut.is_empty()),
         );
         write_str(out, key::PARAM);
         write_uint(out, self.param.into());
@@ -223,7 +235,11 @@ impl BlobTable {
     }
 
     fn get(&self, place: usize) -> &[u8] {
-        let start = if place == 0 { 0 } else { self.ends[place - 1] as usize };
+        let start = if place == 0 {
+            0
+        } else {
+            self.ends[place - 1] as usize
+        };
         &self.bytes[start..self.ends[place] as usize]
     }
 
@@ -237,7 +253,10 @@ impl BlobTable {
         loop {
             match self.slots[slot] {
                 0 => break,
-                place if self.hashes[place as usize - 1] == hash && self.get(place as usize - 1) == blob => {
+                place
+                    if self.hashes[place as usize - 1] == hash
+                        && self.get(place as usize - 1) == blob =>
+                {
                     return u64::from(place - 1);
                 }
                 _ => slot = (slot + 1) & (self.slots.len() - 1),
@@ -304,7 +323,11 @@ impl CallsWriter {
         write_uint(out, unit_ns.into());
         write_str(out, key::ROWS);
         write_uint(out, rows.begin.len() as u64);
-        for (name, column) in [(key::BEGIN, &rows.begin), (key::THREAD, &rows.thread), (key::GROUP, &rows.group)] {
+        for (name, column) in [
+            (key::BEGIN, &rows.begin),
+            (key::THREAD, &rows.thread),
+            (key::GROUP, &rows.group),
+        ] {
             write_str(out, name);
             self.columns.write(column, out);
         }
@@ -327,9 +350,11 @@ impl CallsWriter {
         write_uint(out, group.function.into());
         write_str(out, key::ROWS);
         write_uint(out, rows as u64);
-        for (name, column) in
-            [(key::CALLER, &group.caller), (key::DURATION, &group.duration), (key::RETURNED, &group.returned)]
-        {
+        for (name, column) in [
+            (key::CALLER, &group.caller),
+            (key::DURATION, &group.duration),
+            (key::RETURNED, &group.returned),
+        ] {
             write_str(out, name);
             self.columns.write(column, out);
         }
