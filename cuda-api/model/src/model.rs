@@ -93,6 +93,8 @@ pub enum Extent {
     One,
     /// Bytes up to and including a NUL; as an out parameter, in a buffer of the given number of bytes.
     Text(Option<Length>),
+    /// The out parameter receives a pointer to text that the driver keeps: `cuGetErrorName`. Follow the pointer, then read up to the NUL.
+    PointedText,
     /// That many values of the pointed-to type.
     Count(Length),
     /// That many bytes.
