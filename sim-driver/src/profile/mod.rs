@@ -1,0 +1,77 @@
+//! What GPU is simulated, and how it is broken. docs/profiles.md describes the files.
+
+mod document;
+mod error;
+mod fault;
+mod pci;
+mod read;
+mod shipped;
+mod when;
+
+pub use error::ProfileError;
+pub use fault::{Fault, FaultAnswer};
+pub use pci::PciAddress;
+pub use read::load;
+pub use when::When;
+
+/// A whole profile: every key of the file, with `extends` already followed.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// The name or path that it was asked for by.
+    pub asked_for: String,
+    /// What every GPU of the machine is.
+    pub gpu: Gpu,
+    /// How many of them there are.
+    pub count: u32,
+    /// What `cuDriverGetVersion` answers: 13050 is 13.5.
+    pub cuda_version: i32,
+    /// What NVML calls the driver's version: `595.99`.
+    pub driver_version: String,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+}
+
+/// One model of GPU.
+#[derive(Clone, Debug)]
+pub struct Gpu {
+    /// What `cuDeviceGetName` answers.
+    pub name: String,
+    /// Bytes that `cuDeviceTotalMem` and `cuMemGetInfo` give as the whole.
+    pub total_bytes: u64,
+    /// Bytes that are free before the program allocates anything.
+    pub free_bytes: u64,
+    /// The first GPU's UUID; the others' differ in the last byte.
+    pub uuid: [u8; 16],
+    /// The first GPU's place on the bus; the others follow on the next buses.
+    pub pci: PciAddress,
+    /// Answers of `cuDeviceGetAttribute`, by attribute number.
+    pub attributes: Vec<i32>,
+    /// What NVML tells beyond what the driver tells.
+    pub sensors: Sensors,
+}
+
+/// What NVML reads from sensors: constant, because nothing is computed.
+#[derive(Clone, Copy, Debug)]
+pub struct Sensors {
+    /// Degrees Celsius.
+    pub temperature_c: u32,
+    /// Milliwatts drawn.
+    pub power_mw: u32,
+    /// Milliwatts allowed.
+    pub power_limit_mw: u32,
+    /// Percent of time in which a kernel ran.
+    pub gpu_utilization_percent: u32,
+    /// Percent of time in which memory was read or written.
+    pub memory_utilization_percent: u32,
+    /// Present clock of the multiprocessors, MHz.
+    pub sm_clock_mhz: u32,
+    /// Present clock of the memory, MHz.
+    pub memory_clock_mhz: u32,
+}
+
+impl Gpu {
+    /// The value of an attribute; `None` for a number that the API does not know.
+    pub fn attribute(&self, number: i32) -> Option<i32> {
+        usize::try_from(number).ok().filter(|&number| number > 0).and_then(|number| self.attributes.get(number).copied())
+    }
+}

@@ -1,0 +1,117 @@
+//! `cuStream*`.
+
+use super::{LEGACY, NON_BLOCKING, PER_THREAD, Stream, resolve};
+use crate::abi::{CUcontext, CUdevice, CUevent, CUstream};
+use crate::boundary::Out;
+use crate::context::{GREATEST_PRIORITY, current};
+use crate::driver;
+use crate::event;
+use crate::status::{Answer, CuError};
+use crate::surface::DefaultStream;
+
+pub fn cuStreamCreate(phStream: Out<CUstream>, Flags: u32) -> Answer {
+    cuStreamCreateWithPriority(phStream, Flags, 0)
+}
+
+pub fn cuStreamCreateWithPriority(phStream: Out<CUstream>, flags: u32, priority: i32) -> Answer {
+    // Measured on 535: a bad pointer or flag is told before "not initialized".
+    let place = phStream.required()?;
+    if flags & !NON_BLOCKING != 0 {
+        return Err(CuError::INVALID_VALUE);
+    }
+    let driver = driver::started()?;
+    let context = current()?;
+    // Priorities outside the range are cut to it, as the documentation says.
+    let priority = priority.clamp(GREATEST_PRIORITY, 0);
+    let make = |handle| Stream::created(CUstream(handle), &context, flags, priority);
+    let stream = driver.streams.insert(make).ok_or(CuError::OUT_OF_MEMORY)?;
+    place.set(stream.handle);
+    Ok(())
+}
+
+pub fn cuStreamDestroy(hStream: CUstream) -> Answer {
+    cuStreamDestroy_v2(hStream)
+}
+
+pub fn cuStreamDestroy_v2(hStream: CUstream) -> Answer {
+    if hStream.is_null() || hStream == LEGACY || hStream == PER_THREAD {
+        return Err(CuError::INVALID_HANDLE);
+    }
+    let driver = driver::started()?;
+    // Work that was given goes on: the queue lives until its worker is done.
+    driver.streams.remove(hStream.0).map(|_| ()).ok_or(CuError::INVALID_HANDLE)
+}
+
+pub fn cuStreamQuery(default_stream: DefaultStream, hStream: CUstream) -> Answer {
+    let (_, stream) = resolve(default_stream, hStream)?;
+    if stream.is_idle() { Ok(()) } else { Err(CuError::NOT_READY) }
+}
+
+pub fn cuStreamSynchronize(default_stream: DefaultStream, hStream: CUstream) -> Answer {
+    let (context, stream) = resolve(default_stream, hStream)?;
+    if context.group.has_waiting() || stream.context_id != context.id {
+        stream.submit(&context, || ()).wait();
+    }
+    Ok(())
+}
+
+pub fn cuStreamGetFlags(default_stream: DefaultStream, hStream: CUstream, flags: Out<u32>) -> Answer {
+    let place = flags.required()?;
+    place.set(resolve(default_stream, hStream)?.1.flags);
+    Ok(())
+}
+
+pub fn cuStreamGetPriority(default_stream: DefaultStream, hStream: CUstream, priority: Out<i32>) -> Answer {
+    let place = priority.required()?;
+    place.set(resolve(default_stream, hStream)?.1.priority);
+    Ok(())
+}
+
+pub fn cuStreamGetId(default_stream: DefaultStream, hStream: CUstream, streamId: Out<u64>) -> Answer {
+    let place = streamId.required()?;
+    place.set(resolve(default_stream, hStream)?.1.id);
+    Ok(())
+}
+
+pub fn cuStreamGetCtx(default_stream: DefaultStream, hStream: CUstream, pctx: Out<CUcontext>) -> Answer {
+    let place = pctx.required()?;
+    place.set(resolve(default_stream, hStream)?.1.context);
+    Ok(())
+}
+
+pub fn cuStreamGetDevice(default_stream: DefaultStream, hStream: CUstream, device: Out<CUdevice>) -> Answer {
+    let driver = driver::started()?;
+    let place = device.required()?;
+    let (_, stream) = resolve(default_stream, hStream)?;
+    let context = driver.contexts.get(stream.context.0).ok_or(CuError::CONTEXT_IS_DESTROYED)?;
+    place.set(driver.ordinal(context.device));
+    Ok(())
+}
+
+pub fn cuStreamIsCapturing(default_stream: DefaultStream, hStream: CUstream, captureStatus: Out<u32>) -> Answer {
+    const NONE: u32 = 0;
+    let place = captureStatus.required()?;
+    resolve(default_stream, hStream)?;
+    place.set(NONE);
+    Ok(())
+}
+
+pub fn cuStreamWaitEvent(default_stream: DefaultStream, hStream: CUstream, hEvent: CUevent, Flags: u32) -> Answer {
+    let driver = driver::started()?;
+    let (_, stream) = resolve(default_stream, hStream)?;
+    // Only CU_EVENT_WAIT_EXTERNAL (1) exists, and it is for capture.
+    if Flags != 0 {
+        return Err(CuError::INVALID_VALUE);
+    }
+    event::find(driver, hEvent)?.hold_back(&stream.queue);
+    Ok(())
+}
+
+pub fn cuThreadExchangeStreamCaptureMode(mode: Out<u32>) -> Answer {
+    driver::started()?;
+    let place = mode.required()?;
+    let new = place.get().filter(|mode| *mode <= 2).ok_or(CuError::INVALID_VALUE)?;
+    thread_local!(static MODE: std::cell::Cell<u32> = const { std::cell::Cell::new(0) });
+    place.set(MODE.try_with(|mode| mode.replace(new)).unwrap_or(0));
+    Ok(())
+}
