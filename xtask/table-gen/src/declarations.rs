@@ -65,6 +65,7 @@ impl Declarations {
             }
         }
         declarations.turn_private_pointers_into_handles();
+        declarations.size_forward_aliases();
         Ok(declarations)
     }
 
@@ -137,6 +138,28 @@ impl Declarations {
             self.types.insert(name.to_owned(), type_def);
         }
         Ok(())
+    }
+
+    /// `typedef struct X_st X;` before the structure itself: the alias gets its size once all is read.
+    fn size_forward_aliases(&mut self) {
+        loop {
+            let sized = self
+                .types
+                .values()
+                .filter(|type_def| type_def.size == 0)
+                .find_map(|type_def| {
+                    let TypeKind::Alias(target) = &type_def.kind else {
+                        return None;
+                    };
+                    let layout =
+                        size_and_align(target, &self.types).filter(|layout| layout.size != 0)?;
+                    Some((type_def.name.clone(), layout))
+                });
+            let Some((name, layout)) = sized else { return };
+            if let Some(type_def) = self.types.get_mut(&name) {
+                (type_def.size, type_def.align) = (layout.size, layout.align);
+            }
+        }
     }
 
     /// A pointer to a structure that no header defines is a handle.
