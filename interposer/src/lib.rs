@@ -8,7 +8,9 @@
 //! side ends the recording and not the program.
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
-compile_error!("cutape's interposer is written for x86-64 Linux: its entry code follows that calling convention");
+compile_error!(
+    "cutape's interposer is written for x86-64 Linux: its entry code follows that calling convention"
+);
 
 mod call;
 mod capture;

@@ -65,11 +65,14 @@ pub fn real(library: Library) -> &'static Result<Real, Missing> {
 
 /// Where the real driver is, without loading it; `None` if there is none.
 pub fn expected_path() -> Option<PathBuf> {
-    named_in_environment("CUTAPE_DRIVER").or_else(|| find("libcuda.so.1", env::var_os("LD_LIBRARY_PATH")))
+    named_in_environment("CUTAPE_DRIVER")
+        .or_else(|| find("libcuda.so.1", env::var_os("LD_LIBRARY_PATH")))
 }
 
 fn named_in_environment(variable: &str) -> Option<PathBuf> {
-    env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
+    env::var_os(variable)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
 }
 
 fn load(library: Library, soname: &str, named: Option<PathBuf>) -> Result<Real, Missing> {
@@ -81,7 +84,10 @@ fn load(library: Library, soname: &str, named: Option<PathBuf>) -> Result<Real, 
     // SAFETY: loading runs the library's constructors, which would have run without us, too.
     let handle = unsafe { libc::dlopen(c_path(&path).as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
     if handle.is_null() {
-        return Err(Missing::Refused { path, reason: loader_error() });
+        return Err(Missing::Refused {
+            path,
+            reason: loader_error(),
+        });
     }
     let mut by_address = Vec::new();
     for hook in HOOKS.iter().filter(|hook| hook.detail.library == library) {
@@ -95,7 +101,11 @@ fn load(library: Library, soname: &str, named: Option<PathBuf>) -> Result<Real, 
         }
     }
     by_address.sort_by_key(|&(address, _)| address);
-    Ok(Real { path, handle, by_address })
+    Ok(Real {
+        path,
+        handle,
+        by_address,
+    })
 }
 
 /// The next library of that name that is not this one.
@@ -119,7 +129,9 @@ fn loader_error() -> String {
         return "unknown error".to_owned();
     }
     // SAFETY: as above.
-    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+    unsafe { CStr::from_ptr(text) }
+        .to_string_lossy()
+        .into_owned()
 }
 
 impl Real {
@@ -127,7 +139,10 @@ impl Real {
     pub fn hooks_at(&self, address: *const c_void) -> impl Iterator<Item = &'static Hook> {
         let address = address as usize;
         let start = self.by_address.partition_point(|&(at, _)| at < address);
-        self.by_address[start..].iter().take_while(move |&&(at, _)| at == address).map(|&(_, hook)| hook)
+        self.by_address[start..]
+            .iter()
+            .take_while(move |&&(at, _)| at == address)
+            .map(|&(_, hook)| hook)
     }
 
     /// The file's path as given or found.

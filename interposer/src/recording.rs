@@ -45,7 +45,10 @@ pub unsafe fn make_room(thread: *mut ThreadState, bytes: u64) -> bool {
 }
 
 /// Runs `work` in the slow path's conditions. A failure turns recording off.
-unsafe fn slowly(thread: *mut ThreadState, work: impl FnOnce(&mut ThreadState) -> Result<bool, Failure>) -> bool {
+unsafe fn slowly(
+    thread: *mut ThreadState,
+    work: impl FnOnce(&mut ThreadState) -> Result<bool, Failure>,
+) -> bool {
     // SAFETY: the state is the calling thread's, and `busy` keeps calls that we cause ourselves from coming here.
     unsafe {
         if (*thread).busy != 0 {
@@ -90,7 +93,8 @@ pub fn turn_off(failure: &Failure) -> bool {
 /// What a panic said.
 pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without words".to_owned())
 }
 
 /// The function that a hook stands for. Loads its library at the first use; answers a function of ours where there is none.
@@ -151,6 +155,8 @@ impl BlockedSignals {
 impl Drop for BlockedSignals {
     fn drop(&mut self) {
         // SAFETY: the set was filled by `new`.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut()) };
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut())
+        };
     }
 }
