@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The library that records.
 pub const INTERPOSER: &str = "libcutape_interposer.so";
 /// The simulated driver.
-pub const SIMULATOR: &str = "libcutape_sim_driver.so";
+pub const SIMULATOR: &str = "libcutape_sim.so";
 
 /// Where `name` is: beside the command, as cargo builds it, or in `../lib/cutape`, as packages install it.
 ///
