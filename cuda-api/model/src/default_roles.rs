@@ -8,6 +8,7 @@
 //! | `void *`, `const void *`, a pointer to a type that only the driver knows | opaque |
 //! | function pointer | opaque |
 //! | `const T *` | in, one |
+//! | `T *` where T is a structure whose first member is `version` | in-out, one: the caller says which layout it passes |
 //! | `T *`, `T **` | out, one |
 
 use crate::model::{Direction, Extent, Param, Type, TypeDef, TypeKind};
@@ -24,7 +25,8 @@ fn default_role(ty: &Type, types: &[TypeDef]) -> (Direction, Extent) {
         Type::Pointer { to, constant } => match (follow_aliases(to, types), constant) {
             (Target::Unknown, _) | (Target::Char, false) => (Direction::Opaque, Extent::One),
             (Target::Char, true) => (Direction::In, Extent::Text(None)),
-            (Target::Value, true) => (Direction::In, Extent::One),
+            (Target::Value | Target::Versioned, true) => (Direction::In, Extent::One),
+            (Target::Versioned, false) => (Direction::InOut, Extent::One),
             (Target::Value, false) => (Direction::Out, Extent::One),
         },
         Type::Named(_) if is_callback(ty, types) => (Direction::Opaque, Extent::One),
@@ -35,6 +37,8 @@ fn default_role(ty: &Type, types: &[TypeDef]) -> (Direction, Extent) {
 /// What a pointer points to, as far as its role goes.
 enum Target {
     Value,
+    /// A structure that begins with its own version and size, as NVML's do.
+    Versioned,
     Char,
     Unknown,
 }
@@ -46,6 +50,11 @@ fn follow_aliases(ty: &Type, types: &[TypeDef]) -> Target {
         Type::Named(name) => match find_type(name, types).map(|type_def| &type_def.kind) {
             Some(TypeKind::Alias(target)) => follow_aliases(target, types),
             Some(TypeKind::Opaque) | None => Target::Unknown,
+            Some(TypeKind::Struct(fields))
+                if fields.first().is_some_and(|first| first.name == "version") =>
+            {
+                Target::Versioned
+            }
             Some(_) => Target::Value,
         },
         _ => Target::Value,

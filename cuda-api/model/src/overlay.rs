@@ -64,7 +64,7 @@ impl<'a> Patterns<'a> {
     }
 
     /// The places of the patterns that one of the names fits.
-    fn fitting(&self, names: &[&str]) -> Vec<usize> {
+    fn fitting(&self, names: &[String]) -> Vec<usize> {
         let fits = |pattern: &str| names.iter().any(|name| matches_glob(pattern, name));
         (0..self.patterns.len())
             .filter(|&place| fits(self.patterns[place]))
@@ -109,66 +109,99 @@ fn names_of(function: &Function) -> Vec<String> {
     names
 }
 
-fn apply_role(statement: &str, tables: &mut [Table]) -> Result<(), Problem> {
-    let (target, rest) = statement
-        .split_once(' ')
-        .ok_or_else(|| Problem::new("`FUNCTIONS.PARAMETERS ROLE`", format!("`{statement}`")))?;
-    let (functions, params) = target
-        .split_once('.')
-        .ok_or_else(|| Problem::new("`FUNCTIONS.PARAMETERS`", format!("`{target}`")))?;
-    let (role, new_type) = match rest.split_once("as ") {
-        Some((role, ty)) if role.is_empty() || role.ends_with(' ') => (role, Some(ty.trim())),
-        _ => (rest, None),
-    };
-    let role = RoleText::parse(role).map_err(|word| {
-        Problem::new(
-            "a role (in, out, text(len), always, ...)",
-            format!("`{word}`"),
-        )
-    })?;
-    let (mut functions, mut params) = (Patterns::new(functions), Patterns::new(params));
-    for table in tables.iter_mut() {
-        let Table {
-            functions: all,
-            types,
-            ..
-        } = table;
+/// `FUNCTIONS.PARAMETERS ROLE [as TYPE]`, taken apart.
+struct RoleStatement<'a> {
+    functions: Patterns<'a>,
+    params: Patterns<'a>,
+    role: RoleText,
+    new_type: Option<&'a str>,
+}
+
+impl<'a> RoleStatement<'a> {
+    fn parse(statement: &'a str) -> Result<Self, Problem> {
+        let (target, rest) = statement
+            .split_once(' ')
+            .ok_or_else(|| Problem::new("`FUNCTIONS.PARAMETERS ROLE`", format!("`{statement}`")))?;
+        let (functions, params) = target
+            .split_once('.')
+            .ok_or_else(|| Problem::new("`FUNCTIONS.PARAMETERS`", format!("`{target}`")))?;
+        let (role, new_type) = match rest.split_once("as ") {
+            Some((role, ty)) if role.is_empty() || role.ends_with(' ') => (role, Some(ty.trim())),
+            _ => (rest, None),
+        };
+        let role = RoleText::parse(role).map_err(|word| {
+            Problem::new(
+                "a role (in, out, text(len), always, ...)",
+                format!("`{word}`"),
+            )
+        })?;
+        Ok(Self {
+            functions: Patterns::new(functions),
+            params: Patterns::new(params),
+            role,
+            new_type,
+        })
+    }
+
+    /// Applies it to one function; returns types that this brought into being.
+    fn apply(
+        &mut self,
+        function: &mut Function,
+        types: &[TypeDef],
+    ) -> Result<Vec<TypeDef>, Problem> {
+        let by_function = self.functions.fitting(&names_of(function));
+        let Some(signature) = function
+            .signature
+            .as_mut()
+            .filter(|_| !by_function.is_empty())
+        else {
+            return Ok(Vec::new());
+        };
         let mut widened = Vec::new();
-        for function in all.iter_mut() {
-            let names = names_of(function);
-            let by_function =
-                functions.fitting(&names.iter().map(String::as_str).collect::<Vec<_>>());
-            let Some(signature) = function
-                .signature
-                .as_mut()
-                .filter(|_| !by_function.is_empty())
-            else {
+        for place in 0..signature.params.len() {
+            let by_param = self
+                .params
+                .fitting(std::slice::from_ref(&signature.params[place].name));
+            if by_param.is_empty() {
                 continue;
-            };
-            for place in 0..signature.params.len() {
-                let by_param = params.fitting(&[&signature.params[place].name]);
-                if by_param.is_empty() {
-                    continue;
-                }
-                functions.mark(&by_function);
-                params.mark(&by_param);
-                let who = format!("{}.{}", function.name, signature.params[place].name);
-                role.apply(&mut signature.params, place)
-                    .map_err(|unknown| {
-                        Problem::new(
-                            format!("a parameter of {}", function.name),
-                            unknown.to_string(),
-                        )
-                    })?;
-                if let Some(new_type) = new_type {
-                    widened.extend(retype(&mut signature.params[place], new_type, types, &who)?);
-                }
             }
+            self.functions.mark(&by_function);
+            self.params.mark(&by_param);
+            self.role
+                .apply(&mut signature.params, place)
+                .map_err(|unknown| {
+                    Problem::new(
+                        format!("a parameter of {}", function.name),
+                        unknown.to_string(),
+                    )
+                })?;
+            if let Some(new_type) = self.new_type {
+                widened.extend(retype(
+                    &mut signature.params[place],
+                    new_type,
+                    types,
+                    &function.name,
+                )?);
+            }
+        }
+        Ok(widened)
+    }
+}
+
+fn apply_role(statement: &str, tables: &mut [Table]) -> Result<(), Problem> {
+    let mut statement = RoleStatement::parse(statement)?;
+    for Table {
+        functions, types, ..
+    } in tables.iter_mut()
+    {
+        let mut widened = Vec::new();
+        for function in functions.iter_mut() {
+            widened.extend(statement.apply(function, types)?);
         }
         add_types(types, widened);
     }
-    check_applied(&functions, "function with such a parameter")?;
-    check_applied(&params, "parameter of these functions")
+    check_applied(&statement.functions, "function with such a parameter")?;
+    check_applied(&statement.params, "parameter of these functions")
 }
 
 fn apply_effect(statement: &str, tables: &mut [Table]) -> Result<(), Problem> {
@@ -182,8 +215,7 @@ fn apply_effect(statement: &str, tables: &mut [Table]) -> Result<(), Problem> {
     let needs_param = effect_text.contains(' ');
     let mut functions = Patterns::new(functions);
     for function in tables.iter_mut().flat_map(|table| &mut table.functions) {
-        let names = names_of(function);
-        let fitting = functions.fitting(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let fitting = functions.fitting(&names_of(function));
         let Some(signature) = function.signature.as_ref().filter(|_| !fitting.is_empty()) else {
             continue;
         };
@@ -228,8 +260,8 @@ fn check_applied(patterns: &Patterns<'_>, what: &str) -> Result<(), Problem> {
     }
 }
 
-/// Gives an integer (or the integer behind a pointer) the name of a type of the same size. Returns the wider twin of a 4-byte
-/// enumeration where an 8-byte integer carries it.
+/// Gives an integer (or what is behind a pointer: an integer, or void) the name of a type of the same size. Returns the wider twin
+/// of a 4-byte enumeration where an 8-byte integer carries it.
 fn retype(
     param: &mut Param,
     name: &str,
@@ -242,6 +274,11 @@ fn retype(
         Type::Pointer { to, .. } => to.as_mut(),
         value => value,
     };
+    // Bytes of no type become what the call is known to put there.
+    if *old == Type::Void {
+        *old = Type::Named(name.to_owned());
+        return Ok(None);
+    }
     let Some(bytes) = integer_bytes(old, types) else {
         return Err(Problem::new(
             format!("an integer, or a pointer to one, for {who}"),

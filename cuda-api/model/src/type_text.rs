@@ -3,69 +3,48 @@
 use crate::model::Type;
 use std::fmt::Write;
 
-/// The builtin types and their names in the text.
-const BUILTINS: [(&str, Type); 12] = [
-    ("void", Type::Void),
-    ("char", Type::Char),
-    (
-        "i8",
-        Type::Int {
+/// The builtin type of that name.
+fn builtin(name: &str) -> Option<Type> {
+    Some(match name {
+        "void" => Type::Void,
+        "char" => Type::Char,
+        "i8" => Type::Int {
             bytes: 1,
             signed: true,
         },
-    ),
-    (
-        "i16",
-        Type::Int {
+        "i16" => Type::Int {
             bytes: 2,
             signed: true,
         },
-    ),
-    (
-        "i32",
-        Type::Int {
+        "i32" => Type::Int {
             bytes: 4,
             signed: true,
         },
-    ),
-    (
-        "i64",
-        Type::Int {
+        "i64" => Type::Int {
             bytes: 8,
             signed: true,
         },
-    ),
-    (
-        "u8",
-        Type::Int {
+        "u8" => Type::Int {
             bytes: 1,
             signed: false,
         },
-    ),
-    (
-        "u16",
-        Type::Int {
+        "u16" => Type::Int {
             bytes: 2,
             signed: false,
         },
-    ),
-    (
-        "u32",
-        Type::Int {
+        "u32" => Type::Int {
             bytes: 4,
             signed: false,
         },
-    ),
-    (
-        "u64",
-        Type::Int {
+        "u64" => Type::Int {
             bytes: 8,
             signed: false,
         },
-    ),
-    ("f32", Type::Float { bytes: 4 }),
-    ("f64", Type::Float { bytes: 8 }),
-];
+        "f32" => Type::Float { bytes: 4 },
+        "f64" => Type::Float { bytes: 8 },
+        _ => return None,
+    })
+}
 
 /// Pointers and arrays nest this deep at most: the headers stay below 4, and a hostile trace must not exhaust the stack.
 const MAX_NESTING: u32 = 16;
@@ -107,8 +86,7 @@ fn parse_nested(text: &str, depth_left: u32) -> Option<(Type, &str)> {
     if word.is_empty() {
         return None;
     }
-    let builtin = BUILTINS.iter().find(|(name, _)| *name == word);
-    let ty = builtin.map_or_else(|| Type::Named(word.to_owned()), |(_, ty)| ty.clone());
+    let ty = builtin(word).unwrap_or_else(|| Type::Named(word.to_owned()));
     Some((ty, rest))
 }
 
@@ -130,12 +108,19 @@ fn push_type(text: &mut String, ty: &Type) {
             push_type(text, of);
         }
         Type::Named(name) => text.push_str(name),
-        builtin => match BUILTINS.iter().find(|(_, ty)| ty == builtin) {
-            Some((name, _)) => text.push_str(name),
-            None => {
-                let _ = write!(text, "{builtin:?}");
-            }
-        },
+        Type::Void => text.push_str("void"),
+        Type::Char => text.push_str("char"),
+        Type::Int { bytes, signed } => {
+            let _ = write!(
+                text,
+                "{}{}",
+                if *signed { 'i' } else { 'u' },
+                u32::from(*bytes) * 8
+            );
+        }
+        Type::Float { bytes } => {
+            let _ = write!(text, "f{}", u32::from(*bytes) * 8);
+        }
     }
 }
 

@@ -6,14 +6,15 @@ use crate::constants::{Scope, evaluate};
 use crate::error::GenError;
 use crate::layout::{Layout, StructLayout, size_and_align};
 use crate::preprocess::MACRO_PREFIX;
+use crate::specifiers::{Specifier, specifiers_of_declaration, specifiers_of_field};
 use cutape_api_model::{
     Direction, Extent, Field, Param, Signature, Type, TypeDef, TypeKind, Validity,
 };
 use lang_c::ast::{
     ArraySize, Declaration, DeclarationSpecifier, Declarator, DeclaratorKind, DerivedDeclarator,
     EnumType, Extension, ExternalDeclaration, ParameterDeclaration, PointerQualifier,
-    SpecifierQualifier, StorageClassSpecifier, StructDeclaration, StructField, StructKind,
-    StructType, TranslationUnit, TypeQualifier, TypeSpecifier,
+    StorageClassSpecifier, StructDeclaration, StructField, StructKind, StructType, TranslationUnit,
+    TypeQualifier, TypeSpecifier,
 };
 use lang_c::span::Node;
 use std::collections::{BTreeMap, HashMap};
@@ -65,6 +66,7 @@ impl Declarations {
             }
         }
         declarations.turn_private_pointers_into_handles();
+        declarations.size_forward_aliases();
         Ok(declarations)
     }
 
@@ -137,6 +139,28 @@ impl Declarations {
             self.types.insert(name.to_owned(), type_def);
         }
         Ok(())
+    }
+
+    /// `typedef struct X_st X;` before the structure itself: the alias gets its size once all is read.
+    fn size_forward_aliases(&mut self) {
+        loop {
+            let sized = self
+                .types
+                .values()
+                .filter(|type_def| type_def.size == 0)
+                .find_map(|type_def| {
+                    let TypeKind::Alias(target) = &type_def.kind else {
+                        return None;
+                    };
+                    let layout =
+                        size_and_align(target, &self.types).filter(|layout| layout.size != 0)?;
+                    Some((type_def.name.clone(), layout))
+                });
+            let Some((name, layout)) = sized else { return };
+            if let Some(type_def) = self.types.get_mut(&name) {
+                (type_def.size, type_def.align) = (layout.size, layout.align);
+            }
+        }
     }
 
     /// A pointer to a structure that no header defines is a handle.
@@ -544,36 +568,4 @@ fn declared_name(declarator: &Declarator) -> Option<String> {
         DeclaratorKind::Identifier(identifier) => Some(identifier.node.name.clone()),
         DeclaratorKind::Declarator(inner) => declared_name(&inner.node),
     }
-}
-
-/// What declarations and fields have in common in front of their declarators.
-enum Specifier<'a> {
-    Type(&'a TypeSpecifier),
-    Qualifier(&'a TypeQualifier),
-    Extensions(&'a [Node<Extension>]),
-}
-
-fn specifiers_of_declaration(specifiers: &[Node<DeclarationSpecifier>]) -> Vec<Specifier<'_>> {
-    specifiers
-        .iter()
-        .filter_map(|specifier| match &specifier.node {
-            DeclarationSpecifier::TypeSpecifier(ty) => Some(Specifier::Type(&ty.node)),
-            DeclarationSpecifier::TypeQualifier(qualifier) => {
-                Some(Specifier::Qualifier(&qualifier.node))
-            }
-            DeclarationSpecifier::Extension(extensions) => Some(Specifier::Extensions(extensions)),
-            _ => None,
-        })
-        .collect()
-}
-
-fn specifiers_of_field(specifiers: &[Node<SpecifierQualifier>]) -> Vec<Specifier<'_>> {
-    specifiers
-        .iter()
-        .map(|specifier| match &specifier.node {
-            SpecifierQualifier::TypeSpecifier(ty) => Specifier::Type(&ty.node),
-            SpecifierQualifier::TypeQualifier(qualifier) => Specifier::Qualifier(&qualifier.node),
-            SpecifierQualifier::Extension(extensions) => Specifier::Extensions(extensions),
-        })
-        .collect()
 }

@@ -165,10 +165,10 @@ impl Merged {
                 TypeKind::Struct(old_fields) | TypeKind::Union(old_fields),
                 TypeKind::Struct(fields) | TypeKind::Union(fields),
             ) => {
-                if older.size != newer.size {
+                if (older.size, older.align) != (newer.size, newer.align) {
                     self.notes.push(format!(
-                        "{}: {} bytes, {} in {version}",
-                        newer.name, older.size, newer.size
+                        "{}: {} bytes aligned to {}, {} aligned to {} in {version}",
+                        newer.name, older.size, older.align, newer.size, newer.align
                     ));
                 }
                 for old in old_fields

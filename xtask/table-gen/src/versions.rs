@@ -77,8 +77,14 @@ pub fn symbol_versions(
         .keys()
         .map(|symbol| {
             let name = SymbolName::parse(symbol);
+            // NVML has no cuGetProcAddress: each of its names is asked for as it is.
+            let base = if symbol.starts_with("nvml") {
+                symbol
+            } else {
+                name.base
+            };
             let version = SymbolVersion {
-                base: name.base.to_owned(),
+                base: base.to_owned(),
                 since: 0,
                 default_stream: name.default_stream(),
             };
