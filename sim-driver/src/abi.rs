@@ -209,7 +209,9 @@ pub struct CUmemPoolProps {
     pub win32SecurityAttributes: *mut c_void,
     pub maxSize: usize,
     pub usage: u16,
-    pub reserved: [u8; 54],
+    /// From CUDA 13 on; reserved before.
+    pub gpuDirectRDMACapable: u8,
+    pub reserved: [u8; 53],
 }
 
 /// What `cuCtxCreate_v4` is asked for.

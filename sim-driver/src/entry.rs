@@ -80,3 +80,13 @@ fn sort_faults() -> Option<Vec<Vec<&'static Fault>>> {
     let of = |name: &str| faults.iter().filter(|fault| fault.function == name).collect();
     Some(FUNCTIONS.iter().map(|function| of(function.name)).collect())
 }
+
+/// What a function of the driver API without an implementation does.
+pub fn not_supported_cuda() -> crate::status::Answer {
+    Err(crate::status::CuError::NOT_SUPPORTED)
+}
+
+/// What a function of NVML without an implementation does.
+pub fn not_supported_nvml() -> crate::status::NvmlAnswer {
+    Err(crate::status::NvmlError::NOT_SUPPORTED)
+}

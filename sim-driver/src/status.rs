@@ -30,6 +30,8 @@ impl CuError {
     pub const NOT_SUPPORTED: Self = Self(801);
     pub const COOPERATIVE_LAUNCH_TOO_LARGE: Self = Self(720);
     pub const PEER_ACCESS_UNSUPPORTED: Self = Self(217);
+    pub const LAUNCH_OUT_OF_RESOURCES: Self = Self(701);
+    pub const INVALID_CLUSTER_SIZE: Self = Self(912);
     pub const PEER_ACCESS_ALREADY_ENABLED: Self = Self(704);
     pub const PEER_ACCESS_NOT_ENABLED: Self = Self(705);
     pub const UNSUPPORTED_LIMIT: Self = Self(215);
