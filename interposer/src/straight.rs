@@ -14,7 +14,7 @@ use std::mem::offset_of;
 
 use cutape_trace_format::ring::{RingHeader, Word0, kind};
 
-use crate::call::{Frame, end, end_at};
+use crate::call::{AHEAD, Frame, end, end_at};
 use crate::fork_page::{ForkPage, PAGE};
 use crate::hook::{HEADER_WORDS, Hook};
 use crate::thread::ThreadState;
@@ -24,8 +24,6 @@ use crate::trampoline::{FRAME_BYTES, plain};
 const END_BYTES: usize = 8 * HEADER_WORDS;
 /// Its first word, without the result.
 const END_WORD: u64 = Word0::new(HEADER_WORDS, kind::END, 0, 0).0;
-/// How far ahead the ring's memory is asked for; see [`crate::call::Record`].
-const AHEAD: usize = 1024;
 
 /// `straight!(NAME, WORDS, AFTER)`: the routine for WORDS argument words; AFTER is what follows the real function's return.
 macro_rules! straight {
@@ -44,50 +42,48 @@ macro_rules! straight {
                 "mov rbp, rsp",
                 ".cfi_def_cfa_register rbp",
                 "sub rsp, {frame}",
-                // r10: the thread's state. Is the function known, the ring ours, and room in it?
+                // fs:[r10]: the thread's state. Is the function known, the ring ours, and room in it?
                 "mov r10, qword ptr [rip + cutape_thread_state@GOTTPOFF]",
-                "add r10, qword ptr fs:[0]",
                 "cmp qword ptr [r11 + {real}], 0",
                 "je 9f",
                 "mov rax, [rip + {page}]",
                 "mov rax, [rax + {page_epoch}]",
-                "cmp rax, [r10 + {epoch}]",
+                "cmp rax, fs:[r10 + {epoch}]",
                 "jne 9f",
                 "mov [rbp - {frame} + {frame_epoch}], rax",
-                "mov rax, [r10 + {reserved}]",
+                "mov rax, fs:[r10 + {reserved}]",
                 "add rax, {bytes}",
-                "cmp rax, [r10 + {fast_limit}]",
+                "cmp rax, fs:[r10 + {fast_limit}]",
                 "ja 9f",
                 // What the routine needs registers for goes into the frame.
                 "mov [rbp - {frame} + {regs} + 16], rdx",
                 "mov [rbp - {frame} + {regs} + 24], rcx",
                 "mov [rbp - {frame} + {hook}], r11",
-                "mov rdx, [r11 + {begin_word}]",
-                // r11: position of the record. rcx: where it lies.
-                "mov r11d, {bytes}",
-                "xadd [r10 + {reserved}], r11",
-                "mov rcx, [r10 + {mask}]",
-                "and rcx, r11",
-                "add rcx, [r10 + {data}]",
-                "mov rax, [r10 + {id_base}]",
-                "or rax, r11",
-                "mov [rbp - {frame} + {call}], rax",
+                // rax: position of the record. rcx: where it lies.
+                "mov eax, {bytes}",
+                "xadd fs:[r10 + {reserved}], rax",
+                "mov rcx, fs:[r10 + {mask}]",
+                "and rcx, rax",
+                "add rcx, fs:[r10 + {data}]",
                 "prefetchw [rcx + {ahead}]",
                 ".if {bytes} > 64",
                 "prefetchw [rcx + {ahead} + 64]",
                 ".endif",
-                "mov rax, [rbp + 8]",
+                ".if {words} > 2",
+                "mov [rcx + 40], rdx",
+                ".endif",
+                "mov rdx, [r11 + {begin_word}]",
+                "mov r11, rax",
+                "or rax, fs:[r10 + {id_base}]",
                 "mov [rcx], rdx",
-                "mov [rcx + 16], rax",
+                "mov rdx, [rbp + 8]",
+                "mov [rbp - {frame} + {call}], rax",
+                "mov [rcx + 16], rdx",
                 ".if {words} > 0",
                 "mov [rcx + 24], rdi",
                 ".endif",
                 ".if {words} > 1",
                 "mov [rcx + 32], rsi",
-                ".endif",
-                ".if {words} > 2",
-                "mov rax, [rbp - {frame} + {regs} + 16]",
-                "mov [rcx + 40], rax",
                 ".endif",
                 ".if {words} > 3",
                 "mov rax, [rbp - {frame} + {regs} + 24]",
@@ -115,14 +111,14 @@ macro_rules! straight {
                 "or rdx, rax",
                 "mov [rcx + 8], rdx",
                 // Publish, unless this record lies inside another.
-                "cmp r11, [r10 + {published}]",
+                "cmp r11, fs:[r10 + {published}]",
                 "jne 4f",
                 "3:",
-                "mov rax, [r10 + {reserved}]",
-                "mov rcx, [r10 + {header}]",
-                "mov [r10 + {published}], rax",
+                "mov rax, fs:[r10 + {reserved}]",
+                "mov rcx, fs:[r10 + {header}]",
+                "mov fs:[r10 + {published}], rax",
                 "mov [rcx + {head}], rax",
-                "cmp [r10 + {reserved}], rax",
+                "cmp fs:[r10 + {reserved}], rax",
                 "jne 3b",
                 "4:",
                 "mov r11, [rbp - {frame} + {hook}]",
@@ -181,22 +177,19 @@ macro_rules! scalars {
              shl rdx, 32
              or rdx, rax
              mov r10, qword ptr [rip + cutape_thread_state@GOTTPOFF]
-             add r10, qword ptr fs:[0]
              mov rax, [rip + {page}]
              mov rax, [rax + {page_epoch}]
-             cmp rax, [r10 + {epoch}]
-             jne 8f
              cmp rax, [rbp - {frame} + {frame_epoch}]
              jne 8f
-             mov rax, [r10 + {reserved}]
+             mov rax, fs:[r10 + {reserved}]
              add rax, {end_bytes}
-             cmp rax, [r10 + {fast_limit}]
+             cmp rax, fs:[r10 + {fast_limit}]
              ja 8f
              mov r9d, {end_bytes}
-             xadd [r10 + {reserved}], r9
-             mov rcx, [r10 + {mask}]
+             xadd fs:[r10 + {reserved}], r9
+             mov rcx, fs:[r10 + {mask}]
              and rcx, r9
-             add rcx, [r10 + {data}]
+             add rcx, fs:[r10 + {data}]
              prefetchw [rcx + {ahead}]
              mov rsi, r8
              shl rsi, 32
@@ -205,14 +198,14 @@ macro_rules! scalars {
              mov [rcx], rsi
              mov [rcx + 8], rdx
              mov [rcx + 16], rdi
-             cmp r9, [r10 + {published}]
+             cmp r9, fs:[r10 + {published}]
              jne 6f
              5:
-             mov rax, [r10 + {reserved}]
-             mov rcx, [r10 + {header}]
-             mov [r10 + {published}], rax
+             mov rax, fs:[r10 + {reserved}]
+             mov rcx, fs:[r10 + {header}]
+             mov fs:[r10 + {published}], rax
              mov [rcx + {head}], rax
-             cmp [r10 + {reserved}], rax
+             cmp fs:[r10 + {reserved}], rax
              jne 5b
              6:
              mov rax, r8
