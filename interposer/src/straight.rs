@@ -12,22 +12,18 @@
 use std::arch::naked_asm;
 use std::mem::offset_of;
 
-use cutape_trace_format::ring::{RingHeader, Word0, kind};
+use cutape_trace_format::ring::RingHeader;
 
-use crate::call::{AHEAD, Frame, end, end_at};
+use crate::call::{AHEAD, Frame};
 use crate::fork_page::{ForkPage, PAGE};
 use crate::hook::{HEADER_WORDS, Hook};
+use crate::returned::{returned_answer, returned_code};
 use crate::thread::ThreadState;
 use crate::trampoline::{FRAME_BYTES, plain};
 
-/// Bytes of an END record.
-const END_BYTES: usize = 8 * HEADER_WORDS;
-/// Its first word, without the result.
-const END_WORD: u64 = Word0::new(HEADER_WORDS, kind::END, 0, 0).0;
-
-/// `straight!(NAME, WORDS, AFTER)`: the routine for WORDS argument words; AFTER is what follows the real function's return.
+/// The routine for so many argument words; $keep puts registers into the frame, $returned is what runs after the call.
 macro_rules! straight {
-    ($name:ident, $words:literal, $after:expr) => {
+    ($name:ident, $words:literal, $keep:literal, $returned:path) => {
         /// See the module.
         ///
         /// # Safety
@@ -124,7 +120,9 @@ macro_rules! straight {
                 "mov r11, [rbp - {frame} + {hook}]",
                 "mov rdx, [rbp - {frame} + {regs} + 16]",
                 "mov rcx, [rbp - {frame} + {regs} + 24]",
-                $after,
+                $keep,
+                "call qword ptr [r11 + {real}]",
+                "jmp {returned}",
                 // Not here: as if the export had named the general way.
                 "9:",
                 ".cfi_def_cfa rbp, 16",
@@ -140,7 +138,6 @@ macro_rules! straight {
                 regs = const offset_of!(Frame, registers),
                 hook = const offset_of!(Frame, hook),
                 call = const offset_of!(Frame, call),
-                result = const offset_of!(Frame, result),
                 frame_epoch = const offset_of!(Frame, epoch),
                 real = const offset_of!(Hook, real),
                 begin_word = const offset_of!(Hook, begin),
@@ -155,11 +152,8 @@ macro_rules! straight {
                 header = const offset_of!(ThreadState, header),
                 id_base = const offset_of!(ThreadState, id_base),
                 head = const offset_of!(RingHeader, head),
-                end_bytes = const END_BYTES,
-                end_word = const END_WORD,
                 plain = sym plain,
-                end = sym end,
-                end_at = sym end_at,
+                returned = sym $returned,
             )
         }
     };
@@ -168,67 +162,7 @@ macro_rules! straight {
 /// Nothing to look at after the call but the code that it returned.
 macro_rules! scalars {
     ($name:ident, $words:literal) => {
-        straight!(
-            $name,
-            $words,
-            "call qword ptr [r11 + {real}]
-             mov r8, rax
-             rdtsc
-             shl rdx, 32
-             or rdx, rax
-             mov r10, qword ptr [rip + cutape_thread_state@GOTTPOFF]
-             mov rax, [rip + {page}]
-             mov rax, [rax + {page_epoch}]
-             cmp rax, [rbp - {frame} + {frame_epoch}]
-             jne 8f
-             mov rax, fs:[r10 + {reserved}]
-             add rax, {end_bytes}
-             cmp rax, fs:[r10 + {fast_limit}]
-             ja 8f
-             mov r9d, {end_bytes}
-             xadd fs:[r10 + {reserved}], r9
-             mov rcx, fs:[r10 + {mask}]
-             and rcx, r9
-             add rcx, fs:[r10 + {data}]
-             prefetchw [rcx + {ahead}]
-             mov rsi, r8
-             shl rsi, 32
-             or rsi, {end_word}
-             mov rdi, [rbp - {frame} + {call}]
-             mov [rcx], rsi
-             mov [rcx + 8], rdx
-             mov [rcx + 16], rdi
-             cmp r9, fs:[r10 + {published}]
-             jne 6f
-             5:
-             mov rax, fs:[r10 + {reserved}]
-             mov rcx, fs:[r10 + {header}]
-             mov fs:[r10 + {published}], rax
-             mov [rcx + {head}], rax
-             cmp fs:[r10 + {reserved}], rax
-             jne 5b
-             6:
-             mov rax, r8
-             leave
-             .cfi_def_cfa rsp, 8
-             .cfi_restore rbp
-             ret
-             8:
-             .cfi_def_cfa rbp, 16
-             .cfi_offset rbp, -16
-             mov [rbp - {frame} + {result}], r8
-             lea rdi, [rbp - {frame}]
-             mov rsi, rdx
-             call {end_at}
-             mov rax, [rbp - {frame} + {result}]
-             leave
-             .cfi_def_cfa rsp, 8
-             .cfi_restore rbp
-             ret
-             .cfi_def_cfa rbp, 16
-             .cfi_offset rbp, -16
-             # {end}"
-        );
+        straight!($name, $words, "", returned_code);
     };
 }
 
@@ -241,21 +175,8 @@ macro_rules! answers {
             "mov [rbp - {frame} + {regs}], rdi
              mov [rbp - {frame} + {regs} + 8], rsi
              mov [rbp - {frame} + {regs} + 32], r8
-             mov [rbp - {frame} + {regs} + 40], r9
-             call qword ptr [r11 + {real}]
-             mov [rbp - {frame} + {result}], rax
-             mov [rbp - {frame} + {result} + 8], rdx
-             lea rdi, [rbp - {frame}]
-             call {end}
-             mov rax, [rbp - {frame} + {result}]
-             mov rdx, [rbp - {frame} + {result} + 8]
-             leave
-             .cfi_def_cfa rsp, 8
-             .cfi_restore rbp
-             ret
-             .cfi_def_cfa rbp, 16
-             .cfi_offset rbp, -16
-             # {end_at} {end_bytes} {end_word}"
+             mov [rbp - {frame} + {regs} + 40], r9",
+            returned_answer
         );
     };
 }
