@@ -48,7 +48,10 @@ fn hook(api: &Api, id: usize, function: &Function, text: &mut String, details: &
     let elaborate_end = needs_more || !outs.is_empty();
     let small_outs =
         !needs_more && !placed && !outs.is_empty() && outs.iter().all(|capture| capture.is_small);
-    let fixed_ins = !placed && !ins.is_empty() && ins.iter().all(|capture| capture.is_fixed);
+    let fixed_ins = !placed
+        && layout.stack_words == 0
+        && !ins.is_empty()
+        && ins.iter().all(|capture| capture.is_fixed);
     line(
         text,
         format_args!(
@@ -151,10 +154,16 @@ pub fn straight(api: &Api) -> String {
         match trampoline {
             Trampoline::Wide | Trampoline::Plain | Trampoline::PlainIn => {}
             Trampoline::Scalars { words } => {
-                line(&mut text, format_args!("scalars!(scalars_{words}, {words});"));
+                line(
+                    &mut text,
+                    format_args!("scalars!(scalars_{words}, {words});"),
+                );
             }
             Trampoline::Answers { words } => {
-                line(&mut text, format_args!("answers!(answers_{words}, {words});"));
+                line(
+                    &mut text,
+                    format_args!("answers!(answers_{words}, {words});"),
+                );
             }
         }
     }
@@ -184,11 +193,9 @@ impl Trampoline {
         }
         let words = layout.places.len();
         let has = |phase| !captures::list(api, function, &layout, phase).is_empty();
-        let is_straight =
-            layout.is_straight() && words <= MAX_STRAIGHT_WORDS && !has(Phase::In);
-        let answers = has(Phase::Out)
-            || has_wide_return(api, function)
-            || after(&function.name) != "None";
+        let is_straight = layout.is_straight() && words <= MAX_STRAIGHT_WORDS && !has(Phase::In);
+        let answers =
+            has(Phase::Out) || has_wide_return(api, function) || after(&function.name) != "None";
         match (is_straight, answers) {
             (true, false) => Self::Scalars { words },
             (true, true) => Self::Answers { words },
