@@ -52,10 +52,11 @@ fn matches(api: &Api, rust: &str, ty: &Type) -> bool {
         Type::Int { bytes: 8, signed } => matches!((rust, signed), ("u64" | "usize", false) | ("i64", true)),
         Type::Float { bytes } => rust == if *bytes == 4 { "f32" } else { "f64" },
         Type::Named(name) => {
-            let definition = api.type_def(name);
-            let four_bytes = |kind: &TypeKind, size| matches!(kind, TypeKind::Enum { .. }) && size == 4;
-            let is_number = definition.is_some_and(|TypeDef { kind, size, .. }| four_bytes(kind, *size));
-            is_number && matches!(rust, "u32" | "i32")
+            let bytes = match api.type_def(name) {
+                Some(TypeDef { kind: TypeKind::Enum { .. }, size, .. }) => *size,
+                _ => 0,
+            };
+            matches!((rust, bytes), ("u32" | "i32", 4) | ("u64" | "i64", 8))
         }
         _ => false,
     }

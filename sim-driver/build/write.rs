@@ -18,7 +18,7 @@ pub fn surface(api: &Api, implemented: &[Implementation]) -> String {
         if implementation.is_some() {
             names += &format!("{}\\0", function.name);
         }
-        out += &info(api, function, implementation.is_some());
+        out += &info(api, function);
         exports += &export(api, place, function, implementation);
     }
     out += "];\n";
@@ -57,7 +57,7 @@ fn implementation_of<'a>(api: &Api, function: &Function, implemented: &'a [Imple
     Some(found)
 }
 
-fn info(api: &Api, function: &Function, implemented: bool) -> String {
+fn info(api: &Api, function: &Function) -> String {
     let library = match function.library {
         Library::Cuda => "Cuda",
         Library::Nvml => "Nvml",
@@ -73,7 +73,7 @@ fn info(api: &Api, function: &Function, implemented: bool) -> String {
     }
     format!(
         "    FunctionInfo {{ name: {:?}, base: {:?}, library: Library::{library}, since: {}, default_stream: DefaultStream::{stream}, \
-         implemented: {implemented}, params: &[{params}], address: Address(exports::{} as *const std::ffi::c_void) }},\n",
+         params: &[{params}], address: Address(exports::{} as *const std::ffi::c_void) }},\n",
         function.name, function.base, function.since, function.name
     )
 }

@@ -61,11 +61,6 @@ impl<T: Copy> Out<T> {
         self.0 as u64
     }
 
-    /// The same place seen as a place for another type.
-    pub fn cast<U>(self) -> Out<U> {
-        Out(self.0.cast())
-    }
-
     /// A place given as an address, in functions where a parameter's type depends on another one.
     pub fn at(address: *mut std::ffi::c_void) -> Self {
         Self(address.cast())
@@ -98,11 +93,6 @@ impl<T> Clone for In<T> {
 impl<T> Copy for In<T> {}
 
 impl<T: Copy> In<T> {
-    /// Whether the caller gave NULL.
-    pub fn is_null(self) -> bool {
-        self.0.is_null()
-    }
-
     /// The value, or `CUDA_ERROR_INVALID_VALUE` if the caller gave NULL.
     pub fn required(self) -> Result<T, CuError> {
         self.get().ok_or(CuError::INVALID_VALUE)

@@ -1,6 +1,6 @@
 //! The simulated machine: one for the process, made when the first call arrives, usable once `cuInit` has succeeded.
 
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::context::Context;
@@ -44,6 +44,7 @@ static DRIVER: OnceLock<Option<Driver>> = OnceLock::new();
 static START_PAGE: AtomicPtr<AtomicU32> = AtomicPtr::new(std::ptr::null_mut());
 const STARTED: u32 = 1;
 static STARTING: Mutex<()> = Mutex::new(());
+static START_WAS_TRIED: AtomicBool = AtomicBool::new(false);
 
 /// The machine, or nothing if its profile cannot be used (which was then said on stderr).
 #[inline]
@@ -63,9 +64,16 @@ pub fn started() -> Result<&'static Driver, CuError> {
     if state == STARTED { machine().ok_or(CuError::NOT_INITIALIZED) } else { Err(CuError::NOT_INITIALIZED) }
 }
 
+/// Whether `cuInit` was called at all. After a `cuInit` that failed, the real driver looks at some arguments before it says
+/// "not initialized" (measured on 535 without a GPU).
+pub fn start_was_tried() -> Answer {
+    if START_WAS_TRIED.load(Ordering::Acquire) { Ok(()) } else { Err(CuError::NOT_INITIALIZED) }
+}
+
 /// `cuInit`.
 pub fn start() -> Answer {
     let driver = machine().ok_or(CuError::NOT_INITIALIZED)?;
+    START_WAS_TRIED.store(true, Ordering::Release);
     if started().is_ok() {
         return Ok(());
     }

@@ -21,6 +21,8 @@ use crate::surface::DefaultStream;
 const COOPERATIVE: u32 = 2;
 /// `CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION`.
 const CLUSTER_DIMENSION: u32 = 4;
+/// More launch attributes than this are no list but a slip.
+const MOST_ATTRIBUTES: u32 = 1024;
 /// Blocks of a cluster that every GPU with clusters can run.
 const PORTABLE_CLUSTER: u64 = 8;
 /// How `extra` ends, and the keys in it.
@@ -128,14 +130,11 @@ impl Params {
 }
 
 fn launch(queue: (DefaultStream, CUstream), function: CUfunction, shape: Shape, params: Params) -> Answer {
-    // Measured on 535: a NULL function is told even without a context.
-    if function.0 == 0 {
-        driver::started()?;
-        return Err(CuError::INVALID_HANDLE);
-    }
-    let driver = driver::started()?;
-    let (context, stream) = resolve(queue.0, queue.1)?;
+    driver::start_was_tried()?;
+    // Measured on 535: what is no function is told even where no context is current.
+    let driver = driver::machine().ok_or(CuError::NOT_INITIALIZED)?;
     let launchable = Launchable::find(driver, function)?;
+    let (context, stream) = resolve(queue.0, queue.1)?;
     if let Launchable::Function(function) = &launchable {
         if function.context_id != context.id {
             return Err(CuError::INVALID_HANDLE);
@@ -189,7 +188,7 @@ pub fn cuLaunchCooperativeKernel(
 
 /// What a configuration and its attributes say.
 fn shape_of(config: &CUlaunchConfig) -> Result<Shape, CuError> {
-    if config.numAttrs > 0 && config.attrs.is_null() {
+    if config.numAttrs > 0 && config.attrs.is_null() || config.numAttrs > MOST_ATTRIBUTES {
         return Err(CuError::INVALID_VALUE);
     }
     let mut shape = Shape::new(
@@ -217,5 +216,7 @@ pub fn cuLaunchKernelEx(
     extra: Out<*mut c_void>,
 ) -> Answer {
     let config = config.required()?;
+    driver::start_was_tried()?;
+    Launchable::find(driver::machine().ok_or(CuError::NOT_INITIALIZED)?, f)?;
     launch((default_stream, config.hStream), f, shape_of(&config)?, Params { pointers: kernelParams, extra })
 }

@@ -65,6 +65,9 @@ pub enum Wait {
     No,
 }
 
+/// Larger copies from memory that the device cannot reach wait for their turn in the call.
+const MOST_STAGED_BYTES: usize = 64 << 20;
+
 fn copy(queue: (DefaultStream, CUstream), wait: Wait, to: End, from: End, bytes: usize) -> Answer {
     driver::started()?;
     let (context, stream) = resolve(queue.0, queue.1)?;
@@ -73,14 +76,15 @@ fn copy(queue: (DefaultStream, CUstream), wait: Wait, to: End, from: End, bytes:
     }
     to.check(bytes as u64)?;
     from.check(bytes as u64)?;
-    let must_stage = wait == Wait::No && from.is_pageable() && context.group.has_waiting();
+    let is_staged = wait == Wait::No && from.is_pageable() && context.group.has_waiting();
+    let must_stage = is_staged && bytes <= MOST_STAGED_BYTES;
     let ticket = if must_stage {
         let staged = read(from.address(), bytes);
         stream.submit(&context, move || move_bytes(to.address(), staged.as_ptr() as u64, bytes))
     } else {
         stream.submit(&context, move || move_bytes(to.address(), from.address(), bytes))
     };
-    if wait == Wait::Yes || to.is_pageable() {
+    if wait == Wait::Yes || to.is_pageable() || is_staged && !must_stage {
         ticket.wait();
     }
     Ok(())
@@ -91,6 +95,12 @@ pub fn move_bytes(to: u64, from: u64, bytes: usize) {
     // SAFETY: device ends were checked to lie in memory that the driver mapped; host ends are the program's, which passed them for
     // this (a wrong one faults here as it does in the real driver).
     unsafe { std::ptr::copy(from as usize as *const u8, to as usize as *mut u8, bytes) }
+}
+
+/// Zeroes bytes.
+pub fn zero(to: u64, bytes: usize) {
+    // SAFETY: the driver mapped this range for the allocation that is being made.
+    unsafe { std::ptr::write_bytes(to as usize as *mut u8, 0, bytes) }
 }
 
 fn read(from: u64, bytes: usize) -> Vec<u8> {

@@ -76,9 +76,8 @@ impl Memory {
     /// Zeroes an allocation of ours and lays its first bytes into it.
     pub fn fill_in(&self, address: u64, bytes: u64, initial: &[u8]) {
         let used = initial.len().min(bytes as usize);
-        let rest = vec![0u8; bytes as usize - used];
         move_bytes(address, initial.as_ptr() as u64, used);
-        move_bytes(address + used as u64, rest.as_ptr() as u64, rest.len());
+        zero(address + used as u64, bytes as usize - used);
     }
 
     /// Gives back memory that begins at this address.

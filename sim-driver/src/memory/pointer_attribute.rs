@@ -32,6 +32,8 @@ mod number {
     pub const IS_HW_DECOMPRESS_CAPABLE: u32 = 21;
 }
 
+/// More attributes than this are no list but a slip.
+const MOST_ATTRIBUTES: u32 = 1024;
 const MEMORY_TYPE_HOST: u32 = 1;
 const MEMORY_TYPE_DEVICE: u32 = 2;
 
@@ -131,7 +133,7 @@ pub fn cuPointerGetAttributes(
     ptr: CUdeviceptr,
 ) -> Answer {
     let driver = driver::started()?;
-    if numAttributes == 0 || attributes.is_null() || data.is_null() {
+    if !(1..=MOST_ATTRIBUTES).contains(&numAttributes) || attributes.is_null() || data.is_null() {
         return Err(CuError::INVALID_VALUE);
     }
     let places = data.all(numAttributes as usize);

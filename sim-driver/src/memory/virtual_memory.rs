@@ -49,7 +49,8 @@ impl Drop for Physical {
 /// A run of a reservation with memory behind it.
 struct Mapping {
     bytes: u64,
-    physical: Arc<Physical>,
+    /// Keeps the memory alive after its handle is released.
+    _physical: Arc<Physical>,
     access: Access,
 }
 
@@ -219,7 +220,7 @@ pub fn cuMemMap(ptr: CUdeviceptr, size: usize, offset: usize, handle: CUmemGener
     if !pages::map_again(physical.base, bytes, ptr.0) {
         return Err(CuError::OUT_OF_MEMORY);
     }
-    state.mapped.insert(ptr.0, Mapping { bytes, physical, access: Access::None });
+    state.mapped.insert(ptr.0, Mapping { bytes, _physical: physical, access: Access::None });
     Ok(())
 }
 

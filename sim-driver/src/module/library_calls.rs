@@ -87,7 +87,7 @@ pub fn cuLibraryLoadFromFile(
 }
 
 pub fn cuLibraryUnload(library: CUlibrary) -> Answer {
-    if library.0 == 0 {
+    if library.is_null() {
         return Err(CuError::INVALID_HANDLE);
     }
     let driver = driver::started()?;
@@ -99,6 +99,9 @@ pub fn cuLibraryUnload(library: CUlibrary) -> Answer {
 pub fn cuLibraryGetKernel(pKernel: Out<CUkernel>, library: CUlibrary, name: Text) -> Answer {
     let place = pKernel.required()?;
     let name = name.required()?;
+    if library.is_null() {
+        return Err(CuError::INVALID_HANDLE);
+    }
     let driver = driver::started()?;
     place.set(find(driver, library)?.kernel(driver, &name)?);
     Ok(())

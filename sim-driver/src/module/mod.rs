@@ -19,7 +19,7 @@ pub use function_calls::*;
 pub use image::{Image, KernelImage};
 pub use library_calls::*;
 
-use crate::abi::{CUcontext, CUdeviceptr, CUfunction, CUkernel, CUlibrary, CUmodule};
+use crate::abi::{CUdeviceptr, CUfunction, CUkernel, CUlibrary, CUmodule};
 use crate::context::Context;
 use crate::device::Device;
 use crate::driver::Driver;
@@ -30,7 +30,6 @@ use crate::status::CuError;
 /// Code that is loaded into a context.
 pub struct Module {
     pub handle: CUmodule,
-    pub context: CUcontext,
     pub context_id: u64,
     pub image: Arc<Image>,
     /// Functions that were asked for, by name: asking again gives the same handle.
@@ -40,7 +39,6 @@ pub struct Module {
 
 /// A function of a module.
 pub struct Function {
-    pub handle: CUfunction,
     pub module: CUmodule,
     pub context_id: u64,
     pub settings: Settings,
@@ -56,7 +54,6 @@ pub struct Library {
 
 /// A kernel of a library.
 pub struct Kernel {
-    pub handle: CUkernel,
     pub library: CUlibrary,
     pub name: String,
     pub settings: Settings,
@@ -113,7 +110,6 @@ impl Module {
         }
         let make = |handle| Self {
             handle: CUmodule(handle),
-            context: context.handle,
             context_id: context.id,
             image,
             functions: Mutex::default(),
@@ -125,8 +121,7 @@ impl Module {
     /// The function of that name.
     pub fn function(&self, driver: &Driver, name: &str) -> Result<CUfunction, CuError> {
         let place = self.image.kernels.iter().position(|kernel| kernel.name == name).ok_or(CuError::NOT_FOUND)?;
-        let make = |handle| Function {
-            handle: CUfunction(handle),
+        let make = |_| Function {
             module: self.handle,
             context_id: self.context_id,
             settings: Settings::new(&self.image, place),
@@ -155,8 +150,7 @@ impl Library {
     /// The kernel of that name.
     pub fn kernel(&self, driver: &Driver, name: &str) -> Result<CUkernel, CuError> {
         let place = self.image.kernels.iter().position(|kernel| kernel.name == name).ok_or(CuError::NOT_FOUND)?;
-        let make = |handle| Kernel {
-            handle: CUkernel(handle),
+        let make = |_| Kernel {
             library: self.handle,
             name: name.to_owned(),
             settings: Settings::new(&self.image, place),

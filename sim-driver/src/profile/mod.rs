@@ -17,8 +17,6 @@ pub use when::When;
 /// A whole profile: every key of the file, with `extends` already followed.
 #[derive(Clone, Debug)]
 pub struct Profile {
-    /// The name or path that it was asked for by.
-    pub asked_for: String,
     /// What every GPU of the machine is.
     pub gpu: Gpu,
     /// How many of them there are.

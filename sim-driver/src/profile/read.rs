@@ -54,7 +54,7 @@ pub fn load(name: &str) -> Result<Profile, ProfileError> {
         next = extends(&Source { path: &path, text: &text })?;
         texts.push((path, text));
     }
-    let mut profile = blank(name);
+    let mut profile = blank();
     let mut overrides = Vec::new();
     for (path, text) in texts.iter().rev() {
         apply(&mut profile, &mut overrides, &Source { path, text })?;
@@ -109,9 +109,8 @@ fn extends(source: &Source) -> Result<Option<String>, ProfileError> {
 }
 
 /// What a profile that says nothing would be.
-fn blank(name: &str) -> Profile {
+fn blank() -> Profile {
     Profile {
-        asked_for: name.to_owned(),
         gpu: Gpu {
             name: "Simulated GPU".to_owned(),
             total_bytes: 8 << 30,

@@ -20,7 +20,7 @@ impl UserData {
 }
 
 pub fn cuLaunchHostFunc(default_stream: DefaultStream, hStream: CUstream, r#fn: CUhostFn, userData: *mut c_void) -> Answer {
-    crate::driver::started()?;
+    crate::driver::start_was_tried()?;
     let function = r#fn.ok_or(CuError::INVALID_VALUE)?;
     let (context, stream) = resolve(default_stream, hStream)?;
     let data = UserData(userData);
@@ -37,7 +37,7 @@ pub fn cuStreamAddCallback(
     flags: u32,
 ) -> Answer {
     const SUCCESS: u32 = 0;
-    crate::driver::started()?;
+    crate::driver::start_was_tried()?;
     let function = callback.ok_or(CuError::INVALID_VALUE)?;
     if flags != 0 {
         return Err(CuError::INVALID_VALUE);
