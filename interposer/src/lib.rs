@@ -1,1 +1,39 @@
-//! The library that takes the place of libcuda.so.1 and libnvidia-ml.so.1 and records every call.
+//! The library that takes the place of `libcuda.so.1` and `libnvidia-ml.so.1` and records every call.
+//!
+//! A call's way: an exported symbol ([`hooks`]) names its hook and jumps to the [`trampoline`]; [`call`] puts it on record in the
+//! thread's ring; the real function runs; `call` records the answer. All that is slow (starting, attaching threads, waiting for room)
+//! is in [`recording`] and [`process`]; the [`flusher`] turns rings into blocks.
+//!
+//! The library does nothing before the first call: no constructor, no thread, no file. It never unloads. Whatever goes wrong on its
+//! side ends the recording and not the program.
+
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+compile_error!(
+    "cutape's interposer is written for x86-64 Linux: its entry code follows that calling convention"
+);
+
+mod call;
+mod capture;
+mod clock;
+mod complaint;
+mod failure;
+mod flusher;
+mod fork_page;
+mod function_record;
+mod futex;
+mod held_file;
+mod hook;
+mod hooks;
+mod introduction;
+mod load_map;
+mod proc_address;
+mod process;
+mod real_driver;
+mod recording;
+mod ring_file;
+mod settings;
+mod stack;
+mod thread;
+mod thread_exit;
+mod thread_record;
+mod trampoline;

@@ -1,3 +1,33 @@
 //! The trace on disk: rings, blocks, schema, writer, reader, recovery.
+//!
+//! Writing, inside the traced program: [`encoder::CallsEncoder`] and the blocks of [`metadata`]. Reading: [`trace::Trace`].
 
+pub mod block;
+pub mod block_source;
+pub mod call;
+pub mod calls_block;
+pub mod clock;
+pub mod column;
+pub mod decode;
+pub mod encoder;
+mod encoder_news;
+mod exchange;
+pub mod index;
+pub mod late_ends;
+pub mod merge;
+pub mod metadata;
+pub mod msgpack;
+mod open_folder;
+mod open_sealed;
+mod prefetch;
+pub mod process_folder;
+pub mod record;
 pub mod ring;
+pub mod ring_file;
+pub mod sample;
+pub mod sample_recording;
+pub mod schema;
+pub mod seal;
+mod sealed_writer;
+pub mod trace;
+pub mod value;

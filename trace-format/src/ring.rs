@@ -108,6 +108,9 @@ pub mod kind {
 /// Flag of [`kind::END`]: a word with all 64 bits of the return value follows the call id.
 pub const END_WIDE: u8 = 1;
 
+// A capture is a header word, with CAPTURE_CUT one word with the number of bytes that there were, and the bytes, padded with zeros to
+// whole words. The header word: number of bytes that follow (bits 0..32), parameter (32..40), flags (40..48).
+
 /// Flag of a capture: taken after the call (an out parameter); otherwise before it.
 pub const CAPTURE_OUT: u64 = 1 << 40;
 /// Flag of a capture: cut short; the next word says how many bytes there were.
@@ -138,6 +141,11 @@ impl Word0 {
     pub const fn number(self) -> u32 {
         (self.0 >> 32) as u32
     }
+}
+
+/// The header word of a capture: `bytes` bytes behind parameter number `param`; flags are [`CAPTURE_OUT`] and [`CAPTURE_CUT`].
+pub const fn capture_word(param: u8, flags: u64, bytes: u32) -> u64 {
+    bytes as u64 | (param as u64) << 32 | flags
 }
 
 /// Names one call of a process: ring number in the upper 16 bits, position of its BEGIN record in the lower 48.

@@ -1,3 +1,31 @@
 //! Development chores: `cargo xtask help` lists them.
+//!
+//! Each chore is a module with a clap `Args` struct and a function that takes it and gives the exit code.
 
-fn main() {}
+mod fetch_clients;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Development chores of cutape.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", max_term_width = 100)]
+struct CommandLine {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    FetchClients(fetch_clients::Args),
+    Table(table::Args),
+}
+
+fn main() -> ExitCode {
+    match CommandLine::parse().chore {
+        Chore::FetchClients(args) => fetch_clients::run(&args),
+        Chore::Table(args) => table::run(&args),
+    }
+}

@@ -1,0 +1,340 @@
+//! Copying what pointers lead to, without ever being the one who crashes.
+//!
+//! A program may pass a pointer that the driver never follows, because it fails before that. So memory is read directly only where
+//! it must be there: on the calling thread's stack above the stack pointer, and where the driver has just written successfully.
+//! Everything else is read through `process_vm_readv`, which answers EFAULT where we would fault.
+
+use std::ffi::c_void;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cutape_trace_format::ring::{CAPTURE_CUT, CAPTURE_OUT, MAX_CAPTURE};
+
+use crate::call::{Frame, Record};
+use crate::hook::{Capture, Count, Extent};
+use crate::thread::ThreadState;
+
+/// No function captures more than this many parameters; a build-time check compares the table with it.
+pub const MAX_CAPTURES: usize = 12;
+
+/// Bytes of the largest capture that [`put_small`] takes.
+pub const SMALL: usize = 8;
+/// Words that such a capture takes in a record.
+pub const SMALL_WORDS: usize = 2;
+
+/// Writes a capture of 1, 2, 4 or 8 bytes taken after the call.
+///
+/// # Safety
+/// The memory is readable and the record has [`SMALL_WORDS`] left.
+#[inline(always)]
+pub unsafe fn put_small(record: &mut Record, capture: &Capture, from: *const u8) {
+    // SAFETY: the caller's promises.
+    unsafe {
+        let (bytes, value) = match capture.extent {
+            Extent::Bytes(8) => (8, from.cast::<u64>().read_unaligned()),
+            Extent::Bytes(4) => (4, u64::from(from.cast::<u32>().read_unaligned())),
+            Extent::Bytes(2) => (2, u64::from(from.cast::<u16>().read_unaligned())),
+            _ => (1, u64::from(from.read())),
+        };
+        record.put(bytes | u64::from(capture.param) << 32 | CAPTURE_OUT);
+        record.put(value);
+    }
+}
+
+/// Whether memory lies between our own frame and the end of the stack that it is on, where everything is mapped.
+#[inline(always)]
+pub fn is_on_stack(frame: &Frame, thread: *const ThreadState, at: usize, bytes: usize) -> bool {
+    // SAFETY: the state is the calling thread's.
+    let (start, end) = unsafe { ((*thread).stack_start, (*thread).stack_end) };
+    let frame = ptr::from_ref(frame) as usize;
+    // A fiber or a signal stack is not the thread's stack, and what lies between it and the end of that one is unknown.
+    frame >= start && at >= frame && at < end && bytes <= end - at
+}
+
+/// On which side of the call memory is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Before it.
+    In,
+    /// After it.
+    Out {
+        /// The call returned 0, so it wrote what it promises.
+        succeeded: bool,
+    },
+}
+
+#[derive(Clone, Copy)]
+struct Piece {
+    head: u64,
+    from: *const u8,
+    bytes: usize,
+    /// Bytes that there were, where the piece is cut short.
+    whole: usize,
+}
+
+/// Pieces of memory that belong to one record: found first, because the record's length must be known, then copied.
+pub struct Gathered {
+    pieces: [MaybeUninit<Piece>; MAX_CAPTURES],
+    count: usize,
+    words: usize,
+    checked: Checked,
+}
+
+/// Memory that could not be read directly, copied by the kernel.
+struct Checked {
+    bytes: Vec<Box<[u8]>>,
+}
+
+impl Gathered {
+    pub fn new() -> Self {
+        Self {
+            pieces: [const { MaybeUninit::uninit() }; MAX_CAPTURES],
+            count: 0,
+            words: 0,
+            checked: Checked { bytes: Vec::new() },
+        }
+    }
+
+    /// Words that the pieces take in a record.
+    pub fn words(&self) -> usize {
+        self.words
+    }
+
+    /// Finds the memory of one capture; adds nothing where the pointer is NULL or leads nowhere.
+    #[inline(always)]
+    pub fn gather(
+        &mut self,
+        frame: &Frame,
+        thread: *mut ThreadState,
+        capture: &Capture,
+        phase: Phase,
+    ) {
+        let pointer = frame.word(capture.word.into()) as *const u8;
+        if pointer.is_null() || self.count == MAX_CAPTURES {
+            return;
+        }
+        let reader = Reader {
+            frame,
+            thread,
+            trusted: phase == Phase::Out { succeeded: true },
+        };
+        let Some((from, whole)) = reader.find(capture, pointer, &mut self.checked) else {
+            return;
+        };
+        let bytes = whole.min(MAX_CAPTURE);
+        let out = if phase == Phase::In { 0 } else { CAPTURE_OUT };
+        let cut = if whole > bytes { CAPTURE_CUT } else { 0 };
+        let head = bytes as u64 | u64::from(capture.param) << 32 | out | cut;
+        self.pieces[self.count].write(Piece {
+            head,
+            from,
+            bytes,
+            whole,
+        });
+        self.count += 1;
+        self.words += 1 + usize::from(cut != 0) + bytes.div_ceil(8);
+    }
+
+    /// Copies the pieces into the record.
+    ///
+    /// # Safety
+    /// The record has [`Self::words`] words left.
+    pub unsafe fn write(&self, record: &mut Record) {
+        for piece in &self.pieces[..self.count] {
+            // SAFETY: the first `count` pieces are written; the caller's promise; the memory was found readable.
+            unsafe {
+                let piece = piece.assume_init_ref();
+                record.put(piece.head);
+                if piece.head & CAPTURE_CUT != 0 {
+                    record.put(piece.whole as u64);
+                }
+                record.put_bytes(piece.from, piece.bytes);
+            }
+        }
+    }
+}
+
+struct Reader<'a> {
+    frame: &'a Frame,
+    thread: *mut ThreadState,
+    /// The driver has just written here.
+    trusted: bool,
+}
+
+impl Reader<'_> {
+    /// Where the capture's bytes can be read, and how many there are.
+    #[inline(always)]
+    fn find(
+        &self,
+        capture: &Capture,
+        pointer: *const u8,
+        checked: &mut Checked,
+    ) -> Option<(*const u8, usize)> {
+        match capture.extent {
+            Extent::Bytes(bytes) => self.block(pointer, bytes as usize, checked),
+            _ => self.find_counted(capture, pointer, checked),
+        }
+    }
+
+    #[inline(never)]
+    fn find_counted(
+        &self,
+        capture: &Capture,
+        pointer: *const u8,
+        checked: &mut Checked,
+    ) -> Option<(*const u8, usize)> {
+        match capture.extent {
+            Extent::Bytes(bytes) => self.block(pointer, bytes as usize, checked),
+            Extent::Array { size, count } => {
+                let bytes = self.count(count)?.checked_mul(size as usize)?;
+                if bytes == 0 {
+                    None
+                } else {
+                    self.block(pointer, bytes, checked)
+                }
+            }
+            Extent::Text => checked.text(pointer, MAX_CAPTURE),
+            Extent::TextWithin(count) => checked.text(pointer, self.count(count)?),
+            Extent::TextBehind => {
+                let (at, _) = self.block(pointer, 8, checked)?;
+                // SAFETY: `block` found eight readable bytes.
+                let text = unsafe { at.cast::<*const u8>().read_unaligned() };
+                if text.is_null() {
+                    None
+                } else {
+                    checked.text(text, MAX_CAPTURE)
+                }
+            }
+        }
+    }
+
+    /// `whole` bytes at `pointer`, of which at most [`MAX_CAPTURE`] are made readable.
+    #[inline]
+    fn block(
+        &self,
+        pointer: *const u8,
+        whole: usize,
+        checked: &mut Checked,
+    ) -> Option<(*const u8, usize)> {
+        let bytes = whole.min(MAX_CAPTURE);
+        if (self.trusted && bytes <= 8)
+            || is_on_stack(self.frame, self.thread, pointer as usize, bytes)
+        {
+            return Some((pointer, whole));
+        }
+        checked.copy(pointer, bytes).map(|from| (from, whole))
+    }
+
+    fn count(&self, count: Count) -> Option<usize> {
+        match count {
+            Count::Const(number) => Some(number as usize),
+            Count::Word { word, bytes } => {
+                usize::try_from(narrow(self.frame.word(word.into()), bytes)).ok()
+            }
+            Count::Behind { word, bytes } => {
+                let at = self.frame.word(word.into()) as *const u8;
+                let mut value = 0u64;
+                let read =
+                    !at.is_null() && Checked::read(at, (&raw mut value).cast(), bytes.into());
+                if read {
+                    usize::try_from(narrow(value, bytes)).ok()
+                } else {
+                    None
+                }
+            }
+        }
+    }
+}
+
+fn narrow(word: u64, bytes: u8) -> u64 {
+    if bytes >= 8 {
+        word
+    } else {
+        word & ((1 << (8 * u32::from(bytes))) - 1)
+    }
+}
+
+/// Text is read in steps that never cross a page, because what lies behind its NUL may not be mapped.
+const PAGE: usize = 4096;
+
+impl Checked {
+    /// A copy of `bytes` bytes, or `None` if not all of them can be read.
+    #[inline(never)]
+    fn copy(&mut self, from: *const u8, bytes: usize) -> Option<*const u8> {
+        let mut copy = vec![0u8; bytes].into_boxed_slice();
+        Self::read(from, copy.as_mut_ptr(), bytes).then(|| self.keep(copy))
+    }
+
+    /// A copy of the text at `from` with its NUL, at most `limit` bytes; what can be read of it if it runs into unmapped memory.
+    fn text(&mut self, from: *const u8, limit: usize) -> Option<(*const u8, usize)> {
+        let limit = limit.min(MAX_CAPTURE);
+        let mut text = Vec::new();
+        while text.len() < limit {
+            let at = from.wrapping_add(text.len());
+            let step = (PAGE - at as usize % PAGE).min(limit - text.len()).min(256);
+            let start = text.len();
+            text.resize(start + step, 0);
+            if !Self::read(at, text[start..].as_mut_ptr(), step) {
+                text.truncate(start);
+                break;
+            }
+            if let Some(end) = text[start..].iter().position(|&byte| byte == 0) {
+                text.truncate(start + end + 1);
+                break;
+            }
+        }
+        let bytes = text.len();
+        (bytes > 0).then(|| (self.keep(text.into_boxed_slice()), bytes))
+    }
+
+    fn keep(&mut self, bytes: Box<[u8]>) -> *const u8 {
+        let at = bytes.as_ptr();
+        self.bytes.push(bytes);
+        at
+    }
+
+    /// Reads our own memory through the kernel. Where a sandbox forbids the call, memory is read directly.
+    fn read(from: *const u8, to: *mut u8, bytes: usize) -> bool {
+        static FORBIDDEN: AtomicBool = AtomicBool::new(false);
+        if !FORBIDDEN.load(Ordering::Relaxed) {
+            let local = libc::iovec {
+                iov_base: to.cast::<c_void>(),
+                iov_len: bytes,
+            };
+            let remote = libc::iovec {
+                iov_base: from.cast_mut().cast::<c_void>(),
+                iov_len: bytes,
+            };
+            let kept = errno();
+            // SAFETY: `to` has room for `bytes` bytes; the kernel checks `from`.
+            let read = unsafe {
+                libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0)
+            };
+            let error = errno();
+            set_errno(kept);
+            if read == bytes as isize {
+                return true;
+            }
+            if read >= 0 || (error != libc::ENOSYS && error != libc::EPERM) {
+                return false;
+            }
+            FORBIDDEN.store(true, Ordering::Relaxed);
+        }
+        // SAFETY: not provable; the driver would follow the same pointer next.
+        unsafe { ptr::copy_nonoverlapping(from, to, bytes) };
+        true
+    }
+}
+
+/// The calling thread's errno.
+pub fn errno() -> i32 {
+    // SAFETY: __errno_location is always valid.
+    unsafe { *libc::__errno_location() }
+}
+
+/// Puts the calling thread's errno back.
+pub fn set_errno(value: i32) {
+    // SAFETY: __errno_location is always valid.
+    unsafe { *libc::__errno_location() = value }
+}

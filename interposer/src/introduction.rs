@@ -1,0 +1,116 @@
+//! What a recording says before its first call: the schema, and whose calls these are.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use cutape_trace_format::block::file_header;
+use cutape_trace_format::clock::AnchorReading;
+use cutape_trace_format::metadata::Process;
+
+use crate::clock;
+use crate::failure::Failure;
+use crate::held_file::HeldFile;
+use crate::load_map::LoadMap;
+use crate::real_driver;
+
+/// The file `schema`, made by the build script.
+static SCHEMA: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/schema.file"));
+
+/// Puts the schema into the recording's folder unless another process has. It appears whole or not at all.
+///
+/// # Errors
+/// The folder can't be written.
+pub fn write_schema(recording: &Path) -> Result<(), Failure> {
+    let path = recording.join("schema");
+    if path.exists() {
+        return Ok(());
+    }
+    let draft = recording.join(format!("schema.{}", std::process::id()));
+    let write = || -> io::Result<()> {
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&draft)?;
+        file.write_all(SCHEMA)?;
+        fs::rename(&draft, &path)
+    };
+    write().map_err(|error| {
+        let _ = fs::remove_file(&draft);
+        Failure::file("write the schema", &path, error)
+    })
+}
+
+/// Starts the process's blocks: who it is, and what is loaded.
+///
+/// # Errors
+/// As for [`HeldFile::create`] and [`HeldFile::append`].
+pub fn write_blocks(
+    folder: &Path,
+    anchor: AnchorReading,
+    unit_ns: u32,
+) -> Result<HeldFile, Failure> {
+    let mut bytes = file_header().to_vec();
+    let process = describe_process(folder, anchor, unit_ns);
+    bytes.extend(
+        process
+            .to_block()
+            .map_err(|error| Failure::Bug(error.to_string()))?,
+    );
+    LoadMap::default().write_news(&mut bytes);
+    let mut file = HeldFile::create(&folder.join("blocks"), "write the blocks")?;
+    file.append(&bytes)?;
+    Ok(file)
+}
+
+fn describe_process(folder: &Path, anchor: AnchorReading, unit_ns: u32) -> Process {
+    let name = folder
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let mut parts = name.split('-').map(|part| part.parse().unwrap_or(0));
+    let (_, start_time, incarnation) = (
+        parts.next(),
+        parts.next().unwrap_or(0),
+        parts.next().unwrap_or(0),
+    );
+    let program = fs::read_link("/proc/self/exe")
+        .map(|path| path.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let command = fs::read("/proc/self/cmdline").unwrap_or_default();
+    let command = command.strip_suffix(b"\0").unwrap_or(&command);
+    Process {
+        pid: std::process::id(),
+        // SAFETY: getppid only returns a number.
+        parent_pid: unsafe { libc::getppid() } as u32,
+        start_time,
+        incarnation: incarnation as u32,
+        program,
+        command: command
+            .split(|&byte| byte == 0)
+            .map(|part| OsStr::from_bytes(part).to_string_lossy().into_owned())
+            .collect(),
+        driver: real_driver::expected_path()
+            .map(|path| path.to_string_lossy().into_owned())
+            .unwrap_or_default(),
+        anchor,
+        ticks_are_tsc: clock::uses_tsc(),
+        unit_ns,
+        ..Process::default()
+    }
+}
+
+/// Bytes of all blocks in a recording so far.
+pub fn blocks_bytes(recording: &Path) -> u64 {
+    let folders = fs::read_dir(recording).into_iter().flatten().flatten();
+    folders
+        .filter_map(|folder| fs::metadata(folder.path().join("blocks")).ok())
+        .map(|file| file.len())
+        .sum()
+}

@@ -1,0 +1,162 @@
+//! The slow path of a call: everything that happens once a process, once a thread, or when a ring fills.
+//!
+//! It runs with all signals blocked and `ThreadState::busy` set, keeps errno, and lets no panic out.
+
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+
+use crate::capture::{errno, set_errno};
+use crate::complaint;
+use crate::failure::Failure;
+use crate::fork_page::{OFF, fork_page};
+use crate::hook::Hook;
+use crate::process::Process;
+use crate::real_driver;
+use crate::thread::ThreadState;
+
+/// Gives the calling thread a ring of the process's recording, which starts with the first call. False: the call passes unrecorded.
+///
+/// # Safety
+/// `thread` is the calling thread's state.
+#[cold]
+pub unsafe fn enter(thread: *mut ThreadState) -> bool {
+    if fork_page().epoch.load(Ordering::Relaxed) == OFF {
+        return false;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { slowly(thread, |thread| Process::get_or_start()?.attach(thread)) }
+}
+
+/// Makes room for `bytes` in the thread's ring: takes what the flusher freed, moves to a larger ring, or waits. False: the call is
+/// dropped, and counted.
+///
+/// # Safety
+/// As for [`enter`]; the thread has a ring.
+#[cold]
+pub unsafe fn make_room(thread: *mut ThreadState, bytes: u64) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        slowly(thread, |thread| match Process::get() {
+            Some(process) => process.make_room(thread, bytes),
+            None => Ok(false),
+        })
+    }
+}
+
+/// Runs `work` in the slow path's conditions. A failure turns recording off.
+unsafe fn slowly(
+    thread: *mut ThreadState,
+    work: impl FnOnce(&mut ThreadState) -> Result<bool, Failure>,
+) -> bool {
+    // SAFETY: the state is the calling thread's, and `busy` keeps calls that we cause ourselves from coming here.
+    unsafe {
+        if (*thread).busy != 0 {
+            count_lost();
+            return false;
+        }
+        let kept = errno();
+        let signals = BlockedSignals::new();
+        (*thread).busy = 1;
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(&mut *thread)));
+        (*thread).busy = 0;
+        drop(signals);
+        set_errno(kept);
+        match outcome {
+            Ok(Ok(done)) => done,
+            Ok(Err(failure)) => turn_off(&failure),
+            Err(panic) => turn_off(&Failure::Bug(panic_text(panic.as_ref()))),
+        }
+    }
+}
+
+fn count_lost() {
+    if let Some(process) = Process::get() {
+        process.count_lost_call();
+    }
+}
+
+/// Ends recording in this process for good and says so. Always false: what a failed slow path answers.
+pub fn turn_off(failure: &Failure) -> bool {
+    let kept = errno();
+    let page = fork_page();
+    if page.epoch.swap(OFF, Ordering::AcqRel) != OFF {
+        complaint::say(failure);
+        if let Some(process) = Process::get() {
+            process.turned_off();
+        }
+    }
+    set_errno(kept);
+    false
+}
+
+/// What a panic said.
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without words".to_owned())
+}
+
+/// The function that a hook stands for. Loads its library at the first use; answers a function of ours where there is none.
+#[cold]
+pub fn real_function(hook: &Hook) -> *const c_void {
+    let known = hook.real.load(Ordering::Acquire);
+    if !known.is_null() {
+        return known;
+    }
+    let library = hook.detail.library;
+    let thread = ThreadState::current();
+    let kept = errno();
+    // SAFETY: the state is the calling thread's. While it loads the library, a constructor's own calls find `busy` set.
+    let loaded = unsafe {
+        if (*thread).busy & LOADING != 0 {
+            return real_driver::library_not_ready(library);
+        }
+        (*thread).busy |= LOADING;
+        let loaded = catch_unwind(|| real_driver::real(library));
+        (*thread).busy &= !LOADING;
+        loaded
+    };
+    let function = match loaded {
+        Ok(Ok(_)) => match hook.real.load(Ordering::Acquire) {
+            function if function.is_null() => real_driver::absent_function(library),
+            function => function,
+        },
+        Ok(Err(missing)) => {
+            complaint::say_missing(missing);
+            real_driver::absent_library(library)
+        }
+        Err(_) => real_driver::absent_library(library),
+    };
+    set_errno(kept);
+    function
+}
+
+/// Bit of `ThreadState::busy`: a real library is being loaded.
+const LOADING: u64 = 2;
+
+/// All signals are blocked while this lives.
+pub struct BlockedSignals(libc::sigset_t);
+
+impl BlockedSignals {
+    /// Blocks them on the calling thread.
+    pub fn new() -> Self {
+        // SAFETY: both sets are ours; sigfillset initialises the one, pthread_sigmask the other.
+        unsafe {
+            let mut all = std::mem::zeroed();
+            let mut before = std::mem::zeroed();
+            libc::sigfillset(&raw mut all);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+            Self(before)
+        }
+    }
+}
+
+impl Drop for BlockedSignals {
+    fn drop(&mut self) {
+        // SAFETY: the set was filled by `new`.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut())
+        };
+    }
+}

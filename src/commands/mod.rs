@@ -1,0 +1,11 @@
+//! The subcommands, one file each.
+
+pub mod completions;
+pub mod env;
+pub mod info;
+pub mod print;
+pub mod record;
+pub mod seal;
+pub mod sim;
+pub mod stats;
+pub mod verify;

@@ -1,0 +1,114 @@
+//! One call as a reader sees it.
+
+use crate::record::Captured;
+use crate::ring::CallId;
+
+/// Number of a process in a trace, from 0; [`ProcessId::UNKNOWN`] where damage to a sealed file took it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessId(pub u32);
+
+impl ProcessId {
+    /// No Threads block that could be read says which process the thread is of.
+    pub const UNKNOWN: Self = Self(u32::MAX);
+}
+
+/// Number of a thread in a trace, from 0; [`ThreadId::UNKNOWN`] where damage took the thread's name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ThreadId(pub u32);
+
+impl ThreadId {
+    /// No Threads block that could be read names the thread.
+    pub const UNKNOWN: Self = Self(u32::MAX);
+}
+
+/// Number of a function in a trace, dense from 0. A number that the schema lacks has [`FunctionId::UNNAMED`] set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FunctionId(pub u32);
+
+impl FunctionId {
+    /// Bit of numbers that no schema and no Functions block explains.
+    pub const UNNAMED: u32 = 1 << 31;
+}
+
+/// One call. Meant to be used over and over: reading the next call keeps the memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Call {
+    /// Its number in global begin order, from 1.
+    pub seq: u64,
+    /// The process.
+    pub process: ProcessId,
+    /// The thread.
+    pub thread: ThreadId,
+    /// The function.
+    pub function: FunctionId,
+    /// Begin, CLOCK_MONOTONIC nanoseconds.
+    pub begin_ns: u64,
+    /// Duration, nanoseconds; `None` for a call that never returned.
+    pub duration_ns: Option<u64>,
+    /// Return address.
+    pub caller: u64,
+    /// Argument words: one a parameter, more for structures by value larger than a word.
+    pub args: Vec<u64>,
+    /// Return value, zero-extended; `None` for a call that never returned.
+    pub returned: Option<u64>,
+    /// Its name while it is open, unique in its process.
+    pub open_id: Option<CallId>,
+    captures: Vec<Capture>,
+    data: Vec<u8>,
+}
+
+/// Where a capture lies in [`Call::data`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Capture {
+    param: u8,
+    out: bool,
+    start: u32,
+    end: u32,
+    full: Option<u64>,
+}
+
+impl Call {
+    /// What was copied from behind pointers, in the order of parameters and, for the same one, before the call before after it.
+    pub fn captures(&self) -> impl Iterator<Item = Captured<'_>> {
+        self.captures.iter().map(|capture| Captured {
+            param: capture.param,
+            out: capture.out,
+            bytes: &self.data[capture.start as usize..capture.end as usize],
+            full: capture.full,
+        })
+    }
+
+    /// The capture behind a parameter, taken after the call if `out`.
+    pub fn capture(&self, param: u8, out: bool) -> Option<Captured<'_>> {
+        self.captures()
+            .find(|capture| capture.param == param && capture.out == out)
+    }
+
+    /// Forgets arguments and captures.
+    pub(crate) fn clear(&mut self) {
+        self.args.clear();
+        self.captures.clear();
+        self.data.clear();
+        self.open_id = None;
+    }
+
+    /// Adds a capture.
+    pub(crate) fn push_capture(&mut self, capture: &Captured<'_>) {
+        let start = self.data.len() as u32;
+        self.data.extend_from_slice(capture.bytes);
+        let end = self.data.len() as u32;
+        self.captures.push(Capture {
+            param: capture.param,
+            out: capture.out,
+            start,
+            end,
+            full: capture.full,
+        });
+    }
+
+    /// Puts captures into the order that [`Self::captures`] promises, whatever order they were stored in.
+    pub(crate) fn order_captures(&mut self) {
+        self.captures
+            .sort_by_key(|capture| (capture.param, capture.out));
+    }
+}
