@@ -61,13 +61,21 @@ pub fn started() -> Result<&'static Driver, CuError> {
     }
     // SAFETY: the page was mapped by `start_page` and is never unmapped; in a forked child it is there too, full of zeros.
     let state = unsafe { &*page }.load(Ordering::Acquire);
-    if state == STARTED { machine().ok_or(CuError::NOT_INITIALIZED) } else { Err(CuError::NOT_INITIALIZED) }
+    if state == STARTED {
+        machine().ok_or(CuError::NOT_INITIALIZED)
+    } else {
+        Err(CuError::NOT_INITIALIZED)
+    }
 }
 
 /// Whether `cuInit` was called at all. After a `cuInit` that failed, the real driver looks at some arguments before it says
 /// "not initialized" (measured on 535 without a GPU).
 pub fn start_was_tried() -> Answer {
-    if START_WAS_TRIED.load(Ordering::Acquire) { Ok(()) } else { Err(CuError::NOT_INITIALIZED) }
+    if START_WAS_TRIED.load(Ordering::Acquire) {
+        Ok(())
+    } else {
+        Err(CuError::NOT_INITIALIZED)
+    }
 }
 
 /// `cuInit`.
@@ -83,7 +91,10 @@ pub fn start() -> Answer {
     }
     let visible = driver.visible.get_or_init(|| {
         let uuids: Vec<_> = driver.gpus.iter().map(|gpu| gpu.uuid).collect();
-        visible_devices::visible(std::env::var("CUDA_VISIBLE_DEVICES").ok().as_deref(), &uuids)
+        visible_devices::visible(
+            std::env::var("CUDA_VISIBLE_DEVICES").ok().as_deref(),
+            &uuids,
+        )
     });
     if visible.is_empty() {
         return Err(CuError::NO_DEVICE);
@@ -97,26 +108,38 @@ pub fn start() -> Answer {
 impl Driver {
     /// The devices that the program sees, by ordinal.
     pub fn devices(&self) -> impl ExactSizeIterator<Item = &Device> {
-        self.visible.get().map_or(&[][..], Vec::as_slice).iter().map(|&place| &self.gpus[place])
+        self.visible
+            .get()
+            .map_or(&[][..], Vec::as_slice)
+            .iter()
+            .map(|&place| &self.gpus[place])
     }
 
     /// The device of an ordinal.
     pub fn device(&self, ordinal: i32) -> Result<&Device, CuError> {
         let place = usize::try_from(ordinal).ok();
-        place.and_then(|place| self.devices().nth(place)).ok_or(CuError::INVALID_DEVICE)
+        place
+            .and_then(|place| self.devices().nth(place))
+            .ok_or(CuError::INVALID_DEVICE)
     }
 
     /// The ordinal that the program knows a device by.
     pub fn ordinal(&self, device: &Device) -> i32 {
-        self.devices().position(|candidate| candidate.index == device.index).map_or(-1, |place| place as i32)
+        self.devices()
+            .position(|candidate| candidate.index == device.index)
+            .map_or(-1, |place| place as i32)
     }
 }
 
 fn load() -> Option<Driver> {
-    let name = std::env::var(PROFILE_VARIABLE).ok().filter(|name| !name.is_empty());
+    let name = std::env::var(PROFILE_VARIABLE)
+        .ok()
+        .filter(|name| !name.is_empty());
     match profile::load(name.as_deref().unwrap_or(DEFAULT_PROFILE)) {
         Ok(profile) => Some(Driver {
-            gpus: (0..profile.count).map(|index| Device::new(&profile.gpu, index as usize)).collect(),
+            gpus: (0..profile.count)
+                .map(|index| Device::new(&profile.gpu, index as usize))
+                .collect(),
             profile,
             visible: OnceLock::new(),
             memory: Memory::default(),
@@ -131,7 +154,9 @@ fn load() -> Option<Driver> {
             pools: Registry::new(Kind::Pool),
         }),
         Err(error) => {
-            eprintln!("cutape: simulated driver ({PROFILE_VARIABLE}): {error}; every call will answer \"not initialized\"");
+            eprintln!(
+                "cutape: simulated driver ({PROFILE_VARIABLE}): {error}; every call will answer \"not initialized\""
+            );
             None
         }
     }

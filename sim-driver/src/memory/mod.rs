@@ -81,15 +81,26 @@ impl Memory {
     }
 
     /// Gives back memory that begins at this address.
-    pub fn free(&self, driver: &Driver, base: u64, may: impl Fn(&Allocation) -> bool) -> Result<(), CuError> {
-        let allocation = self.map.remove_if(base, may).ok_or(CuError::INVALID_VALUE)?;
+    pub fn free(
+        &self,
+        driver: &Driver,
+        base: u64,
+        may: impl Fn(&Allocation) -> bool,
+    ) -> Result<(), CuError> {
+        let allocation = self
+            .map
+            .remove_if(base, may)
+            .ok_or(CuError::INVALID_VALUE)?;
         self.discard(driver, &allocation);
         Ok(())
     }
 
     /// The allocation or mapped run that an address lies in: where it begins, and its bytes.
     pub fn range_around(&self, address: u64) -> Option<(u64, u64)> {
-        let allocated = self.map.find(address).map(|allocation| (allocation.base, allocation.bytes));
+        let allocated = self
+            .map
+            .find(address)
+            .map(|allocation| (allocation.base, allocation.bytes));
         allocated.or_else(|| self.reservations.mapping_around(address))
     }
 

@@ -92,7 +92,10 @@ impl Settings {
     /// How much dynamic shared memory a launch may ask for.
     pub fn max_dynamic_shared_bytes(&self, device: &Device) -> i32 {
         match self.max_dynamic_shared_bytes.load(Ordering::Relaxed) {
-            -1 => device.attribute(crate::attribute::number::MAX_SHARED_MEMORY_PER_BLOCK) - self.kernel().shared_bytes as i32,
+            -1 => {
+                device.attribute(crate::attribute::number::MAX_SHARED_MEMORY_PER_BLOCK)
+                    - self.kernel().shared_bytes as i32
+            }
             bytes => bytes,
         }
     }
@@ -100,13 +103,26 @@ impl Settings {
 
 impl Module {
     /// Loads an image into a context: its globals get memory and their first values.
-    pub fn load(driver: &Driver, context: &Context, image: Arc<Image>) -> Result<Arc<Self>, CuError> {
+    pub fn load(
+        driver: &Driver,
+        context: &Context,
+        image: Arc<Image>,
+    ) -> Result<Arc<Self>, CuError> {
         let mut globals = BTreeMap::new();
         for global in &image.globals {
-            let request = Request { bytes: global.bytes.max(1), origin: Origin::Device, pool: 0 };
+            let request = Request {
+                bytes: global.bytes.max(1),
+                origin: Origin::Device,
+                pool: 0,
+            };
             let address = driver.memory.allocate(context, request)?;
-            driver.memory.fill_in(address, global.bytes, &global.initial);
-            globals.insert(global.name.clone(), (CUdeviceptr(address), global.bytes as usize));
+            driver
+                .memory
+                .fill_in(address, global.bytes, &global.initial);
+            globals.insert(
+                global.name.clone(),
+                (CUdeviceptr(address), global.bytes as usize),
+            );
         }
         let make = |handle| Self {
             handle: CUmodule(handle),
@@ -120,7 +136,12 @@ impl Module {
 
     /// The function of that name.
     pub fn function(&self, driver: &Driver, name: &str) -> Result<CUfunction, CuError> {
-        let place = self.image.kernels.iter().position(|kernel| kernel.name == name).ok_or(CuError::NOT_FOUND)?;
+        let place = self
+            .image
+            .kernels
+            .iter()
+            .position(|kernel| kernel.name == name)
+            .ok_or(CuError::NOT_FOUND)?;
         let make = |_| Function {
             module: self.handle,
             context_id: self.context_id,
@@ -149,7 +170,12 @@ impl Module {
 impl Library {
     /// The kernel of that name.
     pub fn kernel(&self, driver: &Driver, name: &str) -> Result<CUkernel, CuError> {
-        let place = self.image.kernels.iter().position(|kernel| kernel.name == name).ok_or(CuError::NOT_FOUND)?;
+        let place = self
+            .image
+            .kernels
+            .iter()
+            .position(|kernel| kernel.name == name)
+            .ok_or(CuError::NOT_FOUND)?;
         let make = |_| Kernel {
             library: self.handle,
             name: name.to_owned(),
@@ -161,7 +187,10 @@ impl Library {
     /// The library as a module of a context, loaded when first asked for.
     pub fn module(&self, driver: &Driver, context: &Context) -> Result<Arc<Module>, CuError> {
         let mut modules = lock(&self.modules);
-        if let Some(module) = modules.get(&context.id).and_then(|handle| driver.modules.get(handle.0)) {
+        if let Some(module) = modules
+            .get(&context.id)
+            .and_then(|handle| driver.modules.get(handle.0))
+        {
             return Ok(module);
         }
         let module = Module::load(driver, context, Arc::clone(&self.image))?;
@@ -219,7 +248,11 @@ impl Launchable {
         if let Some(function) = driver.functions.get(handle.0) {
             return Ok(Self::Function(function));
         }
-        driver.kernels.get(handle.0).map(Self::Kernel).ok_or(CuError::INVALID_HANDLE)
+        driver
+            .kernels
+            .get(handle.0)
+            .map(Self::Kernel)
+            .ok_or(CuError::INVALID_HANDLE)
     }
 
     /// The kernel's compiled form and settings.

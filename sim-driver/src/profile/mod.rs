@@ -70,6 +70,9 @@ pub struct Sensors {
 impl Gpu {
     /// The value of an attribute; `None` for a number that the API does not know.
     pub fn attribute(&self, number: i32) -> Option<i32> {
-        usize::try_from(number).ok().filter(|&number| number > 0).and_then(|number| self.attributes.get(number).copied())
+        usize::try_from(number)
+            .ok()
+            .filter(|&number| number > 0)
+            .and_then(|number| self.attributes.get(number).copied())
     }
 }
