@@ -17,6 +17,7 @@ macro_rules! handles {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
         pub struct $name(pub u64);
 
+        #[allow(dead_code, reason = "some handles are only ever looked up")]
         impl $name {
             /// Whether the caller gave NULL.
             pub fn is_null(self) -> bool {
