@@ -27,6 +27,7 @@ pub mod ring;
 pub mod ring_file;
 pub mod sample;
 pub mod sample_recording;
+pub mod sample_story;
 pub mod schema;
 pub mod seal;
 mod sealed_writer;
