@@ -105,7 +105,7 @@ fn every_line_is_json_and_says_what_happened() {
         (unknown["ret"].as_i64(), &unknown["ret_name"]),
         (Some(4711), &Value::Null)
     );
-    let in_flight = of("cuMemGetInfo_v2", 3);
+    let in_flight = of("cuMemGetInfo_v2", 2);
     assert_eq!(
         (
             &in_flight["in_flight"],
