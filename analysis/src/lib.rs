@@ -1,1 +1,3 @@
 //! Questions asked of traces: text, statistics; pure, no terminal, no driver.
+
+pub mod json_lines;
