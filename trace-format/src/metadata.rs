@@ -149,7 +149,7 @@ pub mod note {
     pub const NO_RING: &str = "no-ring";
     /// Threads waited `count` nanoseconds for space in their rings.
     pub const WAITED: &str = "waited";
-    /// `count` bytes of blocks were unreadable when the recording was sealed.
+    /// Something was unreadable when the recording was sealed, and `count` calls are known to be lost with it.
     pub const DAMAGED: &str = "damaged";
 }
 

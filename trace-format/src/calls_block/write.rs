@@ -1,6 +1,7 @@
 //! Writing a Calls block from columns.
 
 use super::{Covered, MAX_INTEGER_BYTES, key};
+use crate::call::Call;
 use crate::column::ColumnWriter;
 use crate::msgpack::{
     write_array_len, write_bin, write_bool, write_map_len, write_str, write_uint,
@@ -84,6 +85,17 @@ impl GroupColumns {
         self.args.resize_with(args, Vec::new);
         self.args.iter_mut().for_each(Vec::clear);
         self.captures_used = 0;
+    }
+
+    /// Adds a call, whose captures come next; returns its row.
+    pub fn push(&mut self, call: &Call) -> usize {
+        self.caller.push(call.caller);
+        self.duration.push(call.duration_ns.unwrap_or(0));
+        self.returned.push(call.returned.unwrap_or(0));
+        for (column, &arg) in self.args.iter_mut().zip(&call.args) {
+            column.push(arg);
+        }
+        self.caller.len() - 1
     }
 
     /// Rows so far.
