@@ -1,6 +1,18 @@
 //! The `cutape` command.
 
+mod child;
+mod clock;
 mod commands;
+mod driver;
+mod front;
+mod host;
+mod installed;
+mod message;
+mod options;
+mod process_end;
+mod progress;
+mod recording;
+mod size;
 
 use std::process::ExitCode;
 

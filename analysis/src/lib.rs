@@ -6,6 +6,7 @@ pub mod csv;
 pub mod histogram;
 pub mod info;
 pub mod info_text;
+pub mod json_lines;
 pub mod json_number;
 pub mod line;
 pub mod outcome;

@@ -84,6 +84,52 @@ fn every_name_of_the_committed_export_lists_is_in_the_table() {
     assert!(names > 1800, "only {names} names");
 }
 
+/// Names in libcudart 13.5 that no header declares.
+const UNDOCUMENTED_LOOK_UPS: [&str; 3] = [
+    "cuSubgridCreate",
+    "cuSubgridWorkerGridCreate",
+    "cuSubgridWorksetCreate",
+];
+
+/// The runtime library keeps the names that it asks cuGetProcAddress or dlsym for as plain strings.
+#[test]
+fn every_name_that_the_cuda_runtime_looks_up_is_in_the_table() {
+    let api = Api::get();
+    let functions = api.library_functions(Library::Cuda).iter();
+    let known: BTreeSet<&str> = functions
+        .flat_map(|function| [function.base.as_str(), function.name.as_str()])
+        .collect();
+    for (file, at_least) in [
+        (nvidia_files::LIBCUDART_12, 400),
+        (nvidia_files::LIBCUDART_13, 450),
+    ] {
+        let Some(path) = nvidia_files::find(file) else {
+            continue;
+        };
+        let data = std::fs::read(path).expect("the library is readable");
+        let names: BTreeSet<&str> = data
+            .split(|byte| *byte == 0)
+            .filter_map(|text| std::str::from_utf8(text).ok())
+            .filter(|text| {
+                text.len() > 4
+                    && text
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            })
+            .filter(|text| {
+                text.strip_prefix("cu")
+                    .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()))
+            })
+            .collect();
+        assert!(names.len() > at_least, "{file}: only {} names", names.len());
+        let unknown: Vec<&&str> = names
+            .iter()
+            .filter(|name| !known.contains(**name) && !UNDOCUMENTED_LOOK_UPS.contains(name))
+            .collect();
+        assert!(unknown.is_empty(), "{file}: {unknown:?}");
+    }
+}
+
 type GetProcAddress =
     unsafe extern "C" fn(*const c_char, *mut *mut c_void, c_int, u64, *mut c_int) -> c_int;
 

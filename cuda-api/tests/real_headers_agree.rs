@@ -42,14 +42,17 @@ struct Headers {
 }
 
 impl Headers {
+    const CUDA_DEFINES: &[&str] = &[
+        "-D__CUDA_API_VERSION_INTERNAL",
+        "-D__CUDA_API_VERSION_INTERNAL_ODR",
+    ];
+    const NVML_DEFINES: &[&str] = &["-DNVML_NO_UNVERSIONED_FUNC_DEFS"];
+
     fn cuda(folder: std::path::PathBuf) -> Self {
         Self {
             folder,
             include: "cuda.h",
-            defines: &[
-                "-D__CUDA_API_VERSION_INTERNAL",
-                "-D__CUDA_API_VERSION_INTERNAL_ODR",
-            ],
+            defines: Self::CUDA_DEFINES,
         }
     }
 
@@ -245,9 +248,119 @@ fn layouts_and_values_are_those_of_nvml() {
     let headers = Headers {
         folder,
         include: "nvml.h",
-        defines: &["-DNVML_NO_UNVERSIONED_FUNC_DEFS"],
+        defines: Headers::NVML_DEFINES,
     };
     check(&headers, &[], &[], 1000);
+}
+
+/// What a parameter is to the calling convention: its size, and whether it travels as an integer or pointer (0), as a
+/// floating-point number (1) or as a structure (2).
+fn abi_code(ty: &Type) -> u32 {
+    let api = Api::get();
+    let ty = api.without_aliases(ty);
+    let class = match ty {
+        Type::Float { .. } => 1,
+        Type::Named(name) => match api.type_def(name).map(|type_def| &type_def.kind) {
+            Some(TypeKind::Struct(_) | TypeKind::Union(_)) => 2,
+            _ => 0,
+        },
+        _ => 0,
+    };
+    api.size_of(ty).unwrap_or(0) * 10 + class
+}
+
+/// Reads a prototype as [`abi_code`] does, for the C++ compiler.
+const ABI_TEMPLATES: &str = r"
+#include <type_traits>
+template <unsigned... C> struct Codes {};
+template <class T> constexpr unsigned code() {
+    return sizeof(T) * 10 + (std::is_floating_point<T>::value ? 1 : std::is_class<T>::value || std::is_union<T>::value ? 2 : 0);
+}
+template <class F> struct Abi;
+template <class R, class... A> struct Abi<R (*)(A...)> { using type = Codes<code<R>(), code<A>()...>; };
+";
+
+/// The C compiler can't take a prototype apart, so this needs `c++`. The prototypes are what the interposer's hooks are made from.
+#[test]
+fn prototypes_are_those_of_the_headers() {
+    if Command::new("c++")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status()
+        .is_err()
+    {
+        eprintln!("SKIPPED: no C++ compiler named c++");
+        return;
+    }
+    let cuda = |folder| Some(Headers::cuda(nvidia_files::find(folder)?));
+    let nvml = || {
+        let folder = nvidia_files::find(nvidia_files::NVML_HEADERS)?;
+        Some(Headers {
+            folder,
+            include: "nvml.h",
+            defines: Headers::NVML_DEFINES,
+        })
+    };
+    for (headers, version, at_least) in [
+        (cuda(nvidia_files::CUDA_12_HEADERS), 12090, 600),
+        (cuda(nvidia_files::CUDA_13_HEADERS), 13050, 660),
+        (nvml(), 12090, 380),
+    ] {
+        if let Some(headers) = headers {
+            let count = check_prototypes(&headers, version);
+            assert!(
+                count >= at_least,
+                "only {count} prototypes of {} {version}",
+                headers.include
+            );
+        }
+    }
+}
+
+/// Compiles an assertion for each function that the headers declare; returns how many.
+fn check_prototypes(headers: &Headers, version: u32) -> usize {
+    let scratch = std::env::temp_dir().join(format!("cutape-prototypes-{}", std::process::id()));
+    std::fs::create_dir_all(&scratch).expect("a writable temporary folder");
+    let words = headers.words(&scratch);
+    let mut source = format!("{ABI_TEMPLATES}#include <{}>\n", headers.include);
+    let mut count = 0;
+    let declared = Api::get()
+        .functions()
+        .iter()
+        .filter(|function| words.contains(&function.name) && function.headers.contains(&version));
+    for function in declared {
+        let Some(signature) = &function.signature else {
+            continue;
+        };
+        let types = std::iter::once(&signature.returns)
+            .chain(signature.params.iter().map(|param| &param.ty));
+        let codes: Vec<String> = types.map(|ty| abi_code(ty).to_string()).collect();
+        let name = &function.name;
+        let _ = writeln!(
+            source,
+            "static_assert(std::is_same<Abi<decltype(&{name})>::type, Codes<{}>>::value, \"{name}\");",
+            codes.join(", ")
+        );
+        count += 1;
+    }
+    let path = scratch.join("prototypes.cpp");
+    std::fs::write(&path, source).expect("a writable scratch folder");
+    let output = Command::new("c++")
+        .args(["-std=c++14", "-w", "-fsyntax-only"])
+        .args(headers.defines)
+        .arg("-I")
+        .arg(&headers.folder)
+        .arg(&path)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the C++ compiler runs");
+    std::fs::remove_dir_all(&scratch).expect("the scratch folder is ours");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    count
 }
 
 /// No function takes a type whose layout grew by itself, so the newer layout can't make a reader go beyond the caller's memory.

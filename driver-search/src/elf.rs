@@ -51,10 +51,19 @@ impl Library {
     /// # Errors
     /// It can't be read, or is not an x86-64 shared library.
     pub fn read(path: &Path) -> Result<Self, ElfError> {
-        let bytes = fs::read(path).map_err(|error| ElfError::Read { path: path.to_owned(), error })?;
-        let symbols = exported(&bytes)
-            .map_err(|reason| ElfError::Format { path: path.to_owned(), reason })?;
-        Ok(Self { path: path.to_owned(), bytes, symbols })
+        let bytes = fs::read(path).map_err(|error| ElfError::Read {
+            path: path.to_owned(),
+            error,
+        })?;
+        let symbols = exported(&bytes).map_err(|reason| ElfError::Format {
+            path: path.to_owned(),
+            reason,
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            bytes,
+            symbols,
+        })
     }
 
     /// Names of the functions and variables that the library exports, as `nm -D --defined-only` lists them.
@@ -90,7 +99,9 @@ fn exported(bytes: &[u8]) -> Result<Vec<Symbol>, String> {
     let text = |error: object::Error| error.to_string();
     let header = FileHeader64::<Endianness>::parse(bytes).map_err(text)?;
     let endian = header.endian().map_err(text)?;
-    if header.e_machine.get(endian) != object::elf::EM_X86_64 || header.e_type.get(endian) != object::elf::ET_DYN {
+    if header.e_machine.get(endian) != object::elf::EM_X86_64
+        || header.e_type.get(endian) != object::elf::ET_DYN
+    {
         return Err("its header names another machine or kind of file".to_owned());
     }
     let sections = header.sections(endian, bytes).map_err(text)?;
@@ -99,17 +110,25 @@ fn exported(bytes: &[u8]) -> Result<Vec<Symbol>, String> {
         .find(|(_, section)| section.sh_type(endian) == object::elf::SHT_DYNSYM)
         .ok_or("it has no dynamic symbol table")?;
     let start = table.sh_offset(endian) as usize;
-    let symbols = sections.symbols(endian, bytes, object::elf::SHT_DYNSYM).map_err(text)?;
+    let symbols = sections
+        .symbols(endian, bytes, object::elf::SHT_DYNSYM)
+        .map_err(text)?;
     if symbols.section() != section {
         return Err("it has more than one dynamic symbol table".to_owned());
     }
     let mut found = Vec::new();
     for (SymbolIndex(index), symbol) in symbols.enumerate() {
         let is_thing = matches!(symbol.st_type(), STT_FUNC | STT_OBJECT | STT_GNU_IFUNC);
-        if is_thing && symbol.st_shndx(endian) != object::elf::SHN_UNDEF && symbol.st_bind() != object::elf::STB_LOCAL {
+        if is_thing
+            && symbol.st_shndx(endian) != object::elf::SHN_UNDEF
+            && symbol.st_bind() != object::elf::STB_LOCAL
+        {
             let name = symbol.name(endian, symbols.strings()).map_err(text)?;
             let entry_offset = start + index * size_of::<Sym64<Endianness>>();
-            found.push(Symbol { name: String::from_utf8_lossy(name).into_owned(), entry_offset });
+            found.push(Symbol {
+                name: String::from_utf8_lossy(name).into_owned(),
+                entry_offset,
+            });
         }
     }
     Ok(found)
@@ -127,7 +146,12 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let (source, library) = (folder.join("lib.c"), folder.join("lib.so"));
         fs::write(&source, "int one(void){return 1;} int two(void){return 2;} int three=3; static int four(void){return 4;} int (*five)(void)=four;").unwrap();
-        let status = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status().unwrap();
+        let status = Command::new("cc")
+            .args(["-shared", "-fPIC", "-o"])
+            .arg(&library)
+            .arg(&source)
+            .status()
+            .unwrap();
         assert!(status.success());
         library
     }
@@ -146,7 +170,12 @@ mod tests {
     fn lists_what_a_library_exports() {
         let library = Library::read(&library("list")).unwrap();
         let names: HashSet<&str> = library.exports().collect();
-        assert!(["one", "two", "three", "five"].iter().all(|name| names.contains(name)), "{names:?}");
+        assert!(
+            ["one", "two", "three", "five"]
+                .iter()
+                .all(|name| names.contains(name)),
+            "{names:?}"
+        );
         assert!(!names.contains("four"));
     }
 
@@ -154,10 +183,19 @@ mod tests {
     fn a_symbol_struck_out_is_not_found_by_the_loader_and_the_others_are() {
         let path = library("strike");
         let copy = path.with_file_name("copy.so");
-        fs::write(&copy, Library::read(&path).unwrap().without(|name| name != "two")).unwrap();
+        fs::write(
+            &copy,
+            Library::read(&path).unwrap().without(|name| name != "two"),
+        )
+        .unwrap();
         assert!(finds(&copy, c"one") && finds(&copy, c"three") && !finds(&copy, c"two"));
         assert!(finds(&path, c"two"));
-        assert_eq!(Library::read(&copy).unwrap().lacks(&Library::read(&path).unwrap()), ["two"]);
+        assert_eq!(
+            Library::read(&copy)
+                .unwrap()
+                .lacks(&Library::read(&path).unwrap()),
+            ["two"]
+        );
     }
 
     #[test]
@@ -165,6 +203,9 @@ mod tests {
         let path = std::env::temp_dir().join(format!("cutape-elf-{}-text", std::process::id()));
         fs::write(&path, "hello").unwrap();
         let error = Library::read(&path).err().unwrap().to_string();
-        assert!(error.contains("is not a 64-bit x86 shared library"), "{error}");
+        assert!(
+            error.contains("is not a 64-bit x86 shared library"),
+            "{error}"
+        );
     }
 }

@@ -19,7 +19,10 @@ const X86_64_LIBC6: u32 = 0x0303;
 /// The files that the cache names for `soname`, in the cache's order; none if the cache is absent or not understood, as the
 /// loader itself would then go on with its default folders.
 pub(crate) fn lookup(cache: &Path, soname: &str) -> Vec<PathBuf> {
-    std::fs::read(cache).ok().and_then(|bytes| entries(&bytes, soname)).unwrap_or_default()
+    std::fs::read(cache)
+        .ok()
+        .and_then(|bytes| entries(&bytes, soname))
+        .unwrap_or_default()
 }
 
 fn entries(bytes: &[u8], soname: &str) -> Option<Vec<PathBuf>> {
@@ -28,9 +31,13 @@ fn entries(bytes: &[u8], soname: &str) -> Option<Vec<PathBuf>> {
     let table = bytes.get(NEW_HEADER_BYTES..)?;
     let mut found = Vec::new();
     for entry in table.chunks_exact(NEW_ENTRY_BYTES).take(count) {
-        let fits = read_u32(entry, 0)? == X86_64_LIBC6 && c_string(bytes, read_u32(entry, 4)?)? == soname.as_bytes();
+        let fits = read_u32(entry, 0)? == X86_64_LIBC6
+            && c_string(bytes, read_u32(entry, 4)?)? == soname.as_bytes();
         if fits {
-            found.push(PathBuf::from(OsStr::from_bytes(c_string(bytes, read_u32(entry, 8)?)?)));
+            found.push(PathBuf::from(OsStr::from_bytes(c_string(
+                bytes,
+                read_u32(entry, 8)?,
+            )?)));
         }
     }
     Some(found)
@@ -50,7 +57,9 @@ fn new_format(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..at.checked_add(4)?).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+    bytes
+        .get(at..at.checked_add(4)?)
+        .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
 }
 
 fn c_string(bytes: &[u8], at: u32) -> Option<&[u8]> {
@@ -92,7 +101,10 @@ mod tests {
             ("libcuda.so.1", "/lib64/libcuda.so.1", X86_64_LIBC6),
             ("libother.so", "/lib64/libother.so", X86_64_LIBC6),
         ]);
-        assert_eq!(entries(&bytes, "libcuda.so.1"), Some(vec![PathBuf::from("/lib64/libcuda.so.1")]));
+        assert_eq!(
+            entries(&bytes, "libcuda.so.1"),
+            Some(vec![PathBuf::from("/lib64/libcuda.so.1")])
+        );
         assert_eq!(entries(&bytes, "libnone.so"), Some(vec![]));
     }
 
@@ -103,8 +115,15 @@ mod tests {
         bytes.extend_from_slice(&1u32.to_le_bytes());
         bytes.resize(OLD_HEADER_BYTES + OLD_ENTRY_BYTES, 0);
         bytes.resize(bytes.len().next_multiple_of(8), 0);
-        bytes.extend(cache_with(&[("libcuda.so.1", "/a/libcuda.so.1", X86_64_LIBC6)]));
-        assert_eq!(entries(&bytes, "libcuda.so.1"), Some(vec![PathBuf::from("/a/libcuda.so.1")]));
+        bytes.extend(cache_with(&[(
+            "libcuda.so.1",
+            "/a/libcuda.so.1",
+            X86_64_LIBC6,
+        )]));
+        assert_eq!(
+            entries(&bytes, "libcuda.so.1"),
+            Some(vec![PathBuf::from("/a/libcuda.so.1")])
+        );
     }
 
     #[test]

@@ -7,8 +7,14 @@ use std::path::{Path, PathBuf};
 use crate::{FileId, ld_cache};
 
 /// What glibc searches last on x86-64, Debian's multiarch folders first as its builds do.
-const DEFAULT_FOLDERS: [&str; 6] =
-    ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"];
+const DEFAULT_FOLDERS: [&str; 6] = [
+    "/lib/x86_64-linux-gnu",
+    "/usr/lib/x86_64-linux-gnu",
+    "/lib64",
+    "/usr/lib64",
+    "/lib",
+    "/usr/lib",
+];
 
 /// A search through the loader's order.
 #[derive(Debug, Default)]
@@ -20,7 +26,10 @@ pub struct Search {
 impl Search {
     /// A search with this value of `LD_LIBRARY_PATH`.
     pub fn new(library_path: Option<OsString>) -> Self {
-        Self { library_path, left_out: Vec::new() }
+        Self {
+            library_path,
+            left_out: Vec::new(),
+        }
     }
 
     /// Passes over this file, whatever name leads to it.
@@ -31,26 +40,46 @@ impl Search {
 
     /// The first file named `soname` in the loader's order that is not left out.
     pub fn find(&self, soname: &str) -> Option<PathBuf> {
-        self.candidates(soname).into_iter().find(|path| self.is_wanted(path))
+        self.candidates(soname)
+            .into_iter()
+            .find(|path| self.is_wanted(path))
     }
 
     fn candidates(&self, soname: &str) -> Vec<PathBuf> {
-        let mut found: Vec<PathBuf> = self.library_folders().map(|folder| folder.join(soname)).collect();
+        let mut found: Vec<PathBuf> = self
+            .library_folders()
+            .map(|folder| folder.join(soname))
+            .collect();
         found.extend(ld_cache::lookup(Path::new("/etc/ld.so.cache"), soname));
-        found.extend(DEFAULT_FOLDERS.iter().map(|folder| Path::new(folder).join(soname)));
+        found.extend(
+            DEFAULT_FOLDERS
+                .iter()
+                .map(|folder| Path::new(folder).join(soname)),
+        );
         found
     }
 
     /// Both `:` and `;` separate folders, and an empty entry is the current folder (ld.so(8)).
     fn library_folders(&self) -> impl Iterator<Item = PathBuf> {
-        let list = self.library_path.as_deref().filter(|list| !list.is_empty()).map(OsStr::as_bytes);
-        list.into_iter().flat_map(|list| list.split(|&b| b == b':' || b == b';')).map(|folder| {
-            if folder.is_empty() { PathBuf::from(".") } else { PathBuf::from(OsStr::from_bytes(folder)) }
-        })
+        let list = self
+            .library_path
+            .as_deref()
+            .filter(|list| !list.is_empty())
+            .map(OsStr::as_bytes);
+        list.into_iter()
+            .flat_map(|list| list.split(|&b| b == b':' || b == b';'))
+            .map(|folder| {
+                if folder.is_empty() {
+                    PathBuf::from(".")
+                } else {
+                    PathBuf::from(OsStr::from_bytes(folder))
+                }
+            })
     }
 
     fn is_wanted(&self, path: &Path) -> bool {
-        std::fs::metadata(path).is_ok_and(|file| file.is_file() && !self.left_out.contains(&FileId::from(&file)))
+        std::fs::metadata(path)
+            .is_ok_and(|file| file.is_file() && !self.left_out.contains(&FileId::from(&file)))
     }
 }
 
@@ -77,7 +106,8 @@ mod tests {
     use super::*;
 
     fn folder_with_library(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("cutape-search-{}-{name}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("cutape-search-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("libcuda.so.1"), name).unwrap();
         folder
@@ -89,8 +119,14 @@ mod tests {
 
     #[test]
     fn the_first_folder_of_the_library_path_wins() {
-        let (a, b) = (folder_with_library("first-a"), folder_with_library("first-b"));
-        assert_eq!(Search::new(joined(&[&a, &b])).find("libcuda.so.1"), Some(a.join("libcuda.so.1")));
+        let (a, b) = (
+            folder_with_library("first-a"),
+            folder_with_library("first-b"),
+        );
+        assert_eq!(
+            Search::new(joined(&[&a, &b])).find("libcuda.so.1"),
+            Some(a.join("libcuda.so.1"))
+        );
     }
 
     #[test]
@@ -107,12 +143,18 @@ mod tests {
     #[test]
     fn without_a_library_path_the_cache_and_default_folders_serve() {
         assert!(Search::new(None).find("libc.so.6").is_some());
-        assert_eq!(Search::new(Some(OsString::new())).find("libcutape-there-is-no-such-library.so"), None);
+        assert_eq!(
+            Search::new(Some(OsString::new())).find("libcutape-there-is-no-such-library.so"),
+            None
+        );
     }
 
     #[test]
     fn loaded_file_names_this_test() {
         let here = loaded_file(loaded_file as *const c_void).unwrap();
-        assert_eq!(FileId::of(&here).unwrap(), FileId::of(&std::env::current_exe().unwrap()).unwrap());
+        assert_eq!(
+            FileId::of(&here).unwrap(),
+            FileId::of(&std::env::current_exe().unwrap()).unwrap()
+        );
     }
 }

@@ -24,22 +24,44 @@ pub struct Capture {
 
 /// Captures as the elements of an array.
 pub fn source(captures: &[Capture]) -> String {
-    captures.iter().map(|capture| capture.source.as_str()).collect::<Vec<_>>().join(", ")
+    captures
+        .iter()
+        .map(|capture| capture.source.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The captures of `function` in that phase.
 pub fn list(api: &Api, function: &Function, layout: &Layout, phase: Phase) -> Vec<Capture> {
-    let Some(signature) = &function.signature else { return Vec::new() };
+    let Some(signature) = &function.signature else {
+        return Vec::new();
+    };
     let list: Vec<Capture> = (0..)
         .zip(&signature.params)
-        .filter(|(_, param)| matches!((param.direction, phase), (Direction::In, Phase::In) | (Direction::Out, Phase::Out) | (Direction::InOut, _)))
+        .filter(|(_, param)| {
+            matches!(
+                (param.direction, phase),
+                (Direction::In, Phase::In) | (Direction::Out, Phase::Out) | (Direction::InOut, _)
+            )
+        })
         .filter_map(|(index, param)| capture(api, &signature.params, layout, index, param))
         .collect();
-    assert!(list.len() <= MAX_CAPTURES, "{} captures {} parameters; src/capture.rs has room for {MAX_CAPTURES}", function.name, list.len());
+    assert!(
+        list.len() <= MAX_CAPTURES,
+        "{} captures {} parameters; src/capture.rs has room for {MAX_CAPTURES}",
+        function.name,
+        list.len()
+    );
     list
 }
 
-fn capture(api: &Api, params: &[Param], layout: &Layout, index: usize, param: &Param) -> Option<Capture> {
+fn capture(
+    api: &Api,
+    params: &[Param],
+    layout: &Layout,
+    index: usize,
+    param: &Param,
+) -> Option<Capture> {
     let is_small = match (&param.extent, &param.ty) {
         (Extent::One, Type::Pointer { to, .. }) => matches!(api.size_of(to), Some(1 | 2 | 4 | 8)),
         _ => false,
@@ -47,7 +69,8 @@ fn capture(api: &Api, params: &[Param], layout: &Layout, index: usize, param: &P
     let extent = extent(api, params, layout, param)?;
     let word = layout.first_word[index];
     let always = param.valid == Validity::Always;
-    let source = format!("Capture {{ param: {index}, word: {word}, always: {always}, extent: {extent} }}");
+    let source =
+        format!("Capture {{ param: {index}, word: {word}, always: {always}, extent: {extent} }}");
     Some(Capture { source, is_small })
 }
 
@@ -64,7 +87,11 @@ fn extent(api: &Api, params: &[Param], layout: &Layout, param: &Param) -> Option
         Extent::Text(None) => "Extent::Text".to_owned(),
         Extent::PointedText => "Extent::TextBehind".to_owned(),
         Extent::Text(Some(length)) => format!("Extent::TextWithin({})", count(*length)),
-        Extent::Count(length) => format!("Extent::Array {{ size: {}, count: {} }}", known_size(api, pointed_to)?, count(*length)),
+        Extent::Count(length) => format!(
+            "Extent::Array {{ size: {}, count: {} }}",
+            known_size(api, pointed_to)?,
+            count(*length)
+        ),
         Extent::Bytes(length) => format!("Extent::Array {{ size: 1, count: {} }}", count(*length)),
     })
 }
@@ -75,14 +102,24 @@ fn count(api: &Api, params: &[Param], layout: &Layout, length: Length) -> String
         Length::Param(index) => {
             let index = usize::from(index);
             let bytes = integer_size(api, &params[index], &params[index].ty);
-            format!("Count::Word {{ word: {}, bytes: {bytes} }}", layout.first_word[index])
+            format!(
+                "Count::Word {{ word: {}, bytes: {bytes} }}",
+                layout.first_word[index]
+            )
         }
         Length::Behind(index) => {
             let index = usize::from(index);
             let Type::Pointer { to, .. } = &params[index].ty else {
-                panic!("parameter {} gives a length and is no pointer", params[index].name)
+                panic!(
+                    "parameter {} gives a length and is no pointer",
+                    params[index].name
+                )
             };
-            format!("Count::Behind {{ word: {}, bytes: {} }}", layout.first_word[index], integer_size(api, &params[index], to))
+            format!(
+                "Count::Behind {{ word: {}, bytes: {} }}",
+                layout.first_word[index],
+                integer_size(api, &params[index], to)
+            )
         }
     }
 }
@@ -92,5 +129,6 @@ fn known_size(api: &Api, ty: &Type) -> Option<u32> {
 }
 
 fn integer_size(api: &Api, param: &Param, ty: &Type) -> u32 {
-    known_size(api, ty).unwrap_or_else(|| panic!("parameter {} gives a length and is no integer", param.name))
+    known_size(api, ty)
+        .unwrap_or_else(|| panic!("parameter {} gives a length and is no integer", param.name))
 }

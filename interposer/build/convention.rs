@@ -28,7 +28,10 @@ impl Layout {
     /// The layout of a function's arguments; six integer registers where the prototype is unknown.
     pub fn of(api: &Api, function: &Function) -> Self {
         let Some(signature) = &function.signature else {
-            return Self { places: (0..INTEGER_REGISTERS).map(Place::Register).collect(), ..Self::default() };
+            return Self {
+                places: (0..INTEGER_REGISTERS).map(Place::Register).collect(),
+                ..Self::default()
+            };
         };
         let mut counter = Counter::default();
         let mut layout = Self::default();
@@ -37,7 +40,9 @@ impl Layout {
             match class(api, &param.ty) {
                 Class::Integer { words } => counter.integers(words, &mut layout.places),
                 Class::Vector => counter.vector(&mut layout.places),
-                Class::Memory { words } => (0..words).for_each(|_| layout.places.push(counter.stack())),
+                Class::Memory { words } => {
+                    (0..words).for_each(|_| layout.places.push(counter.stack()))
+                }
             }
         }
         layout.stack_words = counter.stack;
@@ -47,14 +52,18 @@ impl Layout {
     /// Whether the words are the integer registers in order, followed by the stack in order.
     pub fn is_straight(&self) -> bool {
         self.places.iter().enumerate().all(|(index, &place)| {
-            let straight = index.checked_sub(INTEGER_REGISTERS).map_or(Place::Register(index), Place::Stack);
+            let straight = index
+                .checked_sub(INTEGER_REGISTERS)
+                .map_or(Place::Register(index), Place::Stack);
             place == straight
         })
     }
 
     /// Whether a vector register holds an argument.
     pub fn uses_vectors(&self) -> bool {
-        self.places.iter().any(|place| matches!(place, Place::Vector(_)))
+        self.places
+            .iter()
+            .any(|place| matches!(place, Place::Vector(_)))
     }
 }
 
@@ -67,14 +76,29 @@ enum Class {
 fn class(api: &Api, ty: &Type) -> Class {
     match ty {
         Type::Float { .. } => Class::Vector,
-        Type::Named(name) => match &api.type_def(name).unwrap_or_else(|| panic!("type {name} is not in the table")).kind {
+        Type::Named(name) => match &api
+            .type_def(name)
+            .unwrap_or_else(|| panic!("type {name} is not in the table"))
+            .kind
+        {
             TypeKind::Alias(target) => class(api, target),
             TypeKind::Struct(fields) | TypeKind::Union(fields) => {
-                let bytes = api.size_of(ty).unwrap_or_else(|| panic!("{name} is passed by value and its size is not known"));
+                let bytes = api.size_of(ty).unwrap_or_else(|| {
+                    panic!("{name} is passed by value and its size is not known")
+                });
                 let words = bytes.div_ceil(8) as usize;
-                let has_float = fields.iter().any(|field| matches!(class(api, &field.ty), Class::Vector));
-                assert!(words > 2 || !has_float, "{name}, a small structure with floating-point fields passed by value, is not supported");
-                if words > 2 { Class::Memory { words } } else { Class::Integer { words } }
+                let has_float = fields
+                    .iter()
+                    .any(|field| matches!(class(api, &field.ty), Class::Vector));
+                assert!(
+                    words > 2 || !has_float,
+                    "{name}, a small structure with floating-point fields passed by value, is not supported"
+                );
+                if words > 2 {
+                    Class::Memory { words }
+                } else {
+                    Class::Integer { words }
+                }
             }
             _ => Class::Integer { words: 1 },
         },
@@ -94,7 +118,11 @@ impl Counter {
     fn integers(&mut self, words: usize, places: &mut Vec<Place>) {
         let fits = self.integer + words <= INTEGER_REGISTERS;
         for _ in 0..words {
-            places.push(if fits { Place::Register(self.integer) } else { self.stack() });
+            places.push(if fits {
+                Place::Register(self.integer)
+            } else {
+                self.stack()
+            });
             self.integer += usize::from(fits);
         }
     }

@@ -32,38 +32,58 @@ fn hook(api: &Api, id: usize, function: &Function, text: &mut String, details: &
     let layout = Layout::of(api, function);
     let ins = captures::list(api, function, &layout, Phase::In);
     let outs = captures::list(api, function, &layout, Phase::Out);
-    let stack_words = if function.signature.is_some() { layout.stack_words } else { UNKNOWN_STACK_WORDS };
+    let stack_words = if function.signature.is_some() {
+        layout.stack_words
+    } else {
+        UNKNOWN_STACK_WORDS
+    };
     let placed = !layout.is_straight();
     let wide_return = has_wide_return(api, function);
     let needs_more = wide_return || after(&function.name) != "None";
     let elaborate_begin = placed || !ins.is_empty();
     let elaborate_end = needs_more || !outs.is_empty();
     let small_outs = !needs_more && !outs.is_empty() && outs.iter().all(|capture| capture.is_small);
-    line(text, format_args!(
-        "Hook {{ real: AtomicPtr::new(ptr::null_mut()), begin: Hook::begin_word({id}, {}), mode: {}, wide_return: {wide_return}, elaborate_begin: {elaborate_begin}, elaborate_end: {elaborate_end}, small_outs: {small_outs}, placed: {placed}, ins: &[{}], outs: &[{}], detail: &DETAIL_{id} }},",
-        layout.places.len(),
-        1 + stack_words.next_multiple_of(2),
-        captures::source(&ins),
-        captures::source(&outs),
-    ));
-    let places: Vec<String> = if placed { layout.places.iter().map(place).collect() } else { Vec::new() };
-    line(details, format_args!(
-        "static DETAIL_{id}: Detail = Detail {{ name: c\"{}\", library: Library::{:?}, places: &[{}], after: {} }};",
-        function.name,
-        function.library,
-        places.join(", "),
-        after(&function.name),
-    ));
+    line(
+        text,
+        format_args!(
+            "Hook {{ real: AtomicPtr::new(ptr::null_mut()), begin: Hook::begin_word({id}, {}), mode: {}, wide_return: {wide_return}, elaborate_begin: {elaborate_begin}, elaborate_end: {elaborate_end}, small_outs: {small_outs}, placed: {placed}, ins: &[{}], outs: &[{}], detail: &DETAIL_{id} }},",
+            layout.places.len(),
+            1 + stack_words.next_multiple_of(2),
+            captures::source(&ins),
+            captures::source(&outs),
+        ),
+    );
+    let places: Vec<String> = if placed {
+        layout.places.iter().map(place).collect()
+    } else {
+        Vec::new()
+    };
+    line(
+        details,
+        format_args!(
+            "static DETAIL_{id}: Detail = Detail {{ name: c\"{}\", library: Library::{:?}, places: &[{}], after: {} }};",
+            function.name,
+            function.library,
+            places.join(", "),
+            after(&function.name),
+        ),
+    );
 }
 
 fn dynamic_hooks(known: usize, text: &mut String) {
-    line(text, format_args!("pub static DYNAMIC_HOOKS: [Hook; {DYNAMIC_HOOKS}] = ["));
+    line(
+        text,
+        format_args!("pub static DYNAMIC_HOOKS: [Hook; {DYNAMIC_HOOKS}] = ["),
+    );
     for index in 0..DYNAMIC_HOOKS {
-        line(text, format_args!(
-            "Hook {{ real: AtomicPtr::new(ptr::null_mut()), begin: Hook::begin_word({}, {UNKNOWN_WORDS}), mode: {}, wide_return: false, elaborate_begin: false, elaborate_end: false, small_outs: false, placed: false, ins: &[], outs: &[], detail: &DYNAMIC_DETAIL }},",
-            known + index,
-            1 + UNKNOWN_STACK_WORDS,
-        ));
+        line(
+            text,
+            format_args!(
+                "Hook {{ real: AtomicPtr::new(ptr::null_mut()), begin: Hook::begin_word({}, {UNKNOWN_WORDS}), mode: {}, wide_return: false, elaborate_begin: false, elaborate_end: false, small_outs: false, placed: false, ins: &[], outs: &[], detail: &DYNAMIC_DETAIL }},",
+                known + index,
+                1 + UNKNOWN_STACK_WORDS,
+            ),
+        );
     }
     text.push_str("];\n");
     text.push_str("static DYNAMIC_DETAIL: Detail = Detail { name: c\"\", library: Library::Cuda, places: &[], after: None };\n");
@@ -75,27 +95,45 @@ pub fn exports(api: &Api) -> String {
     for (id, function) in api.functions().iter().enumerate() {
         let layout = Layout::of(api, function);
         let wide = function.signature.is_none() || layout.uses_vectors();
-        line(&mut text, format_args!(
-            "export!({}, HOOKS, {id}, {});",
-            function.name,
-            if wide { "wide" } else { "plain" }
-        ));
+        line(
+            &mut text,
+            format_args!(
+                "export!({}, HOOKS, {id}, {});",
+                function.name,
+                if wide { "wide" } else { "plain" }
+            ),
+        );
     }
     for index in 0..DYNAMIC_HOOKS {
-        line(&mut text, format_args!("dynamic!(dynamic_{index}, DYNAMIC_HOOKS, {index}, wide);"));
+        line(
+            &mut text,
+            format_args!("dynamic!(dynamic_{index}, DYNAMIC_HOOKS, {index}, wide);"),
+        );
     }
-    line(&mut text, format_args!("pub static DYNAMIC_STUBS: [unsafe extern \"C\" fn(); {DYNAMIC_HOOKS}] = ["));
+    line(
+        &mut text,
+        format_args!("pub static DYNAMIC_STUBS: [unsafe extern \"C\" fn(); {DYNAMIC_HOOKS}] = ["),
+    );
     for index in 0..DYNAMIC_HOOKS {
         line(&mut text, format_args!("dynamic_{index},"));
     }
     text.push_str("];\n");
-    line(&mut text, format_args!("pub static STUBS: [unsafe extern \"C\" fn(); {}] = [", api.functions().len()));
+    line(
+        &mut text,
+        format_args!(
+            "pub static STUBS: [unsafe extern \"C\" fn(); {}] = [",
+            api.functions().len()
+        ),
+    );
     for function in api.functions() {
         line(&mut text, format_args!("{},", function.name));
     }
     text.push_str("];\n");
     for object in api.objects() {
-        line(&mut text, format_args!("object!({}, {});", object.name, object.size));
+        line(
+            &mut text,
+            format_args!("object!({}, {});", object.name, object.size),
+        );
     }
     text
 }
@@ -112,7 +150,12 @@ pub fn names(api: &Api) -> String {
     rows.sort_by(|a, b| a.0.cmp(b.0).then(b.2.cmp(&a.2)));
     let mut text = format!("pub static NAMES: [Name; {}] = [\n", rows.len());
     for (base, per_thread, since, hook) in rows {
-        line(&mut text, format_args!("Name {{ base: {base:?}, per_thread: {per_thread}, since: {since}, hook: {hook} }},"));
+        line(
+            &mut text,
+            format_args!(
+                "Name {{ base: {base:?}, per_thread: {per_thread}, since: {since}, hook: {hook} }},"
+            ),
+        );
     }
     text + "];\n"
 }
@@ -125,10 +168,13 @@ fn after(name: &str) -> &'static str {
 }
 
 fn has_wide_return(api: &Api, function: &Function) -> bool {
-    function.signature.as_ref().is_none_or(|signature| match &signature.returns {
-        Type::Void => false,
-        other => api.size_of(other).is_none_or(|bytes| bytes > 4),
-    })
+    function
+        .signature
+        .as_ref()
+        .is_none_or(|signature| match &signature.returns {
+            Type::Void => false,
+            other => api.size_of(other).is_none_or(|bytes| bytes > 4),
+        })
 }
 
 fn place(place: &Place) -> String {

@@ -30,9 +30,13 @@ fn main() {
         types: api.types().to_vec(),
         export_tables: api.export_tables().to_vec(),
     };
-    write(&out.join("schema.file"), &schema_file(&schema).expect("the API table fits a block"));
+    write(
+        &out.join("schema.file"),
+        &schema_file(&schema).expect("the API table fits a block"),
+    );
 }
 
 fn write(path: &Path, bytes: &[u8]) {
-    fs::write(path, bytes).unwrap_or_else(|error| panic!("could not write {}: {error}", path.display()));
+    fs::write(path, bytes)
+        .unwrap_or_else(|error| panic!("could not write {}: {error}", path.display()));
 }

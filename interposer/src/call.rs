@@ -64,7 +64,11 @@ impl Frame {
         match place {
             Place::Register(n) => self.registers[usize::from(n)],
             // SAFETY: the wide trampoline, which serves hooks with places, stored xmm0.. downwards below the frame.
-            Place::Vector(n) => unsafe { *ptr::from_ref(self).cast::<u64>().sub(2 * (usize::from(n) + 1)) },
+            Place::Vector(n) => unsafe {
+                *ptr::from_ref(self)
+                    .cast::<u64>()
+                    .sub(2 * (usize::from(n) + 1))
+            },
             // SAFETY: the place was computed from the prototype.
             Place::Stack(n) => unsafe { *self.stack().add(usize::from(n)) },
         }
@@ -95,7 +99,9 @@ pub unsafe extern "sysv64" fn begin(frame: &mut Frame) -> Dispatch {
         if hook.elaborate_begin || real.is_null() {
             return begin_slowly(frame, thread);
         }
-        let Some(mut record) = Record::reserve_fast(thread, hook.begin.words()) else { return begin_slowly(frame, thread) };
+        let Some(mut record) = Record::reserve_fast(thread, hook.begin.words()) else {
+            return begin_slowly(frame, thread);
+        };
         record.prefetch();
         record.put(hook.begin.0);
         let stamp = record.skip();
@@ -104,7 +110,10 @@ pub unsafe extern "sysv64" fn begin(frame: &mut Frame) -> Dispatch {
         record.name_call(frame);
         stamp.write(clock::tsc());
         record.commit();
-        Dispatch { real, mode: hook.mode.into() }
+        Dispatch {
+            real,
+            mode: hook.mode.into(),
+        }
     }
 }
 
@@ -123,7 +132,9 @@ pub unsafe extern "sysv64" fn end(frame: &mut Frame) {
         if frame.hook.elaborate_end || frame.epoch != (*thread).epoch {
             return end_slowly(frame, thread, ticks);
         }
-        let Some(mut record) = Record::reserve_fast(thread, HEADER_WORDS) else { return end_slowly(frame, thread, ticks) };
+        let Some(mut record) = Record::reserve_fast(thread, HEADER_WORDS) else {
+            return end_slowly(frame, thread, ticks);
+        };
         record.put(Word0::new(HEADER_WORDS, kind::END, 0, frame.result[0] as u32).0);
         record.put(ticks);
         record.put(frame.call.0);
@@ -153,7 +164,9 @@ unsafe extern "sysv64" fn begin_slowly(frame: &mut Frame, thread: *mut ThreadSta
             gathered.gather(frame, thread, capture, capture::Phase::In);
         }
         let words = hook.begin.words() + gathered.words();
-        let Some(mut record) = Record::reserve(thread, words) else { return pass(frame) };
+        let Some(mut record) = Record::reserve(thread, words) else {
+            return pass(frame);
+        };
         record.put(Word0::new(words, kind::BEGIN, hook.arg_words(), hook.id()).0);
         let stamp = record.skip();
         record.put(frame.caller());
@@ -172,12 +185,19 @@ unsafe extern "sysv64" fn begin_slowly(frame: &mut Frame, thread: *mut ThreadSta
         if real.is_null() {
             real = recording::real_function(hook);
         }
-        Dispatch { real, mode: hook.mode.into() }
+        Dispatch {
+            real,
+            mode: hook.mode.into(),
+        }
     }
 }
 
 /// [`end`] for calls whose out-parameters are numbers and handles, like [`end`] without a call of its own.
-unsafe extern "sysv64" fn end_with_small_outs(frame: &mut Frame, thread: *mut ThreadState, ticks: u64) {
+unsafe extern "sysv64" fn end_with_small_outs(
+    frame: &mut Frame,
+    thread: *mut ThreadState,
+    ticks: u64,
+) {
     let hook = frame.hook;
     let succeeded = frame.result[0] as u32 == 0;
     // SAFETY: as for `begin`. After success the driver has written behind the pointers that aren't NULL; otherwise only memory on
@@ -187,12 +207,17 @@ unsafe extern "sysv64" fn end_with_small_outs(frame: &mut Frame, thread: *mut Th
         for capture in hook.outs {
             let pointer = frame.word(capture.word.into());
             let wanted = pointer != 0 && (succeeded || capture.always);
-            if wanted && !succeeded && !capture::is_on_stack(frame, thread, pointer as usize, capture::SMALL) {
+            if wanted
+                && !succeeded
+                && !capture::is_on_stack(frame, thread, pointer as usize, capture::SMALL)
+            {
                 return end_slowly(frame, thread, ticks);
             }
             words += if wanted { capture::SMALL_WORDS } else { 0 };
         }
-        let Some(mut record) = Record::reserve_fast(thread, words) else { return end_slowly(frame, thread, ticks) };
+        let Some(mut record) = Record::reserve_fast(thread, words) else {
+            return end_slowly(frame, thread, ticks);
+        };
         record.put(Word0::new(words, kind::END, 0, frame.result[0] as u32).0);
         record.put(ticks);
         record.put(frame.call.0);
@@ -209,7 +234,11 @@ unsafe extern "sysv64" fn end_with_small_outs(frame: &mut Frame, thread: *mut Th
 /// [`end`] for calls that need more: memory to be read, a wide result, room in the ring, an answer that we amend.
 #[inline(never)]
 unsafe extern "sysv64" fn end_slowly(frame: &mut Frame, thread: *mut ThreadState, tsc: u64) {
-    let ticks = if clock::uses_tsc() { tsc } else { clock::ticks() };
+    let ticks = if clock::uses_tsc() {
+        tsc
+    } else {
+        clock::ticks()
+    };
     // The process may have forked inside the call, or recording was turned off: then the begin is not in our ring.
     if frame.epoch != NOT_STARTED && frame.epoch == fork_page().epoch.load(Ordering::Relaxed) {
         // SAFETY: the caller's promises.
@@ -237,9 +266,19 @@ unsafe fn record_end(frame: &mut Frame, thread: *mut ThreadState, ticks: u64) {
             }
         }
         let fixed = HEADER_WORDS + usize::from(hook.wide_return);
-        let Some(mut record) = Record::reserve(thread, fixed + gathered.words()) else { return };
+        let Some(mut record) = Record::reserve(thread, fixed + gathered.words()) else {
+            return;
+        };
         let flags = if hook.wide_return { END_WIDE } else { 0 };
-        record.put(Word0::new(fixed + gathered.words(), kind::END, flags, frame.result[0] as u32).0);
+        record.put(
+            Word0::new(
+                fixed + gathered.words(),
+                kind::END,
+                flags,
+                frame.result[0] as u32,
+            )
+            .0,
+        );
         record.put(ticks);
         record.put(frame.call.0);
         if hook.wide_return {
@@ -256,7 +295,10 @@ fn pass(frame: &mut Frame) -> Dispatch {
     frame.epoch = NOT_STARTED;
     let hook = frame.hook;
     let comes_back = hook.detail.after.is_some();
-    Dispatch { real: recording::real_function(hook), mode: if comes_back { hook.mode.into() } else { 0 } }
+    Dispatch {
+        real: recording::real_function(hook),
+        mode: if comes_back { hook.mode.into() } else { 0 },
+    }
 }
 
 /// Room in the ring for one record, being filled.
@@ -281,7 +323,8 @@ impl Record {
         let bytes = words as u64 * 8;
         // SAFETY: the state is the calling thread's.
         unsafe {
-            let has_room = (*thread).reserved + bytes <= (*thread).limit || recording::make_room(thread, bytes);
+            let has_room = (*thread).reserved + bytes <= (*thread).limit
+                || recording::make_room(thread, bytes);
             has_room.then(|| Self::take(thread, bytes))
         }
     }
@@ -305,8 +348,16 @@ impl Record {
         // SAFETY: the state is the calling thread's; within `limit`, and the margin behind it, the ring's data is ours to write.
         unsafe {
             let position = add(&raw mut (*thread).reserved, bytes);
-            let next = (*thread).data.add((position & (*thread).mask) as usize).cast::<u64>();
-            Self { thread, next, position, outermost: position == (*thread).published }
+            let next = (*thread)
+                .data
+                .add((position & (*thread).mask) as usize)
+                .cast::<u64>();
+            Self {
+                thread,
+                next,
+                position,
+                outermost: position == (*thread).published,
+            }
         }
     }
 
@@ -370,21 +421,22 @@ impl Record {
         skipped
     }
 
-    /// Registers first, then the stack. All six registers are stored whether they are arguments or not: what lies behind the record
-    /// belongs to nobody yet (the ring's limit leaves a margin), and six stores without a branch are cheaper than a loop.
+    /// Registers first, then the stack; not a word more than was reserved, because a signal handler's record may lie right behind.
     ///
     /// The words are read one by one, which `read_volatile` insists on: they were stored one by one a moment ago, and a wider load
     /// would have to wait until those stores have left the store buffer (measured: 10 ns for a launch's eleven words).
     #[inline(always)]
     unsafe fn put_arguments(&mut self, frame: &Frame) {
         let count = usize::from(frame.hook.arg_words());
-        // SAFETY: see above; words beyond six were passed on the stack.
+        // SAFETY: the record has a word for each argument; those beyond six were passed on the stack.
         unsafe {
-            for index in 0..REGISTERS {
-                self.next.add(index).write((&raw const frame.registers[index]).read_volatile());
+            for index in 0..count.min(REGISTERS) {
+                let word = (&raw const frame.registers).cast::<u64>().add(index);
+                self.next.add(index).write(word.read_volatile());
             }
             for index in REGISTERS..count {
-                self.next.add(index).write(frame.stack().add(index - REGISTERS).read_volatile());
+                let word = frame.stack().add(index - REGISTERS);
+                self.next.add(index).write(word.read_volatile());
             }
             self.next = self.next.add(count);
         }

@@ -88,7 +88,12 @@ struct Checked {
 
 impl Gathered {
     pub fn new() -> Self {
-        Self { pieces: [const { MaybeUninit::uninit() }; MAX_CAPTURES], count: 0, words: 0, checked: Checked { bytes: Vec::new() } }
+        Self {
+            pieces: [const { MaybeUninit::uninit() }; MAX_CAPTURES],
+            count: 0,
+            words: 0,
+            checked: Checked { bytes: Vec::new() },
+        }
     }
 
     /// Words that the pieces take in a record.
@@ -98,18 +103,35 @@ impl Gathered {
 
     /// Finds the memory of one capture; adds nothing where the pointer is NULL or leads nowhere.
     #[inline(always)]
-    pub fn gather(&mut self, frame: &Frame, thread: *mut ThreadState, capture: &Capture, phase: Phase) {
+    pub fn gather(
+        &mut self,
+        frame: &Frame,
+        thread: *mut ThreadState,
+        capture: &Capture,
+        phase: Phase,
+    ) {
         let pointer = frame.word(capture.word.into()) as *const u8;
         if pointer.is_null() || self.count == MAX_CAPTURES {
             return;
         }
-        let reader = Reader { frame, thread, trusted: phase == Phase::Out { succeeded: true } };
-        let Some((from, whole)) = reader.find(capture, pointer, &mut self.checked) else { return };
+        let reader = Reader {
+            frame,
+            thread,
+            trusted: phase == Phase::Out { succeeded: true },
+        };
+        let Some((from, whole)) = reader.find(capture, pointer, &mut self.checked) else {
+            return;
+        };
         let bytes = whole.min(MAX_CAPTURE);
         let out = if phase == Phase::In { 0 } else { CAPTURE_OUT };
         let cut = if whole > bytes { CAPTURE_CUT } else { 0 };
         let head = bytes as u64 | u64::from(capture.param) << 32 | out | cut;
-        self.pieces[self.count].write(Piece { head, from, bytes, whole });
+        self.pieces[self.count].write(Piece {
+            head,
+            from,
+            bytes,
+            whole,
+        });
         self.count += 1;
         self.words += 1 + usize::from(cut != 0) + bytes.div_ceil(8);
     }
@@ -143,7 +165,12 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Where the capture's bytes can be read, and how many there are.
     #[inline(always)]
-    fn find(&self, capture: &Capture, pointer: *const u8, checked: &mut Checked) -> Option<(*const u8, usize)> {
+    fn find(
+        &self,
+        capture: &Capture,
+        pointer: *const u8,
+        checked: &mut Checked,
+    ) -> Option<(*const u8, usize)> {
         match capture.extent {
             Extent::Bytes(bytes) => self.block(pointer, bytes as usize, checked),
             _ => self.find_counted(capture, pointer, checked),
@@ -151,12 +178,21 @@ impl Reader<'_> {
     }
 
     #[inline(never)]
-    fn find_counted(&self, capture: &Capture, pointer: *const u8, checked: &mut Checked) -> Option<(*const u8, usize)> {
+    fn find_counted(
+        &self,
+        capture: &Capture,
+        pointer: *const u8,
+        checked: &mut Checked,
+    ) -> Option<(*const u8, usize)> {
         match capture.extent {
             Extent::Bytes(bytes) => self.block(pointer, bytes as usize, checked),
             Extent::Array { size, count } => {
                 let bytes = self.count(count)?.checked_mul(size as usize)?;
-                if bytes == 0 { None } else { self.block(pointer, bytes, checked) }
+                if bytes == 0 {
+                    None
+                } else {
+                    self.block(pointer, bytes, checked)
+                }
             }
             Extent::Text => checked.text(pointer, MAX_CAPTURE),
             Extent::TextWithin(count) => checked.text(pointer, self.count(count)?),
@@ -164,16 +200,27 @@ impl Reader<'_> {
                 let (at, _) = self.block(pointer, 8, checked)?;
                 // SAFETY: `block` found eight readable bytes.
                 let text = unsafe { at.cast::<*const u8>().read_unaligned() };
-                if text.is_null() { None } else { checked.text(text, MAX_CAPTURE) }
+                if text.is_null() {
+                    None
+                } else {
+                    checked.text(text, MAX_CAPTURE)
+                }
             }
         }
     }
 
     /// `whole` bytes at `pointer`, of which at most [`MAX_CAPTURE`] are made readable.
     #[inline]
-    fn block(&self, pointer: *const u8, whole: usize, checked: &mut Checked) -> Option<(*const u8, usize)> {
+    fn block(
+        &self,
+        pointer: *const u8,
+        whole: usize,
+        checked: &mut Checked,
+    ) -> Option<(*const u8, usize)> {
         let bytes = whole.min(MAX_CAPTURE);
-        if (self.trusted && bytes <= 8) || is_on_stack(self.frame, self.thread, pointer as usize, bytes) {
+        if (self.trusted && bytes <= 8)
+            || is_on_stack(self.frame, self.thread, pointer as usize, bytes)
+        {
             return Some((pointer, whole));
         }
         checked.copy(pointer, bytes).map(|from| (from, whole))
@@ -182,19 +229,30 @@ impl Reader<'_> {
     fn count(&self, count: Count) -> Option<usize> {
         match count {
             Count::Const(number) => Some(number as usize),
-            Count::Word { word, bytes } => usize::try_from(narrow(self.frame.word(word.into()), bytes)).ok(),
+            Count::Word { word, bytes } => {
+                usize::try_from(narrow(self.frame.word(word.into()), bytes)).ok()
+            }
             Count::Behind { word, bytes } => {
                 let at = self.frame.word(word.into()) as *const u8;
                 let mut value = 0u64;
-                let read = !at.is_null() && Checked::read(at, (&raw mut value).cast(), bytes.into());
-                if read { usize::try_from(narrow(value, bytes)).ok() } else { None }
+                let read =
+                    !at.is_null() && Checked::read(at, (&raw mut value).cast(), bytes.into());
+                if read {
+                    usize::try_from(narrow(value, bytes)).ok()
+                } else {
+                    None
+                }
             }
         }
     }
 }
 
 fn narrow(word: u64, bytes: u8) -> u64 {
-    if bytes >= 8 { word } else { word & ((1 << (8 * u32::from(bytes))) - 1) }
+    if bytes >= 8 {
+        word
+    } else {
+        word & ((1 << (8 * u32::from(bytes))) - 1)
+    }
 }
 
 /// Text is read in steps that never cross a page, because what lies behind its NUL may not be mapped.
@@ -240,11 +298,19 @@ impl Checked {
     fn read(from: *const u8, to: *mut u8, bytes: usize) -> bool {
         static FORBIDDEN: AtomicBool = AtomicBool::new(false);
         if !FORBIDDEN.load(Ordering::Relaxed) {
-            let local = libc::iovec { iov_base: to.cast::<c_void>(), iov_len: bytes };
-            let remote = libc::iovec { iov_base: from.cast_mut().cast::<c_void>(), iov_len: bytes };
+            let local = libc::iovec {
+                iov_base: to.cast::<c_void>(),
+                iov_len: bytes,
+            };
+            let remote = libc::iovec {
+                iov_base: from.cast_mut().cast::<c_void>(),
+                iov_len: bytes,
+            };
             let kept = errno();
             // SAFETY: `to` has room for `bytes` bytes; the kernel checks `from`.
-            let read = unsafe { libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
+            let read = unsafe {
+                libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0)
+            };
             let error = errno();
             set_errno(kept);
             if read == bytes as isize {

@@ -22,7 +22,11 @@ pub fn choose() -> bool {
 
 /// The counter now.
 pub fn ticks() -> u64 {
-    if uses_tsc() { tsc() } else { nanoseconds(libc::CLOCK_MONOTONIC) }
+    if uses_tsc() {
+        tsc()
+    } else {
+        nanoseconds(libc::CLOCK_MONOTONIC)
+    }
 }
 
 /// The time stamp counter now. Bare `rdtsc`: `rdtscp` costs twice as much, `clock_gettime` three times.
@@ -34,7 +38,10 @@ pub fn tsc() -> u64 {
 
 /// A clock of the kernel, in nanoseconds.
 pub fn nanoseconds(clock: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `time` is ours. The clocks used here exist on every Linux.
     unsafe { libc::clock_gettime(clock, &raw mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
@@ -52,7 +59,14 @@ pub fn read_all() -> AnchorReading {
         let ticks = ticks();
         let after = nanoseconds(libc::CLOCK_MONOTONIC);
         let realtime_ns = nanoseconds(libc::CLOCK_REALTIME);
-        (after - before, AnchorReading { ticks, monotonic_ns: before + (after - before) / 2, realtime_ns })
+        (
+            after - before,
+            AnchorReading {
+                ticks,
+                monotonic_ns: before + (after - before) / 2,
+                realtime_ns,
+            },
+        )
     };
     let (mut width, mut best) = one();
     for _ in 0..2 {
@@ -70,8 +84,12 @@ pub fn store(reading: &AnchorReading, anchor: &Anchor) {
     anchor.sequence.store(sequence + 1, Ordering::Relaxed);
     std::sync::atomic::fence(Ordering::Release);
     anchor.ticks.store(reading.ticks, Ordering::Relaxed);
-    anchor.monotonic_ns.store(reading.monotonic_ns, Ordering::Relaxed);
-    anchor.realtime_ns.store(reading.realtime_ns, Ordering::Relaxed);
+    anchor
+        .monotonic_ns
+        .store(reading.monotonic_ns, Ordering::Relaxed);
+    anchor
+        .realtime_ns
+        .store(reading.realtime_ns, Ordering::Relaxed);
     anchor.sequence.store(sequence + 2, Ordering::Release);
 }
 
@@ -87,7 +105,10 @@ pub fn granularity_ns(since: &AnchorReading) -> u32 {
         previous = now;
     }
     let now = read_all();
-    let (elapsed_ns, elapsed) = (now.monotonic_ns - since.monotonic_ns, now.ticks.wrapping_sub(since.ticks));
+    let (elapsed_ns, elapsed) = (
+        now.monotonic_ns - since.monotonic_ns,
+        now.ticks.wrapping_sub(since.ticks),
+    );
     let step_ns = u128::from(step) * u128::from(elapsed_ns) / u128::from(elapsed.max(1));
     u32::try_from(step_ns).map_or(1, |ns| ns.clamp(1, 1000))
 }

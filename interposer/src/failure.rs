@@ -39,23 +39,39 @@ pub enum Failure {
 impl Failure {
     /// A failed operation on a file.
     pub fn file(doing: &'static str, path: &Path, error: io::Error) -> Self {
-        Self::File { doing, path: path.to_owned(), error }
+        Self::File {
+            doing,
+            path: path.to_owned(),
+            error,
+        }
     }
 
     /// The last system call's failure to give something.
     pub fn resource(wanted: &'static str) -> Self {
-        Self::Resource { wanted, error: io::Error::last_os_error() }
+        Self::Resource {
+            wanted,
+            error: io::Error::last_os_error(),
+        }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File { doing, path, error } => write!(f, "could not {doing} {}: {error}", path.display()),
+            Self::File { doing, path, error } => {
+                write!(f, "could not {doing} {}: {error}", path.display())
+            }
             Self::Resource { wanted, error } => write!(f, "could not get {wanted}: {error}"),
-            Self::Removed(path) => write!(f, "{} was removed while it was being written", path.display()),
+            Self::Removed(path) => write!(
+                f,
+                "{} was removed while it was being written",
+                path.display()
+            ),
             Self::Setting(text) => f.write_str(text),
-            Self::SizeLimit { bytes } => write!(f, "the trace reached its size limit of {bytes} bytes (--max-size)"),
+            Self::SizeLimit { bytes } => write!(
+                f,
+                "the trace reached its size limit of {bytes} bytes (--max-size)"
+            ),
             Self::Bug(text) => write!(f, "an error in cutape: {text}"),
         }
     }

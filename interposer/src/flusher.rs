@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use crossbeam_channel::Receiver;
 use cutape_trace_format::clock::{AnchorReading, ClockFit};
 use cutape_trace_format::encoder::{CallsEncoder, RingSlice};
+use cutape_trace_format::metadata::{Note, note};
 
 use crate::clock;
 use crate::failure::Failure;
@@ -50,7 +51,12 @@ const FIRST_SLEEP_NS: u64 = 2_000_000;
 ///
 /// # Errors
 /// The system gives no thread.
-pub fn start(process: &'static Process, orders: Receiver<Control>, blocks: HeldFile, timebase: Timebase) -> Result<(), Failure> {
+pub fn start(
+    process: &'static Process,
+    orders: Receiver<Control>,
+    blocks: HeldFile,
+    timebase: Timebase,
+) -> Result<(), Failure> {
     let flusher = Flusher {
         process,
         orders,
@@ -65,11 +71,16 @@ pub fn start(process: &'static Process, orders: Receiver<Control>, blocks: HeldF
     };
     // The thread inherits the mask: no handler of the program ever runs on it.
     let _signals = BlockedSignals::new();
-    let thread = std::thread::Builder::new().name("cutape-flush".to_owned()).stack_size(STACK_BYTES);
+    let thread = std::thread::Builder::new()
+        .name("cutape-flush".to_owned())
+        .stack_size(STACK_BYTES);
     thread
         .spawn(move || flusher.run())
         .map(drop)
-        .map_err(|error| Failure::Resource { wanted: "a thread to write the trace", error })
+        .map_err(|error| Failure::Resource {
+            wanted: "a thread to write the trace",
+            error,
+        })
 }
 
 struct Flusher {
@@ -93,19 +104,40 @@ impl Flusher {
             Ok(Err(failure)) => failure,
             Err(panic) => Failure::Bug(recording::panic_text(panic.as_ref())),
         };
+        self.write_last_words(&failure);
         recording::turn_off(&failure);
+    }
+
+    /// Leaves the reason in the trace, if the trace still takes it.
+    fn write_last_words(&mut self, failure: &Failure) {
+        let note = Note {
+            kind: note::OFF.to_owned(),
+            text: failure.to_string(),
+            at_ns: clock::nanoseconds(libc::CLOCK_MONOTONIC),
+            ..Note::default()
+        };
+        if let Ok(block) = note.to_block() {
+            let _ = self.blocks.append(&block);
+        }
     }
 
     fn work(&mut self) -> Result<(), Failure> {
         let mut sleep_ns = FIRST_SLEEP_NS;
-        while fork_page().epoch.load(Ordering::Relaxed) == self.process.epoch() || self.is_starting() {
+        while fork_page().epoch.load(Ordering::Relaxed) == self.process.epoch()
+            || self.is_starting()
+        {
             let seen = self.process.wake.load(Ordering::Acquire);
             while let Ok(Control::Ring(ring)) = self.orders.try_recv() {
                 self.rings.push(ring);
                 ring.populate();
             }
             clock::store(&clock::read_all(), self.process.second_anchor());
-            let fullest = self.rings.iter().map(|ring| fill(ring)).max().unwrap_or(Fill::Empty);
+            let fullest = self
+                .rings
+                .iter()
+                .map(|ring| fill(ring))
+                .max()
+                .unwrap_or(Fill::Empty);
             self.offer_larger_rings()?;
             let due = clock::nanoseconds(libc::CLOCK_MONOTONIC) - self.flushed_ns >= FLUSH_AFTER_NS;
             let wanted = self.process.waiting.swap(false, Ordering::SeqCst);
@@ -114,7 +146,11 @@ impl Flusher {
                 continue;
             }
             self.note_libraries()?;
-            let longest = if fullest == Fill::Empty { IDLE_NS } else { FLUSH_AFTER_NS };
+            let longest = if fullest == Fill::Empty {
+                IDLE_NS
+            } else {
+                FLUSH_AFTER_NS
+            };
             futex::wait(&self.process.wake, seen, sleep_ns.min(longest));
             sleep_ns = (sleep_ns * 4).min(IDLE_NS);
         }
@@ -128,7 +164,12 @@ impl Flusher {
 
     /// A ring that fills is too small.
     fn offer_larger_rings(&mut self) -> Result<(), Failure> {
-        let full: Vec<&'static Ring> = self.rings.iter().copied().filter(|ring| fill(ring) == Fill::Quarter).collect();
+        let full: Vec<&'static Ring> = self
+            .rings
+            .iter()
+            .copied()
+            .filter(|ring| fill(ring) == Fill::Quarter)
+            .collect();
         for ring in full {
             if let Some(larger) = self.process.offer_larger(ring)? {
                 self.rings.push(larger);
@@ -138,18 +179,28 @@ impl Flusher {
     }
 
     fn flush(&mut self) -> Result<(), Failure> {
-        let pending: Vec<(&'static Ring, u64, u64)> =
-            self.rings.iter().map(|ring| (*ring, ring.pending())).map(|(ring, (from, to))| (ring, from, to)).collect();
+        let pending: Vec<(&'static Ring, u64, u64)> = self
+            .rings
+            .iter()
+            .map(|ring| (*ring, ring.pending()))
+            .map(|(ring, (from, to))| (ring, from, to))
+            .collect();
         let now = clock::read_all();
         let fit = self.fit(&now);
         // SAFETY: this thread is the only consumer, and the positions were just read.
         let slices: Vec<RingSlice<'_>> = pending
             .iter()
             .filter(|(_, from, to)| from < to)
-            .map(|(ring, from, to)| RingSlice { ring: ring.index, from: *from, bytes: unsafe { ring.bytes(*from, *to) } })
+            .map(|(ring, from, to)| RingSlice {
+                ring: ring.index,
+                from: *from,
+                bytes: unsafe { ring.bytes(*from, *to) },
+            })
             .collect();
         self.out.clear();
-        self.encoder.encode(&slices, &fit, &mut self.out).map_err(|error| Failure::Bug(error.to_string()))?;
+        self.encoder
+            .encode(&slices, &fit, &mut self.out)
+            .map_err(|error| Failure::Bug(error.to_string()))?;
         self.write()?;
         for (ring, _, to) in pending {
             ring.header().tail.store(to, Ordering::Release);
@@ -162,13 +213,21 @@ impl Flusher {
     }
 
     fn fit(&self, now: &AnchorReading) -> ClockFit {
-        if clock::uses_tsc() { ClockFit::between(&self.previous, now, self.unit_ns) } else { ClockFit::monotonic(self.unit_ns) }
+        if clock::uses_tsc() {
+            ClockFit::between(&self.previous, now, self.unit_ns)
+        } else {
+            ClockFit::monotonic(self.unit_ns)
+        }
     }
 
     fn note_libraries(&mut self) -> Result<(), Failure> {
         self.out.clear();
         self.load_map.write_news(&mut self.out);
-        if self.out.is_empty() { Ok(()) } else { self.write() }
+        if self.out.is_empty() {
+            Ok(())
+        } else {
+            self.write()
+        }
     }
 
     fn write(&mut self) -> Result<(), Failure> {

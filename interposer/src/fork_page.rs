@@ -51,7 +51,14 @@ pub fn prepare() -> Result<(), std::io::Error> {
     let bytes = 4096;
     // SAFETY: an anonymous mapping at an address of the kernel's choice disturbs nothing.
     let page = unsafe {
-        libc::mmap(ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0)
+        libc::mmap(
+            ptr::null_mut(),
+            bytes,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
     };
     if page == libc::MAP_FAILED {
         return Err(std::io::Error::last_os_error());
@@ -63,7 +70,10 @@ pub fn prepare() -> Result<(), std::io::Error> {
         unsafe { libc::pthread_atfork(None, None, Some(wipe_in_child)) };
     }
     let first = (&raw const BEFORE_FIRST_CALL).cast_mut();
-    if PAGE.compare_exchange(first, page.cast(), Ordering::AcqRel, Ordering::Acquire).is_err() {
+    if PAGE
+        .compare_exchange(first, page.cast(), Ordering::AcqRel, Ordering::Acquire)
+        .is_err()
+    {
         // SAFETY: another thread was faster; nobody has seen this mapping.
         unsafe { libc::munmap(page, bytes) };
     }

@@ -31,10 +31,26 @@ impl HeldFile {
     /// # Errors
     /// The file can't be made, or no descriptor is free.
     pub fn create(path: &Path, doing: &'static str) -> Result<Self, Failure> {
-        let open = || OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(path);
-        let file = open().and_then(lift).map_err(|error| Failure::file(doing, path, error))?;
-        let metadata = file.metadata().map_err(|error| Failure::file(doing, path, error))?;
-        Ok(Self { file, identity: FileId::from(&metadata), path: path.to_owned(), doing })
+        let open = || {
+            OpenOptions::new()
+                .read(true)
+                .append(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(path)
+        };
+        let file = open()
+            .and_then(lift)
+            .map_err(|error| Failure::file(doing, path, error))?;
+        let metadata = file
+            .metadata()
+            .map_err(|error| Failure::file(doing, path, error))?;
+        Ok(Self {
+            file,
+            identity: FileId::from(&metadata),
+            path: path.to_owned(),
+            doing,
+        })
     }
 
     /// The file, surely ours, with its length.
@@ -56,13 +72,19 @@ impl HeldFile {
         let failed = |error| Failure::file(self.doing, &self.path, error);
         let open = || OpenOptions::new().read(true).append(true).open(&self.path);
         let file = match open().and_then(lift) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Failure::Removed(self.path.clone())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Failure::Removed(self.path.clone()));
+            }
             other => other.map_err(failed)?,
         };
         let metadata = file.metadata().map_err(failed)?;
         // The old descriptor is the program's business now: it must not be closed a second time by us.
         std::mem::forget(std::mem::replace(&mut self.file, file));
-        if FileId::from(&metadata) == self.identity { Ok(metadata) } else { Err(Failure::Removed(self.path.clone())) }
+        if FileId::from(&metadata) == self.identity {
+            Ok(metadata)
+        } else {
+            Err(Failure::Removed(self.path.clone()))
+        }
     }
 
     /// Appends all of `bytes`, or leaves the file as it was.
@@ -71,7 +93,8 @@ impl HeldFile {
     /// The file is gone, the disk is full, or the process's file size limit is reached.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let (_, before) = self.checked()?;
-        let result = within_size_limit(before + bytes.len() as u64).and_then(|()| io::Write::write_all(&mut &self.file, bytes));
+        let result = within_size_limit(before + bytes.len() as u64)
+            .and_then(|()| io::Write::write_all(&mut &self.file, bytes));
         result.map_err(|error| {
             // A torn block would only cost its reader a search, but the space is better given back.
             let _ = self.file.set_len(before);
@@ -89,16 +112,14 @@ impl HeldFile {
         let result = within_size_limit(length).and_then(|()| allocate(descriptor, before, length));
         result.map_err(|error| Failure::file(self.doing, &self.path, error))
     }
-
-    /// Where the file is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 /// Moves a fresh file to a high descriptor that is closed on exec.
 fn lift(file: File) -> io::Result<File> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: `limit` is ours.
     unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
     let lowest = PREFERRED_DESCRIPTOR.min(limit.rlim_cur.saturating_sub(16)) as RawFd;
@@ -113,10 +134,17 @@ fn lift(file: File) -> io::Result<File> {
 
 /// A write beyond RLIMIT_FSIZE would not only fail: it would send SIGXFSZ to the program.
 fn within_size_limit(length: u64) -> io::Result<()> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: `limit` is ours.
     let known = unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) } == 0;
-    if known && length > limit.rlim_cur { Err(io::Error::from_raw_os_error(libc::EFBIG)) } else { Ok(()) }
+    if known && length > limit.rlim_cur {
+        Err(io::Error::from_raw_os_error(libc::EFBIG))
+    } else {
+        Ok(())
+    }
 }
 
 fn allocate(descriptor: RawFd, from: u64, to: u64) -> io::Result<()> {

@@ -42,7 +42,12 @@ pub const HEADER_WORDS: usize = 3;
 impl Hook {
     /// The first word of a BEGIN record that holds only arguments.
     pub const fn begin_word(id: u32, arg_words: u8) -> Word0 {
-        Word0::new(HEADER_WORDS + arg_words as usize, kind::BEGIN, arg_words, id)
+        Word0::new(
+            HEADER_WORDS + arg_words as usize,
+            kind::BEGIN,
+            arg_words,
+            id,
+        )
     }
 
     /// Function id in the trace's schema.

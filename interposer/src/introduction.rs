@@ -31,7 +31,12 @@ pub fn write_schema(recording: &Path) -> Result<(), Failure> {
     }
     let draft = recording.join(format!("schema.{}", std::process::id()));
     let write = || -> io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&draft)?;
         file.write_all(SCHEMA)?;
         fs::rename(&draft, &path)
     };
@@ -45,10 +50,18 @@ pub fn write_schema(recording: &Path) -> Result<(), Failure> {
 ///
 /// # Errors
 /// As for [`HeldFile::create`] and [`HeldFile::append`].
-pub fn write_blocks(folder: &Path, anchor: AnchorReading, unit_ns: u32) -> Result<HeldFile, Failure> {
+pub fn write_blocks(
+    folder: &Path,
+    anchor: AnchorReading,
+    unit_ns: u32,
+) -> Result<HeldFile, Failure> {
     let mut bytes = file_header().to_vec();
     let process = describe_process(folder, anchor, unit_ns);
-    bytes.extend(process.to_block().map_err(|error| Failure::Bug(error.to_string()))?);
+    bytes.extend(
+        process
+            .to_block()
+            .map_err(|error| Failure::Bug(error.to_string()))?,
+    );
     LoadMap::default().write_news(&mut bytes);
     let mut file = HeldFile::create(&folder.join("blocks"), "write the blocks")?;
     file.append(&bytes)?;
@@ -56,10 +69,20 @@ pub fn write_blocks(folder: &Path, anchor: AnchorReading, unit_ns: u32) -> Resul
 }
 
 fn describe_process(folder: &Path, anchor: AnchorReading, unit_ns: u32) -> Process {
-    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = folder
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let mut parts = name.split('-').map(|part| part.parse().unwrap_or(0));
-    let (_, start_time, incarnation) = (parts.next(), parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-    let program = fs::read_link("/proc/self/exe").map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
+    let (_, start_time, incarnation) = (
+        parts.next(),
+        parts.next().unwrap_or(0),
+        parts.next().unwrap_or(0),
+    );
+    let program = fs::read_link("/proc/self/exe")
+        .map(|path| path.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let command = fs::read("/proc/self/cmdline").unwrap_or_default();
     let command = command.strip_suffix(b"\0").unwrap_or(&command);
     Process {
@@ -69,8 +92,13 @@ fn describe_process(folder: &Path, anchor: AnchorReading, unit_ns: u32) -> Proce
         start_time,
         incarnation: incarnation as u32,
         program,
-        command: command.split(|&byte| byte == 0).map(|part| OsStr::from_bytes(part).to_string_lossy().into_owned()).collect(),
-        driver: real_driver::expected_path().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default(),
+        command: command
+            .split(|&byte| byte == 0)
+            .map(|part| OsStr::from_bytes(part).to_string_lossy().into_owned())
+            .collect(),
+        driver: real_driver::expected_path()
+            .map(|path| path.to_string_lossy().into_owned())
+            .unwrap_or_default(),
         anchor,
         ticks_are_tsc: clock::uses_tsc(),
         unit_ns,
@@ -81,5 +109,8 @@ fn describe_process(folder: &Path, anchor: AnchorReading, unit_ns: u32) -> Proce
 /// Bytes of all blocks in a recording so far.
 pub fn blocks_bytes(recording: &Path) -> u64 {
     let folders = fs::read_dir(recording).into_iter().flatten().flatten();
-    folders.filter_map(|folder| fs::metadata(folder.path().join("blocks")).ok()).map(|file| file.len()).sum()
+    folders
+        .filter_map(|folder| fs::metadata(folder.path().join("blocks")).ok())
+        .map(|file| file.len())
+        .sum()
 }

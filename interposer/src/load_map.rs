@@ -31,7 +31,10 @@ impl LoadMap {
         let libraries: Vec<Library> = maps
             .lines()
             .filter_map(executable_file)
-            .filter(|library| self.known.insert((library.start, library.end, library.path.clone())))
+            .filter(|library| {
+                self.known
+                    .insert((library.start, library.end, library.path.clone()))
+            })
             .collect();
         let end_ns = clock::nanoseconds(libc::CLOCK_MONOTONIC);
         self.not_before_ns = end_ns + (end_ns - start_ns) * TIME_SHARE;
@@ -39,7 +42,13 @@ impl LoadMap {
             return;
         }
         // Not being able to say who called is no reason to stop recording calls.
-        if let Ok(block) = (Libraries { since_ns: start_ns, libraries, process: None }).to_block() {
+        if let Ok(block) = (Libraries {
+            since_ns: start_ns,
+            libraries,
+            process: None,
+        })
+        .to_block()
+        {
             out.extend(block);
         }
     }
@@ -56,7 +65,13 @@ fn executable_file(line: &str) -> Option<Library> {
         return None;
     }
     let hex = |text: &str| u64::from_str_radix(text, 16).ok();
-    Some(Library { path: path.to_owned(), start: hex(start)?, end: hex(end)?, file_offset: hex(offset)?, build_id: Vec::new() })
+    Some(Library {
+        path: path.to_owned(),
+        start: hex(start)?,
+        end: hex(end)?,
+        file_offset: hex(offset)?,
+        build_id: Vec::new(),
+    })
 }
 
 #[cfg(test)]
@@ -66,13 +81,19 @@ mod tests {
     #[test]
     fn a_line_of_maps_with_spaces_in_the_path() {
         let library = executable_file("7f12a000-7f12b000 r-xp 00001000 fe:00 1234                       /opt/my libs/libcuda.so.1").unwrap();
-        assert_eq!((library.start, library.end, library.file_offset), (0x7f12_a000, 0x7f12_b000, 0x1000));
+        assert_eq!(
+            (library.start, library.end, library.file_offset),
+            (0x7f12_a000, 0x7f12_b000, 0x1000)
+        );
         assert_eq!(library.path, "/opt/my libs/libcuda.so.1");
     }
 
     #[test]
     fn data_and_anonymous_memory_are_left_out() {
-        assert!(executable_file("7f12a000-7f12b000 rw-p 00001000 fe:00 1234      /lib/libc.so.6").is_none());
+        assert!(
+            executable_file("7f12a000-7f12b000 rw-p 00001000 fe:00 1234      /lib/libc.so.6")
+                .is_none()
+        );
         assert!(executable_file("7f12a000-7f12b000 r-xp 00000000 00:00 0").is_none());
         assert!(executable_file("7ffd9000-7ffda000 r-xp 00000000 00:00 0       [vdso]").is_none());
     }

@@ -59,9 +59,16 @@ fn ours_for(real: *const c_void, asked: &Asked<'_>) -> Option<*const c_void> {
 }
 
 /// The exported function at that address; of several names for one function the one that was asked for.
-fn exported_at(driver: &Real, real: *const c_void, meant: Option<&'static Hook>) -> Option<&'static Hook> {
+fn exported_at(
+    driver: &Real,
+    real: *const c_void,
+    meant: Option<&'static Hook>,
+) -> Option<&'static Hook> {
     let same = |hook: &&Hook| meant.is_some_and(|meant| ptr::eq(*hook, meant));
-    driver.hooks_at(real).find(same).or_else(|| driver.hooks_at(real).next())
+    driver
+        .hooks_at(real)
+        .find(same)
+        .or_else(|| driver.hooks_at(real).next())
 }
 
 fn stub_of(hook: &'static Hook) -> *const c_void {
@@ -73,28 +80,48 @@ fn stub_of(hook: &'static Hook) -> *const c_void {
 fn meant(asked: &Asked<'_>) -> Option<&'static Hook> {
     let symbol = asked.symbol.to_str().ok()?;
     let start = NAMES.partition_point(|name| name.base < symbol);
-    let candidates = || NAMES[start..].iter().take_while(|name| name.base == symbol).filter(|name| name.since <= asked.version);
+    let candidates = || {
+        NAMES[start..]
+            .iter()
+            .take_while(|name| name.base == symbol)
+            .filter(|name| name.since <= asked.version)
+    };
     let exact = candidates().find(|name| name.per_thread == asked.per_thread);
-    exact.or_else(|| candidates().find(|name| !name.per_thread)).map(|name| &HOOKS[name.hook])
+    exact
+        .or_else(|| candidates().find(|name| !name.per_thread))
+        .map(|name| &HOOKS[name.hook])
 }
 
 /// Real functions that got a dynamic hook. A slot is taken by its address; what it decodes as stays as first asked.
-static TAKEN: [AtomicPtr<c_void>; DYNAMIC_HOOKS.len()] = [const { AtomicPtr::new(ptr::null_mut()) }; DYNAMIC_HOOKS.len()];
+static TAKEN: [AtomicPtr<c_void>; DYNAMIC_HOOKS.len()] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; DYNAMIC_HOOKS.len()];
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-fn dynamic_stub(real: *const c_void, asked: &Asked<'_>, meant: Option<&'static Hook>) -> Option<*const c_void> {
+fn dynamic_stub(
+    real: *const c_void,
+    asked: &Asked<'_>,
+    meant: Option<&'static Hook>,
+) -> Option<*const c_void> {
     if is_ours(real) {
         return None;
     }
     // A function that the table knows goes through the known hook if nothing else does, so its arguments are decoded.
     if let Some(hook) = meant {
         let absent = real_driver::absent_function(Library::Cuda);
-        let free = hook.real.compare_exchange(absent, real.cast_mut(), Ordering::AcqRel, Ordering::Acquire);
+        let free = hook.real.compare_exchange(
+            absent,
+            real.cast_mut(),
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
         if free.is_ok() || free == Err(real.cast_mut()) {
             return Some(stub_of(hook));
         }
     }
-    let known = TAKEN.iter().take(COUNT.load(Ordering::Acquire)).position(|slot| ptr::eq(slot.load(Ordering::Acquire), real));
+    let known = TAKEN
+        .iter()
+        .take(COUNT.load(Ordering::Acquire))
+        .position(|slot| ptr::eq(slot.load(Ordering::Acquire), real));
     let slot = match known {
         Some(slot) => slot,
         None => take_slot(real, asked)?,
@@ -104,7 +131,11 @@ fn dynamic_stub(real: *const c_void, asked: &Asked<'_>, meant: Option<&'static H
 
 /// A new slot, announced in the trace. `None` when all are taken: the program then gets the real function, unrecorded.
 fn take_slot(real: *const c_void, asked: &Asked<'_>) -> Option<usize> {
-    let slot = COUNT.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| (count < TAKEN.len()).then_some(count + 1)).ok()?;
+    let slot = COUNT
+        .fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| {
+            (count < TAKEN.len()).then_some(count + 1)
+        })
+        .ok()?;
     let hook = &DYNAMIC_HOOKS[slot];
     hook.real.store(real.cast_mut(), Ordering::Release);
     TAKEN[slot].store(real.cast_mut(), Ordering::Release);
@@ -115,5 +146,8 @@ fn take_slot(real: *const c_void, asked: &Asked<'_>) -> Option<usize> {
 /// A driver that looks functions up by name in the program's scope finds ours.
 fn is_ours(function: *const c_void) -> bool {
     let address = function as usize;
-    STUBS.iter().chain(&DYNAMIC_STUBS).any(|&stub| stub as usize == address)
+    STUBS
+        .iter()
+        .chain(&DYNAMIC_STUBS)
+        .any(|&stub| stub as usize == address)
 }

@@ -22,8 +22,7 @@ use crate::thread::ThreadState;
 use crate::thread_exit;
 use crate::thread_record;
 
-/// Room that is never promised to the fast path: it may store six words where fewer belong to a record, and a signal handler's record
-/// may come between a check and the reservation.
+/// Room that is never promised to the fast path: a signal handler's records may come between a check and the reservation.
 const MARGIN: u64 = 8 << 10;
 
 /// State of the recording that goes on in this process. Lives for ever; a forked child makes one of its own.
@@ -63,18 +62,28 @@ impl Process {
     /// # Errors
     /// Whatever keeps a recording from starting; nobody tries again.
     pub fn get_or_start() -> Result<&'static Self, Failure> {
-        fork_page::prepare().map_err(|error| Failure::Resource { wanted: "a page of memory", error })?;
+        fork_page::prepare().map_err(|error| Failure::Resource {
+            wanted: "a page of memory",
+            error,
+        })?;
         let page = fork_page();
         loop {
             if let Some(process) = Self::get() {
                 return Ok(process);
             }
             if page.epoch.load(Ordering::Acquire) == OFF {
-                return Err(Failure::Bug("recording was turned off while it started".to_owned()));
+                return Err(Failure::Bug(
+                    "recording was turned off while it started".to_owned(),
+                ));
             }
-            if page.starting.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            if page
+                .starting
+                .compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire)
+                .is_ok()
+            {
                 let process = Self::start()?;
-                page.process.store(std::ptr::from_ref(process).cast_mut(), Ordering::Release);
+                page.process
+                    .store(std::ptr::from_ref(process).cast_mut(), Ordering::Release);
                 page.epoch.store(process.epoch, Ordering::Release);
                 return Ok(process);
             }
@@ -89,7 +98,11 @@ impl Process {
         let folder = make_folder(&settings.folder)?;
         introduction::write_schema(&settings.folder)?;
         let file = RingFile::create(&folder.join("rings"), ticks_are_tsc, &first)?;
-        let unit_ns = if ticks_are_tsc { clock::granularity_ns(&first) } else { 1 };
+        let unit_ns = if ticks_are_tsc {
+            clock::granularity_ns(&first)
+        } else {
+            1
+        };
         let blocks = introduction::write_blocks(&folder, first, unit_ns)?;
         let (control, orders) = crossbeam_channel::unbounded();
         let header = file.header();
@@ -97,7 +110,10 @@ impl Process {
         let process = Box::leak(Box::new(Self {
             epoch: fork_page::next_epoch(),
             settings,
-            rings: Mutex::new(Rings { file, free: Vec::new() }),
+            rings: Mutex::new(Rings {
+                file,
+                free: Vec::new(),
+            }),
             threads: AtomicU64::new(0),
             header,
             control,
@@ -132,7 +148,11 @@ impl Process {
     }
 
     /// Makes `ring` the thread's, starting with a record that says so. False when there is no room for that and calls are dropped.
-    fn adopt(&'static self, thread: &mut ThreadState, ring: &'static Ring) -> Result<bool, Failure> {
+    fn adopt(
+        &'static self,
+        thread: &mut ThreadState,
+        ring: &'static Ring,
+    ) -> Result<bool, Failure> {
         let header = ring.header();
         thread.data = ring.data();
         thread.mask = ring.capacity - 1;
@@ -172,7 +192,9 @@ impl Process {
     pub fn make_room(&'static self, thread: &mut ThreadState, bytes: u64) -> Result<bool, Failure> {
         loop {
             // SAFETY: a thread that comes here has a ring, and rings live for ever.
-            let Some(ring) = (unsafe { thread.ring.as_ref() }) else { return Ok(false) };
+            let Some(ring) = (unsafe { thread.ring.as_ref() }) else {
+                return Ok(false);
+            };
             let header = ring.header();
             // A record inside another one stays in the outer one's ring.
             let complete = thread.published == thread.reserved;
@@ -184,7 +206,9 @@ impl Process {
                 continue;
             }
             self.lower_limit(thread, ring);
-            if thread.reserved + bytes <= header.tail.load(Ordering::Acquire) + ring.capacity - MARGIN {
+            if thread.reserved + bytes
+                <= header.tail.load(Ordering::Acquire) + ring.capacity - MARGIN
+            {
                 let limit = thread.limit.max(thread.reserved + bytes);
                 thread.set_limit(limit);
                 return Ok(true);
@@ -218,7 +242,10 @@ impl Process {
         self.wake_flusher();
         futex::wait(&self.freed, seen, 20_000_000);
         header.waits.fetch_add(1, Ordering::Relaxed);
-        header.waited_ns.fetch_add(clock::nanoseconds(libc::CLOCK_MONOTONIC) - start, Ordering::Relaxed);
+        header.waited_ns.fetch_add(
+            clock::nanoseconds(libc::CLOCK_MONOTONIC) - start,
+            Ordering::Relaxed,
+        );
     }
 
     /// Wakes the flusher.
@@ -230,7 +257,9 @@ impl Process {
     /// The thread that had it doesn't write to it any more; somebody else may.
     pub fn give_back(&self, ring: &'static Ring) {
         let mut rings = self.rings();
-        let place = rings.free.partition_point(|other| other.capacity < ring.capacity);
+        let place = rings
+            .free
+            .partition_point(|other| other.capacity < ring.capacity);
         rings.free.insert(place, ring);
     }
 
@@ -244,13 +273,16 @@ impl Process {
         }
         let larger = self.rings().file.add_ring(LARGE_CAPACITY)?;
         larger.populate();
-        ring.larger.store(std::ptr::from_ref(larger).cast_mut(), Ordering::Release);
+        ring.larger
+            .store(std::ptr::from_ref(larger).cast_mut(), Ordering::Release);
         Ok(Some(larger))
     }
 
     /// A call passed without a record.
     pub fn count_lost_call(&self) {
-        self.header.lost_without_ring.fetch_add(1, Ordering::Relaxed);
+        self.header
+            .lost_without_ring
+            .fetch_add(1, Ordering::Relaxed);
     }
 
     /// Leaves word in the ring file and lets nobody wait.
@@ -299,12 +331,16 @@ fn make_folder(recording: &Path) -> Result<PathBuf, Failure> {
             Err(error) => return Err(Failure::file("make the folder", &folder, error)),
         }
     }
-    Err(Failure::Bug("no name is left for the process's folder".to_owned()))
+    Err(Failure::Bug(
+        "no name is left for the process's folder".to_owned(),
+    ))
 }
 
 fn make_if_absent(folder: &Path) -> Result<(), Failure> {
     match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Failure::file("make the folder", folder, error)),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(Failure::file("make the folder", folder, error))
+        }
         _ => Ok(()),
     }
 }
@@ -314,5 +350,9 @@ fn make_if_absent(folder: &Path) -> Result<(), Failure> {
 fn start_time() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    after_name.split_whitespace().nth(19).and_then(|field| field.parse().ok()).unwrap_or(0)
+    after_name
+        .split_whitespace()
+        .nth(19)
+        .and_then(|field| field.parse().ok())
+        .unwrap_or(0)
 }

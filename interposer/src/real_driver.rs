@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::{CStr, OsString, c_void};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -13,19 +13,11 @@ use crate::held_file::c_path;
 use crate::hook::{Hook, Library};
 use crate::hooks::HOOKS;
 
-/// A real library, looked for once.
+/// A real library, loaded for good.
 pub struct Real {
-    /// Where it was found.
-    pub path: PathBuf,
-    handle: *mut c_void,
     /// Address of each exported function with its hook, sorted by address: which function a pointer from the driver is.
     by_address: Vec<(usize, &'static Hook)>,
 }
-
-// SAFETY: a handle of dlopen may be used from any thread; it is never closed.
-unsafe impl Send for Real {}
-// SAFETY: as above; all else is immutable.
-unsafe impl Sync for Real {}
 
 /// Why there is no real library.
 #[derive(Debug)]
@@ -65,11 +57,14 @@ pub fn real(library: Library) -> &'static Result<Real, Missing> {
 
 /// Where the real driver is, without loading it; `None` if there is none.
 pub fn expected_path() -> Option<PathBuf> {
-    named_in_environment("CUTAPE_DRIVER").or_else(|| find("libcuda.so.1", env::var_os("LD_LIBRARY_PATH")))
+    named_in_environment("CUTAPE_DRIVER")
+        .or_else(|| find("libcuda.so.1", env::var_os("LD_LIBRARY_PATH")))
 }
 
 fn named_in_environment(variable: &str) -> Option<PathBuf> {
-    env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
+    env::var_os(variable)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
 }
 
 fn load(library: Library, soname: &str, named: Option<PathBuf>) -> Result<Real, Missing> {
@@ -81,7 +76,10 @@ fn load(library: Library, soname: &str, named: Option<PathBuf>) -> Result<Real, 
     // SAFETY: loading runs the library's constructors, which would have run without us, too.
     let handle = unsafe { libc::dlopen(c_path(&path).as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
     if handle.is_null() {
-        return Err(Missing::Refused { path, reason: loader_error() });
+        return Err(Missing::Refused {
+            path,
+            reason: loader_error(),
+        });
     }
     let mut by_address = Vec::new();
     for hook in HOOKS.iter().filter(|hook| hook.detail.library == library) {
@@ -95,7 +93,7 @@ fn load(library: Library, soname: &str, named: Option<PathBuf>) -> Result<Real, 
         }
     }
     by_address.sort_by_key(|&(address, _)| address);
-    Ok(Real { path, handle, by_address })
+    Ok(Real { by_address })
 }
 
 /// The next library of that name that is not this one.
@@ -119,7 +117,9 @@ fn loader_error() -> String {
         return "unknown error".to_owned();
     }
     // SAFETY: as above.
-    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+    unsafe { CStr::from_ptr(text) }
+        .to_string_lossy()
+        .into_owned()
 }
 
 impl Real {
@@ -127,17 +127,10 @@ impl Real {
     pub fn hooks_at(&self, address: *const c_void) -> impl Iterator<Item = &'static Hook> {
         let address = address as usize;
         let start = self.by_address.partition_point(|&(at, _)| at < address);
-        self.by_address[start..].iter().take_while(move |&&(at, _)| at == address).map(|&(_, hook)| hook)
-    }
-
-    /// The file's path as given or found.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// What `dlopen` gave.
-    pub fn handle(&self) -> *mut c_void {
-        self.handle
+        self.by_address[start..]
+            .iter()
+            .take_while(move |&&(at, _)| at == address)
+            .map(|&(_, hook)| hook)
     }
 }
 

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use cutape_trace_format::ring::{FILE_MAGIC, FileHeader, HEADER_BYTES, RING_MAGIC, RING_VERSION, RingHeader};
+use cutape_trace_format::ring::{
+    FILE_MAGIC, FileHeader, HEADER_BYTES, RING_MAGIC, RING_VERSION, RingHeader,
+};
 
 use cutape_trace_format::clock::AnchorReading;
 
@@ -56,7 +58,14 @@ impl Ring {
         let tail = header.tail.load(Ordering::Relaxed);
         let head = header.head.load(Ordering::Acquire);
         // A signal handler's record may make `head` step back for a moment (see `Record::leave`).
-        (tail, if head.wrapping_sub(tail) > self.capacity { tail } else { head })
+        (
+            tail,
+            if head.wrapping_sub(tail) > self.capacity {
+                tail
+            } else {
+                head
+            },
+        )
     }
 
     /// The bytes between two positions.
@@ -75,7 +84,13 @@ impl Ring {
         const PIECE: usize = 256 << 10;
         for offset in (0..self.capacity as usize).step_by(PIECE) {
             // SAFETY: within the mapping; populating changes nothing that anybody sees. Before Linux 5.14 it fails, harmlessly.
-            unsafe { libc::madvise(self.data.add(offset).cast(), PIECE, libc::MADV_POPULATE_WRITE) };
+            unsafe {
+                libc::madvise(
+                    self.data.add(offset).cast(),
+                    PIECE,
+                    libc::MADV_POPULATE_WRITE,
+                )
+            };
         }
     }
 }
@@ -96,7 +111,11 @@ impl RingFile {
     ///
     /// # Errors
     /// The disk is full, the folder can't be written, memory can't be mapped.
-    pub fn create(path: &Path, ticks_are_tsc: bool, first: &AnchorReading) -> Result<Self, Failure> {
+    pub fn create(
+        path: &Path,
+        ticks_are_tsc: bool,
+        first: &AnchorReading,
+    ) -> Result<Self, Failure> {
         let mut file = HeldFile::create(path, "make the ring file")?;
         file.grow(HEADER_BYTES as u64)?;
         let (descriptor, _) = file.checked()?;
@@ -111,7 +130,12 @@ impl RingFile {
             clock::store(first, &(*header).first_anchor);
             (*header).magic = FILE_MAGIC;
         }
-        Ok(Self { file, header, length: HEADER_BYTES as u64, rings: 0 })
+        Ok(Self {
+            file,
+            header,
+            length: HEADER_BYTES as u64,
+            rings: 0,
+        })
     }
 
     /// The file's header, as other processes see it.
@@ -142,10 +166,18 @@ impl RingFile {
         }
         self.length = length;
         self.rings = index + 1;
-        self.header().rings.store(self.rings.into(), Ordering::Release);
+        self.header()
+            .rings
+            .store(self.rings.into(), Ordering::Release);
         // SAFETY: the data starts one page into the mapping.
         let data = unsafe { base.cast::<u8>().add(HEADER_BYTES) };
-        Ok(Box::leak(Box::new(Ring { header, data, capacity, index, larger: AtomicPtr::new(ptr::null_mut()) })))
+        Ok(Box::leak(Box::new(Ring {
+            header,
+            data,
+            capacity,
+            index,
+            larger: AtomicPtr::new(ptr::null_mut()),
+        })))
     }
 }
 
@@ -154,7 +186,14 @@ fn map_twice(descriptor: i32, offset: u64, capacity: usize) -> Result<*mut c_voi
     let once = HEADER_BYTES + capacity;
     // SAFETY: an inaccessible mapping at an address of the kernel's choice only reserves the room.
     let base = unsafe {
-        libc::mmap(ptr::null_mut(), once + capacity, libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE, -1, 0)
+        libc::mmap(
+            ptr::null_mut(),
+            once + capacity,
+            libc::PROT_NONE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            -1,
+            0,
+        )
     };
     if base == libc::MAP_FAILED {
         return Err(Failure::resource("memory for a ring"));
@@ -172,13 +211,33 @@ fn map_twice(descriptor: i32, offset: u64, capacity: usize) -> Result<*mut c_voi
 }
 
 /// Maps part of the file, at `address` (reserved by us) or, where that is null, anywhere.
-fn map_file(address: *mut c_void, bytes: usize, descriptor: i32, offset: u64) -> Result<*mut c_void, Failure> {
-    let fixed = if address.is_null() { 0 } else { libc::MAP_FIXED };
+fn map_file(
+    address: *mut c_void,
+    bytes: usize,
+    descriptor: i32,
+    offset: u64,
+) -> Result<*mut c_void, Failure> {
+    let fixed = if address.is_null() {
+        0
+    } else {
+        libc::MAP_FIXED
+    };
     // SAFETY: a fixed address lies in room that `map_twice` reserved.
     let mapped = unsafe {
-        libc::mmap(address, bytes, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | fixed, descriptor, offset as libc::off_t)
+        libc::mmap(
+            address,
+            bytes,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED | fixed,
+            descriptor,
+            offset as libc::off_t,
+        )
     };
-    if mapped == libc::MAP_FAILED { Err(Failure::resource("memory for a ring")) } else { Ok(mapped) }
+    if mapped == libc::MAP_FAILED {
+        Err(Failure::resource("memory for a ring"))
+    } else {
+        Ok(mapped)
+    }
 }
 
 /// A forked child has no business in its parent's rings.

@@ -49,14 +49,25 @@ impl Settings {
         };
         let max_bytes = match text("CUTAPE_MAX_SIZE")? {
             None => None,
-            Some(value) => Some(value.parse().map_err(|_| unexpected("CUTAPE_MAX_SIZE", &value, "a number of bytes"))?),
+            Some(value) => Some(
+                value
+                    .parse()
+                    .map_err(|_| unexpected("CUTAPE_MAX_SIZE", &value, "a number of bytes"))?,
+            ),
         };
-        Ok(Self { folder, on_full, max_bytes })
+        Ok(Self {
+            folder,
+            on_full,
+            max_bytes,
+        })
     }
 }
 
 fn text(name: &str) -> Result<Option<String>, Failure> {
-    match env::var_os(name).filter(|value| !value.is_empty()).map(OsString::into_string) {
+    match env::var_os(name)
+        .filter(|value| !value.is_empty())
+        .map(OsString::into_string)
+    {
         None => Ok(None),
         Some(Ok(value)) => Ok(Some(value)),
         Some(Err(value)) => Err(unexpected(name, &value.to_string_lossy(), "text")),

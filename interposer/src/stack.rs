@@ -17,16 +17,27 @@ const USUAL_STACK_BYTES: usize = 8 << 20;
 pub fn bounds() -> (usize, usize) {
     // SAFETY: both calls only return numbers.
     let is_main = unsafe { libc::getpid() == libc::gettid() };
-    if is_main { main_thread() } else { other_thread().unwrap_or((0, 0)) }
+    if is_main {
+        main_thread()
+    } else {
+        other_thread().unwrap_or((0, 0))
+    }
 }
 
 fn main_thread() -> (usize, usize) {
     // SAFETY: set by the loader before any code of ours runs, never changed.
     let end = unsafe { __libc_stack_end } as usize;
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: `limit` is ours.
     let known = unsafe { libc::getrlimit(libc::RLIMIT_STACK, &raw mut limit) } == 0;
-    let bytes = if known && limit.rlim_cur != libc::RLIM_INFINITY { limit.rlim_cur as usize } else { USUAL_STACK_BYTES };
+    let bytes = if known && limit.rlim_cur != libc::RLIM_INFINITY {
+        limit.rlim_cur as usize
+    } else {
+        USUAL_STACK_BYTES
+    };
     (end.saturating_sub(bytes), end)
 }
 
@@ -39,7 +50,8 @@ fn other_thread() -> Option<(usize, usize)> {
         }
         let mut start = std::ptr::null_mut();
         let mut bytes = 0;
-        let known = libc::pthread_attr_getstack(&raw const attributes, &raw mut start, &raw mut bytes) == 0;
+        let known =
+            libc::pthread_attr_getstack(&raw const attributes, &raw mut start, &raw mut bytes) == 0;
         libc::pthread_attr_destroy(&raw mut attributes);
         known.then(|| (start as usize, start as usize + bytes))
     }

@@ -29,7 +29,10 @@ unsafe extern "C" fn thread_ends(_: *mut c_void) {
     // SAFETY: the state is the ending thread's own; its ring lives for ever.
     unsafe {
         let ours = (*thread).epoch == fork_page().epoch.load(Ordering::Acquire);
-        let (Some(process), Some(ring), true) = (Process::get(), (*thread).ring.as_ref(), ours) else { return };
+        let (Some(process), Some(ring), true) = (Process::get(), (*thread).ring.as_ref(), ours)
+        else {
+            return;
+        };
         // A handler's call on this thread must not find the ring half given away.
         let _signals = BlockedSignals::new();
         ThreadState::forget_ring(thread);

@@ -19,10 +19,19 @@ pub fn write(thread: &mut ThreadState) {
     unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
     // SAFETY: gettid only returns a number.
     let tid = unsafe { libc::gettid() } as u32;
-    let record = [Word0::new(WORDS, kind::THREAD, 0, tid).0, clock::ticks(), thread.ordinal - 1, name[0], name[1]];
+    let record = [
+        Word0::new(WORDS, kind::THREAD, 0, tid).0,
+        clock::ticks(),
+        thread.ordinal - 1,
+        name[0],
+        name[1],
+    ];
     // SAFETY: the ring's data is mapped twice in a row, so the record is contiguous; its header is mapped.
     unsafe {
-        let at = thread.data.add((thread.reserved & thread.mask) as usize).cast::<[u64; WORDS]>();
+        let at = thread
+            .data
+            .add((thread.reserved & thread.mask) as usize)
+            .cast::<[u64; WORDS]>();
         at.write_unaligned(record);
         thread.reserved += BYTES;
         publish(thread);

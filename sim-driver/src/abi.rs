@@ -17,6 +17,7 @@ macro_rules! handles {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
         pub struct $name(pub u64);
 
+        #[allow(dead_code, reason = "some handles are only ever looked up")]
         impl $name {
             /// Whether the caller gave NULL.
             pub fn is_null(self) -> bool {
@@ -209,7 +210,9 @@ pub struct CUmemPoolProps {
     pub win32SecurityAttributes: *mut c_void,
     pub maxSize: usize,
     pub usage: u16,
-    pub reserved: [u8; 54],
+    /// From CUDA 13 on; reserved before.
+    pub gpuDirectRDMACapable: u8,
+    pub reserved: [u8; 53],
 }
 
 /// What `cuCtxCreate_v4` is asked for.

@@ -6,7 +6,10 @@
 //!
 //! Not done, and said so: kernels are accepted and not executed.
 #![allow(non_snake_case, reason = "calls bear the names of the C API")]
-#![allow(missing_docs, reason = "a call of the C API is documented by NVIDIA; everything that is not one has its comment")]
+#![allow(
+    missing_docs,
+    reason = "a call of the C API is documented by NVIDIA; everything that is not one has its comment"
+)]
 
 mod abi;
 mod attribute;

@@ -4,8 +4,8 @@ use crate::boundary::Out;
 use crate::driver;
 use crate::status::{Answer, CuError};
 
-pub fn cuInit(flags: u32) -> Answer {
-    if flags != 0 {
+pub fn cuInit(Flags: u32) -> Answer {
+    if Flags != 0 {
         return Err(CuError::INVALID_VALUE);
     }
     driver::start()

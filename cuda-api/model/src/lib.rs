@@ -4,6 +4,7 @@
 
 mod default_roles;
 mod error;
+mod family;
 mod model;
 mod overlay;
 mod role_text;

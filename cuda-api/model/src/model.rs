@@ -208,7 +208,8 @@ pub struct TypeDef {
 /// What a named type is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TypeKind {
-    /// A pointer to something only the driver knows: `CUcontext`, `CUstream`.
+    /// Eight bytes that stand for an object of the driver: a pointer to something only it knows (`CUcontext`, `CUstream`), or a
+    /// number (`CUtexObject`, `CUmemGenericAllocationHandle`).
     Handle,
     /// An address on the device: `CUdeviceptr`.
     DevicePointer,

@@ -21,6 +21,7 @@
 //! ```
 
 use crate::error::TableError;
+use crate::family::family_of;
 use crate::model::{
     DefaultStream, Direction, Effect, Extent, Field, Function, Library, Object, Param, Signature,
     TypeDef, TypeKind, Validity,
@@ -462,25 +463,6 @@ fn name_only(name: &str, library: Library) -> Function {
     }
 }
 
-/// The part of the API that a base name belongs to: its first word, `Mem` of `cuMemAlloc`, `nvmlDevice` of `nvmlDeviceGetCount`.
-fn family_of(base: &str) -> String {
-    let (prefix, rest) = match base.strip_prefix("cu") {
-        Some(rest) if rest.starts_with(|c: char| c.is_ascii_uppercase()) => ("", rest),
-        _ => match base.strip_prefix("nvml") {
-            Some(rest) if !rest.is_empty() => ("nvml", rest),
-            _ => ("", base),
-        },
-    };
-    // A run of capitals is one word too: `GL` of `GLInit`, `EGL` of `EGLStreamConsumerConnect`.
-    let capitals = rest.bytes().take_while(u8::is_ascii_uppercase).count();
-    let end = match capitals {
-        0 => rest.len(),
-        1 => 1 + rest[1..].bytes().take_while(u8::is_ascii_lowercase).count(),
-        run => run - 1,
-    };
-    format!("{prefix}{}", &rest[..end])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -562,18 +544,6 @@ object cudbgFlag 4
                 parse_table("sample", text).expect_err(text).to_string(),
                 message
             );
-        }
-    }
-
-    #[test]
-    fn families_are_the_first_word() {
-        for (base, family) in [
-            ("cuMemcpyHtoD", "Memcpy"),
-            ("cuGLInit", "GL"),
-            ("nvmlDeviceGetName", "nvmlDevice"),
-            ("cudbgMain", "cudbgMain"),
-        ] {
-            assert_eq!(family_of(base), family);
         }
     }
 }

@@ -15,6 +15,10 @@ pub const LIBCUDA: &str =
 pub const LIBNVIDIA_ML: &str =
     "libnvidia-ml1-535.261.03-1/usr/lib/x86_64-linux-gnu/nvidia/current/libnvidia-ml.so.1";
 
+pub const LIBCUDART_12: &str =
+    "nvidia-cuda-runtime-cu12-12.9.79/nvidia/cuda_runtime/lib/libcudart.so.12";
+pub const LIBCUDART_13: &str = "nvidia-cuda-runtime-13.5.37/nvidia/cu13/lib/libcudart.so.13";
+
 /// The file or folder, or `None` after a message that the test is skipped.
 pub fn find(inside_clients: &str) -> Option<PathBuf> {
     let absolute = |name: &str| {

@@ -6,8 +6,8 @@ pub mod limits;
 pub mod primary;
 mod primary_calls;
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use calls::*;
@@ -49,7 +49,12 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Context {
     /// A context on the device, registered under a new handle.
-    pub fn create(driver: &'static Driver, device: &'static Device, flags: u32, is_primary: bool) -> Result<Arc<Self>, CuError> {
+    pub fn create(
+        driver: &'static Driver,
+        device: &'static Device,
+        flags: u32,
+        is_primary: bool,
+    ) -> Result<Arc<Self>, CuError> {
         let group = Arc::new(Group::default());
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let make = |handle| Self {
@@ -63,7 +68,12 @@ impl Context {
             limits: Mutex::new(Limits::of(device)),
             attached: AtomicU32::new(0),
             launches: AtomicU64::new(0),
-            legacy: Arc::new(Stream::default_of(StreamKind::Legacy, CUcontext(handle), id, &group)),
+            legacy: Arc::new(Stream::default_of(
+                StreamKind::Legacy,
+                CUcontext(handle),
+                id,
+                &group,
+            )),
             group,
             peers: Mutex::default(),
             alive: AtomicBool::new(true),
@@ -89,13 +99,28 @@ impl Context {
         }
         self.group.wait();
         driver.memory.free_all_of(driver, self);
-        for (handle, _) in driver.streams.all().into_iter().filter(|(_, stream)| stream.context_id == self.id) {
+        for (handle, _) in driver
+            .streams
+            .all()
+            .into_iter()
+            .filter(|(_, stream)| stream.context_id == self.id)
+        {
             driver.streams.remove(handle);
         }
-        for (handle, _) in driver.events.all().into_iter().filter(|(_, event)| event.context_id == self.id) {
+        for (handle, _) in driver
+            .events
+            .all()
+            .into_iter()
+            .filter(|(_, event)| event.context_id == self.id)
+        {
             driver.events.remove(handle);
         }
-        for (handle, module) in driver.modules.all().into_iter().filter(|(_, module)| module.context_id == self.id) {
+        for (handle, module) in driver
+            .modules
+            .all()
+            .into_iter()
+            .filter(|(_, module)| module.context_id == self.id)
+        {
             driver.modules.remove(handle);
             module.drop_functions(driver);
         }
@@ -103,14 +128,30 @@ impl Context {
 
     /// Lets it reach the memory of another device's context.
     pub fn enable_peer(&self, peer: u64) -> Answer {
-        let is_new = self.peers.lock().unwrap_or_else(PoisonError::into_inner).insert(peer);
-        if is_new { Ok(()) } else { Err(CuError::PEER_ACCESS_ALREADY_ENABLED) }
+        let is_new = self
+            .peers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(peer);
+        if is_new {
+            Ok(())
+        } else {
+            Err(CuError::PEER_ACCESS_ALREADY_ENABLED)
+        }
     }
 
     /// Takes that away again.
     pub fn disable_peer(&self, peer: u64) -> Answer {
-        let was_there = self.peers.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer);
-        if was_there { Ok(()) } else { Err(CuError::PEER_ACCESS_NOT_ENABLED) }
+        let was_there = self
+            .peers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&peer);
+        if was_there {
+            Ok(())
+        } else {
+            Err(CuError::PEER_ACCESS_NOT_ENABLED)
+        }
     }
 
     /// Its limits, for reading and changing.

@@ -20,7 +20,11 @@ struct State {
 
 impl Primary {
     /// One more user; the first one brings the context to life.
-    pub fn retain(&self, driver: &'static Driver, device: &'static Device) -> Result<Arc<Context>, CuError> {
+    pub fn retain(
+        &self,
+        driver: &'static Driver,
+        device: &'static Device,
+    ) -> Result<Arc<Context>, CuError> {
         let mut state = self.state();
         let context = match &state.context {
             Some(context) => Arc::clone(context),
@@ -69,7 +73,9 @@ impl Primary {
         let mut state = self.state();
         state.flags = flags;
         if let Some(context) = &state.context {
-            context.flags.store(flags, std::sync::atomic::Ordering::Relaxed);
+            context
+                .flags
+                .store(flags, std::sync::atomic::Ordering::Relaxed);
         }
     }
 

@@ -73,16 +73,34 @@ impl Memory {
         Ok(base)
     }
 
+    /// Zeroes an allocation of ours and lays its first bytes into it.
+    pub fn fill_in(&self, address: u64, bytes: u64, initial: &[u8]) {
+        let used = initial.len().min(bytes as usize);
+        move_bytes(address, initial.as_ptr() as u64, used);
+        zero(address + used as u64, bytes as usize - used);
+    }
+
     /// Gives back memory that begins at this address.
-    pub fn free(&self, driver: &Driver, base: u64, may: impl Fn(&Allocation) -> bool) -> Result<(), CuError> {
-        let allocation = self.map.remove_if(base, may).ok_or(CuError::INVALID_VALUE)?;
+    pub fn free(
+        &self,
+        driver: &Driver,
+        base: u64,
+        may: impl Fn(&Allocation) -> bool,
+    ) -> Result<(), CuError> {
+        let allocation = self
+            .map
+            .remove_if(base, may)
+            .ok_or(CuError::INVALID_VALUE)?;
         self.discard(driver, &allocation);
         Ok(())
     }
 
     /// The allocation or mapped run that an address lies in: where it begins, and its bytes.
     pub fn range_around(&self, address: u64) -> Option<(u64, u64)> {
-        let allocated = self.map.find(address).map(|allocation| (allocation.base, allocation.bytes));
+        let allocated = self
+            .map
+            .find(address)
+            .map(|allocation| (allocation.base, allocation.bytes));
         allocated.or_else(|| self.reservations.mapping_around(address))
     }
 

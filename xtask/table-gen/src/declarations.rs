@@ -6,14 +6,15 @@ use crate::constants::{Scope, evaluate};
 use crate::error::GenError;
 use crate::layout::{Layout, StructLayout, size_and_align};
 use crate::preprocess::MACRO_PREFIX;
+use crate::specifiers::{Specifier, specifiers_of_declaration, specifiers_of_field};
 use cutape_api_model::{
     Direction, Extent, Field, Param, Signature, Type, TypeDef, TypeKind, Validity,
 };
 use lang_c::ast::{
     ArraySize, Declaration, DeclarationSpecifier, Declarator, DeclaratorKind, DerivedDeclarator,
     EnumType, Extension, ExternalDeclaration, ParameterDeclaration, PointerQualifier,
-    SpecifierQualifier, StorageClassSpecifier, StructDeclaration, StructField, StructKind,
-    StructType, TranslationUnit, TypeQualifier, TypeSpecifier,
+    StorageClassSpecifier, StructDeclaration, StructField, StructKind, StructType, TranslationUnit,
+    TypeQualifier, TypeSpecifier,
 };
 use lang_c::span::Node;
 use std::collections::{BTreeMap, HashMap};
@@ -567,36 +568,4 @@ fn declared_name(declarator: &Declarator) -> Option<String> {
         DeclaratorKind::Identifier(identifier) => Some(identifier.node.name.clone()),
         DeclaratorKind::Declarator(inner) => declared_name(&inner.node),
     }
-}
-
-/// What declarations and fields have in common in front of their declarators.
-enum Specifier<'a> {
-    Type(&'a TypeSpecifier),
-    Qualifier(&'a TypeQualifier),
-    Extensions(&'a [Node<Extension>]),
-}
-
-fn specifiers_of_declaration(specifiers: &[Node<DeclarationSpecifier>]) -> Vec<Specifier<'_>> {
-    specifiers
-        .iter()
-        .filter_map(|specifier| match &specifier.node {
-            DeclarationSpecifier::TypeSpecifier(ty) => Some(Specifier::Type(&ty.node)),
-            DeclarationSpecifier::TypeQualifier(qualifier) => {
-                Some(Specifier::Qualifier(&qualifier.node))
-            }
-            DeclarationSpecifier::Extension(extensions) => Some(Specifier::Extensions(extensions)),
-            _ => None,
-        })
-        .collect()
-}
-
-fn specifiers_of_field(specifiers: &[Node<SpecifierQualifier>]) -> Vec<Specifier<'_>> {
-    specifiers
-        .iter()
-        .map(|specifier| match &specifier.node {
-            SpecifierQualifier::TypeSpecifier(ty) => Specifier::Type(&ty.node),
-            SpecifierQualifier::TypeQualifier(qualifier) => Specifier::Qualifier(&qualifier.node),
-            SpecifierQualifier::Extension(extensions) => Specifier::Extensions(extensions),
-        })
-        .collect()
 }

@@ -11,6 +11,7 @@ mod layout;
 mod merge;
 mod preprocess;
 mod sources;
+mod specifiers;
 mod table_build;
 mod versions;
 

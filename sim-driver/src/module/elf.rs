@@ -1,0 +1,415 @@
+//! Cubins: ELF files whose sections hold machine code (`.text.NAME`), its constants, shared memory and facts (`.nv.info.NAME`).
+//! Where the layout is not in the ELF standard, it is as NVIDIA's `cuobjdump -elf` shows it.
+
+use super::image::{GlobalImage, Image, ImageError, KernelImage, Target};
+
+/// How a 64-bit ELF file begins.
+pub const MAGIC: [u8; 4] = *b"\x7fELF";
+/// The same as a number.
+pub const MAGIC_WORD: u32 = u32::from_le_bytes(MAGIC);
+/// Bytes of the file's header.
+pub const HEADER_BYTES: usize = 64;
+
+const MACHINE_CUDA: u16 = 190;
+const SECTION_HEADER_BYTES: usize = 64;
+const SYMBOL_BYTES: usize = 24;
+
+const SECTION_SYMBOLS: u32 = 2;
+const SECTION_NO_BITS: u32 = 8;
+const SYMBOL_OBJECT: u8 = 1;
+const SYMBOL_FUNCTION: u8 = 2;
+/// In a symbol's `st_other`: the function can be launched.
+const IS_ENTRY: u8 = 0x10;
+/// From this ELF ABI version on (CUDA 13), the architecture lies in the second byte of the flags.
+const ABI_WITH_SHIFTED_FLAGS: u8 = 8;
+
+/// Attributes in `.nv.info.NAME`.
+const INFO_FORMAT_SIZED: u8 = 4;
+const INFO_MAX_THREADS: u8 = 0x05;
+const INFO_PARAM: u8 = 0x17;
+
+/// A reader that knows its bounds.
+struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+    fn part(&self, offset: usize, bytes: usize) -> Option<&'a [u8]> {
+        self.0.get(offset..offset.checked_add(bytes)?)
+    }
+
+    fn u16(&self, offset: usize) -> Option<u16> {
+        Some(u16::from_le_bytes(self.part(offset, 2)?.try_into().ok()?))
+    }
+
+    fn u32(&self, offset: usize) -> Option<u32> {
+        Some(u32::from_le_bytes(self.part(offset, 4)?.try_into().ok()?))
+    }
+
+    fn u64(&self, offset: usize) -> Option<usize> {
+        usize::try_from(u64::from_le_bytes(self.part(offset, 8)?.try_into().ok()?)).ok()
+    }
+
+    /// The text up to the next NUL.
+    fn text(&self, offset: usize) -> Option<&'a str> {
+        let rest = self.0.get(offset..)?;
+        let end = rest.iter().position(|&byte| byte == 0)?;
+        std::str::from_utf8(&rest[..end]).ok()
+    }
+}
+
+/// A section.
+#[derive(Clone, Copy)]
+struct Section<'a> {
+    name: &'a str,
+    kind: u32,
+    offset: usize,
+    bytes: usize,
+    link: usize,
+    info: u32,
+}
+
+/// How long a file is, by its headers. `more(offset, bytes)` shows a part of it.
+pub fn bytes_of<'a>(header: &'a [u8], more: impl Fn(usize, usize) -> &'a [u8]) -> usize {
+    let head = Bytes(header);
+    if architecture(&head).is_none() {
+        // Not a cubin after all: nothing in it can be trusted, and its header is enough to refuse it.
+        return HEADER_BYTES;
+    }
+    let (Some(program), Some(table)) = (head.u64(32), head.u64(40)) else {
+        return HEADER_BYTES;
+    };
+    let (Some(programs), Some(sections)) = (head.u16(56), head.u16(60)) else {
+        return HEADER_BYTES;
+    };
+    let table_bytes = usize::from(sections) * SECTION_HEADER_BYTES;
+    let mut end = HEADER_BYTES
+        .max(table + table_bytes)
+        .max(program + usize::from(programs) * 56);
+    let sections = Bytes(more(table, table_bytes));
+    for section in (0..table_bytes).step_by(SECTION_HEADER_BYTES) {
+        let place = (
+            sections.u32(section + 4),
+            sections.u64(section + 24),
+            sections.u64(section + 32),
+        );
+        if let (Some(kind), Some(offset), Some(bytes)) = place
+            && kind != SECTION_NO_BITS
+        {
+            end = end.max(offset.saturating_add(bytes));
+        }
+    }
+    end
+}
+
+/// Reads a cubin.
+pub fn read(file: &[u8], target: Target) -> Result<Image, ImageError> {
+    let bytes = Bytes(file);
+    let architecture = architecture(&bytes).ok_or(ImageError::Unrecognized)?;
+    if !target.runs_binary(architecture) {
+        return Err(ImageError::WrongArchitecture);
+    }
+    let sections = sections(&bytes).ok_or(ImageError::Unrecognized)?;
+    let symbols = sections
+        .iter()
+        .find(|section| section.kind == SECTION_SYMBOLS);
+    let mut image = Image::default();
+    let Some(symbols) = symbols else {
+        return Ok(image);
+    };
+    let names = sections.get(symbols.link).ok_or(ImageError::Unrecognized)?;
+    for symbol in
+        (0..symbols.bytes / SYMBOL_BYTES).map(|number| symbols.offset + number * SYMBOL_BYTES)
+    {
+        let read = read_symbol(&bytes, &sections, names, symbol, architecture)
+            .ok_or(ImageError::Unrecognized)?;
+        match read {
+            Symbol::Kernel(kernel) => image.kernels.push(kernel),
+            Symbol::Global(global) => image.globals.push(global),
+            Symbol::Other => {}
+        }
+    }
+    Ok(image)
+}
+
+/// 10 x major + minor of a cubin's architecture; `None` if the file is no cubin.
+fn architecture(bytes: &Bytes) -> Option<u32> {
+    const CLASS_64_LITTLE: [u8; 2] = [2, 1];
+    let is_cubin = bytes.part(4, 2)? == CLASS_64_LITTLE && bytes.u16(18)? == MACHINE_CUDA;
+    let flags = bytes.u32(48)?;
+    let is_shifted = bytes.part(8, 1)?[0] >= ABI_WITH_SHIFTED_FLAGS;
+    is_cubin.then_some(if is_shifted {
+        flags >> 8 & 0xff
+    } else {
+        flags & 0xff
+    })
+}
+
+fn sections<'a>(bytes: &Bytes<'a>) -> Option<Vec<Section<'a>>> {
+    let (table, count) = (bytes.u64(40)?, usize::from(bytes.u16(60)?));
+    let header = |number: usize| table.checked_add(number.checked_mul(SECTION_HEADER_BYTES)?);
+    let names = bytes.u64(header(usize::from(bytes.u16(62)?))?.checked_add(24)?)?;
+    (0..count)
+        .map(|number| {
+            let at = header(number)?;
+            bytes.part(at, SECTION_HEADER_BYTES)?;
+            let section = Section {
+                name: bytes.text(names.checked_add(bytes.u32(at)? as usize)?)?,
+                kind: bytes.u32(at + 4)?,
+                offset: bytes.u64(at + 24)?,
+                bytes: bytes.u64(at + 32)?,
+                link: bytes.u32(at + 40)? as usize,
+                info: bytes.u32(at + 44)?,
+            };
+            if section.kind != SECTION_NO_BITS {
+                bytes.part(section.offset, section.bytes)?;
+            }
+            Some(section)
+        })
+        .collect()
+}
+
+enum Symbol {
+    Kernel(KernelImage),
+    Global(GlobalImage),
+    Other,
+}
+
+fn read_symbol(
+    bytes: &Bytes,
+    sections: &[Section],
+    names: &Section,
+    at: usize,
+    architecture: u32,
+) -> Option<Symbol> {
+    let name = bytes.text(names.offset.checked_add(bytes.u32(at)? as usize)?)?;
+    let (info, other) = (bytes.part(at + 4, 1)?[0], bytes.part(at + 5, 1)?[0]);
+    let section = sections.get(usize::from(bytes.u16(at + 6)?));
+    let (value, size) = (bytes.u64(at + 8)?, bytes.u64(at + 16)?);
+    Some(match (info & 0xf, section) {
+        (SYMBOL_FUNCTION, Some(_)) if other & IS_ENTRY != 0 => {
+            Symbol::Kernel(kernel(bytes, sections, name, architecture)?)
+        }
+        (SYMBOL_OBJECT, Some(section))
+            if section.name.starts_with(".nv.global") || section.name == ".nv.constant3" =>
+        {
+            let initial = match section.kind {
+                SECTION_NO_BITS => Vec::new(),
+                _ => bytes
+                    .part(section.offset.checked_add(value)?, size)?
+                    .to_vec(),
+            };
+            Symbol::Global(GlobalImage {
+                name: name.to_owned(),
+                bytes: size as u64,
+                initial,
+            })
+        }
+        _ => Symbol::Other,
+    })
+}
+
+fn kernel(
+    bytes: &Bytes,
+    sections: &[Section],
+    name: &str,
+    architecture: u32,
+) -> Option<KernelImage> {
+    let find = |prefix: &str| {
+        sections
+            .iter()
+            .find(|section| section.name.strip_prefix(prefix) == Some(name))
+    };
+    let size = |prefix: &str| find(prefix).map_or(0, |section| section.bytes as u32);
+    let mut kernel = KernelImage {
+        name: name.to_owned(),
+        shared_bytes: size(".nv.shared."),
+        constant_bytes: size(".nv.constant2."),
+        registers: find(".text.").map_or(0, |section| section.info >> 24),
+        ptx_version: architecture,
+        binary_version: architecture,
+        ..KernelImage::default()
+    };
+    if let Some(info) = find(".nv.info.") {
+        read_info(&Bytes(bytes.part(info.offset, info.bytes)?), &mut kernel);
+    }
+    Some(kernel)
+}
+
+/// Attributes: a byte of format, a byte of which, and two bytes of value or of the size of what follows.
+fn read_info(info: &Bytes, kernel: &mut KernelImage) {
+    let mut params: Vec<(u32, (u32, u32))> = Vec::new();
+    let mut at = 0;
+    while let (Some(head), Some(size)) = (info.part(at, 2), info.u16(at + 2)) {
+        at += 4;
+        if head[0] != INFO_FORMAT_SIZED {
+            continue;
+        }
+        match head[1] {
+            INFO_PARAM => {
+                // Index of the parameter list, number of the parameter, its offset, and its bytes in the upper 14 bits.
+                if let (Some(number), Some(offset), Some(word)) =
+                    (info.u16(at + 4), info.u16(at + 6), info.u32(at + 8))
+                {
+                    params.push((u32::from(number), (u32::from(offset), word >> 18)));
+                }
+            }
+            INFO_MAX_THREADS => {
+                let threads = [0, 4, 8].map(|offset| info.u32(at + offset).unwrap_or(1));
+                kernel.max_threads = threads.into_iter().fold(1, u32::saturating_mul);
+            }
+            _ => {}
+        }
+        at += usize::from(size);
+    }
+    params.sort_unstable();
+    kernel.params = params.into_iter().map(|(_, param)| param).collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const H100: Target = Target {
+        capability: 90,
+        newest_ptx: 95,
+    };
+
+    /// A small cubin: a kernel with two parameters, a device function, and an initialised global.
+    pub fn cubin(flags: u32) -> Vec<u8> {
+        let names = b"\0.text.add\0.nv.info.add\0.nv.global.init\0.symtab\0.strtab\0.nv.shared.add\0add\0helper\0table\0";
+        let name = |text: &str| {
+            names
+                .windows(text.len())
+                .position(|part| part == text.as_bytes())
+                .unwrap() as u32
+        };
+        let mut info = Vec::new();
+        for (number, offset, size) in [(1u16, 8u16, 4u32), (0, 0, 8)] {
+            info.extend([INFO_FORMAT_SIZED, INFO_PARAM, 12, 0, 0, 0, 0, 0]);
+            info.extend(number.to_le_bytes());
+            info.extend(offset.to_le_bytes());
+            info.extend((size << 18).to_le_bytes());
+        }
+        let symbol = |text: &str, kind: u8, other: u8, section: u16, size: u64| {
+            let mut bytes = name(text).to_le_bytes().to_vec();
+            bytes.extend([0x10 | kind, other]);
+            bytes.extend(section.to_le_bytes());
+            bytes.extend(0u64.to_le_bytes());
+            bytes.extend(size.to_le_bytes());
+            bytes
+        };
+        let symbols = [
+            symbol("add\0helper", SYMBOL_FUNCTION, IS_ENTRY, 1, 16),
+            symbol("helper", SYMBOL_FUNCTION, 0, 1, 16),
+            symbol("table", SYMBOL_OBJECT, 0, 3, 4),
+        ]
+        .concat();
+        let parts: [(&str, u32, &[u8], u32, u32); 6] = [
+            (".text.add", 1, &[0; 16], 0, 24 << 24),
+            (".nv.info.add", 1, &info, 0, 0),
+            (".nv.global.init", 1, &[1, 2, 3, 4], 0, 0),
+            (".symtab", SECTION_SYMBOLS, &symbols, 5, 0),
+            (".strtab", 3, names, 0, 0),
+            (".nv.shared.add", SECTION_NO_BITS, &[0; 512], 0, 0),
+        ];
+        let mut file = vec![0; HEADER_BYTES];
+        let mut headers = vec![0; SECTION_HEADER_BYTES];
+        for (part, kind, content, link, extra) in parts {
+            let mut header = name(part).to_le_bytes().to_vec();
+            header.extend(kind.to_le_bytes());
+            header.extend([0; 16]);
+            header.extend((file.len() as u64).to_le_bytes());
+            header.extend((content.len() as u64).to_le_bytes());
+            header.extend(link.to_le_bytes());
+            header.extend(extra.to_le_bytes());
+            header.extend([0; 16]);
+            headers.extend(header);
+            if kind != SECTION_NO_BITS {
+                file.extend(content);
+            }
+        }
+        file[..4].copy_from_slice(&MAGIC);
+        file[4..6].copy_from_slice(&[2, 1]);
+        file[18..20].copy_from_slice(&MACHINE_CUDA.to_le_bytes());
+        let table = file.len() as u64;
+        file[40..48].copy_from_slice(&table.to_le_bytes());
+        file[48..52].copy_from_slice(&flags.to_le_bytes());
+        file[60..62].copy_from_slice(&7u16.to_le_bytes());
+        file[62..64].copy_from_slice(&5u16.to_le_bytes());
+        file.extend(headers);
+        file
+    }
+
+    #[test]
+    fn a_cubin_tells_kernels_with_their_parameters_and_globals_with_their_values() {
+        let image = read(&cubin(90), H100).unwrap();
+        assert_eq!(image.kernels.len(), 1);
+        let kernel = &image.kernels[0];
+        assert_eq!(
+            (kernel.name.as_str(), kernel.registers, kernel.shared_bytes),
+            ("add", 24, 512)
+        );
+        assert_eq!(kernel.params, [(0, 8), (8, 4)]);
+        assert_eq!(
+            image.globals,
+            [GlobalImage {
+                name: "table".to_owned(),
+                bytes: 4,
+                initial: vec![1, 2, 3, 4]
+            }]
+        );
+    }
+
+    #[test]
+    fn the_length_comes_from_the_headers() {
+        let file = cubin(90);
+        let mut longer = file.clone();
+        longer.extend([0xaa; 100]);
+        assert_eq!(
+            bytes_of(&longer[..HEADER_BYTES], |offset, bytes| &longer
+                [offset..offset + bytes]),
+            file.len()
+        );
+    }
+
+    #[test]
+    fn another_major_architecture_or_a_later_minor_one_cannot_run() {
+        assert_eq!(read(&cubin(80), H100), Err(ImageError::WrongArchitecture));
+        assert_eq!(
+            read(
+                &cubin(89),
+                Target {
+                    capability: 80,
+                    newest_ptx: 95
+                }
+            ),
+            Err(ImageError::WrongArchitecture)
+        );
+        assert!(
+            read(
+                &cubin(80),
+                Target {
+                    capability: 86,
+                    newest_ptx: 95
+                }
+            )
+            .is_ok()
+        );
+    }
+
+    #[test]
+    fn a_damaged_cubin_is_refused_and_never_read_past_its_end() {
+        let file = cubin(90);
+        for end in 0..file.len() {
+            assert_eq!(
+                read(&file[..end], H100),
+                Err(ImageError::Unrecognized),
+                "cut at {end}"
+            );
+        }
+        for place in 0..file.len() {
+            let mut damaged = file.clone();
+            damaged[place] ^= 0xff;
+            let _ = read(&damaged, H100);
+        }
+    }
+}

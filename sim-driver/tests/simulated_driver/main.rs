@@ -1,0 +1,5 @@
+//! The simulated driver, loaded as a program loads it.
+
+mod behaviour;
+mod conformance;
+mod driver;

@@ -1,0 +1,99 @@
+//! `cutape record`: run a command and record its calls.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use cutape_analysis::summary::Summary;
+use cutape_trace_format::metadata::Recording;
+use cutape_trace_format::trace::Trace;
+
+use crate::child;
+use crate::clock;
+use crate::host;
+use crate::message::{self, OWN_FAILURE};
+use crate::options::{RecordingOptions, Setup};
+use crate::progress::Progress;
+use crate::recording::RecordingFolder;
+
+/// Run a command and record every call it makes to the CUDA driver and to NVML
+///
+/// The command's own streams, exit code and signals stay as they are; what cutape has to say goes to standard error, at the end. Its
+/// children are recorded, too.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  cutape record -o llama -- ./llama-server --list-devices
+  cutape record --driver ./build/libcuda.so.1 -- python3 -c 'import torch; print(torch.cuda.is_available())'
+  cutape record --driver sim:shim-uninitialized -- ./program")]
+pub struct Arguments {
+    #[command(flatten)]
+    options: RecordingOptions,
+
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+/// Runs the subcommand.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let Arguments { options, command } = arguments;
+    let prepared = options.refuse_unsupported().and_then(|()| prepare(&options, &command));
+    let (setup, path, mut folder) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return message::fail(OWN_FAILURE, error),
+    };
+    let status = match child::run(&command, &setup.environment) {
+        Ok(status) => status,
+        Err(error) => {
+            folder.discard();
+            return child::could_not_start(&command[0], &error);
+        }
+    };
+    if let Err(error) = folder.note_end(status, clock::monotonic_ns()) {
+        message::say(error);
+    }
+    finish(folder, &path);
+    warn_of_missing(&setup);
+    child::end_as(status)
+}
+
+fn prepare(options: &RecordingOptions, command: &[OsString]) -> Result<(Setup, PathBuf, RecordingFolder), String> {
+    let path = options.trace_path(command.first())?;
+    let setup = options.prepare(&path)?;
+    let recording = Recording {
+        cutape_version: env!("CARGO_PKG_VERSION").to_owned(),
+        command: command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+        host: host::name(),
+        start_realtime_ns: clock::realtime_ns(),
+        start_monotonic_ns: clock::monotonic_ns(),
+        options: options.described(&setup.driver),
+    };
+    let folder = RecordingFolder::create(&path, options.force, &recording)?;
+    Ok((setup, path, folder))
+}
+
+fn finish(folder: RecordingFolder, path: &Path) {
+    let mut progress = Progress::new("sealing");
+    let sealed = folder.seal(&mut |done, all| progress.show(done, all));
+    drop(progress);
+    if let Err(error) = sealed {
+        message::say(format!("{error}; the recording stays a folder, which all commands read and `cutape seal` makes one file of"));
+    }
+    match Trace::open(path) {
+        Ok(trace) => Summary::of(&trace).lines().iter().for_each(message::say),
+        Err(error) => message::say(format!("the trace can't be read back: {error}")),
+    }
+}
+
+fn warn_of_missing(setup: &Setup) {
+    let missing = &setup.front.missing;
+    if let Some(first) = missing.first() {
+        message::say(format!(
+            "warning: {} functions of {} are newer than this cutape, such as {first}: programs that link to them don't start, and \
+             look-ups by name don't find them",
+            missing.len(),
+            setup.driver.cuda.display()
+        ));
+    }
+}

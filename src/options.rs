@@ -1,0 +1,147 @@
+//! The options that `record` and `env` share.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use crate::driver::{Driver, DriverChoice};
+use crate::front::{self, RecordingFront};
+use crate::size;
+
+/// How a recording is made.
+#[derive(Args, Debug)]
+pub struct RecordingOptions {
+    /// Where the trace goes: NAME.cutape. Without it, PROGRAM-DATE-TIME.cutape in the current folder
+    #[arg(short, long, value_name = "NAME")]
+    pub output: Option<PathBuf>,
+
+    /// The driver that calls are passed on to: a library file, or sim[:PROFILE] for the simulated GPU. Without it, the libcuda.so.1
+    /// that the program would have found
+    #[arg(long, value_name = "PATH|sim[:PROFILE]")]
+    pub driver: Option<DriverChoice>,
+
+    /// What happens to a call when the writer can't keep up: the caller waits (nothing is lost), or the call is dropped and counted
+    #[arg(long, value_name = "wait|drop", default_value = "wait")]
+    pub on_full: OnFull,
+
+    /// Recording stops when the trace reaches this size (such as 500MiB, 2G); the program goes on
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub max_size: Option<u64>,
+
+    /// Replaces an existing trace of that name
+    #[arg(long)]
+    pub force: bool,
+
+    #[arg(short = 'e', value_name = "FILTER", hide = true)]
+    filter: Option<OsString>,
+    #[arg(long, value_name = "none|modules|full", hide = true)]
+    payload: Option<OsString>,
+    #[arg(long, value_name = "RULE", hide = true)]
+    inject: Vec<OsString>,
+    #[arg(long = "override", value_name = "RULE", hide = true)]
+    overrides: Vec<OsString>,
+}
+
+/// What happens to a call when the thread's ring is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnFull {
+    /// The caller waits.
+    Wait,
+    /// The call is dropped and counted.
+    Drop,
+}
+
+impl OnFull {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Drop => "drop",
+        }
+    }
+}
+
+/// All that a program needs to be recorded.
+pub struct Setup {
+    /// The driver.
+    pub driver: Driver,
+    /// The libraries that take its place.
+    pub front: RecordingFront,
+    /// Variables to set.
+    pub environment: Vec<(OsString, OsString)>,
+}
+
+impl RecordingOptions {
+    /// Refuses what this version can't do: an option that is ignored would make the trace a lie.
+    ///
+    /// # Errors
+    /// The option's name and what works instead.
+    pub fn refuse_unsupported(&self) -> Result<(), String> {
+        let refused = [
+            (self.filter.is_some(), "-e FILTER", "all calls are recorded, and `cutape print` shows them"),
+            (self.payload.is_some(), "--payload", "recordings hold arguments and results, no module images or copied data"),
+            (!self.inject.is_empty(), "--inject", "`--driver sim:PROFILE` simulates a driver with faults, such as sim:shim-uninitialized"),
+            (!self.overrides.is_empty(), "--override", "a profile of the simulated driver can answer other values (docs/profiles.md)"),
+        ];
+        match refused.iter().find(|(given, ..)| *given) {
+            Some((_, option, instead)) => Err(format!("{option} is not in this version yet; {instead}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Finds the driver and makes what takes its place. `folder` is the recording's, an absolute path.
+    ///
+    /// # Errors
+    /// There is no driver, or the libraries can't be put in place.
+    pub fn prepare(&self, folder: &Path) -> Result<Setup, String> {
+        let driver = Driver::find(self.driver.as_ref())?;
+        let front = front::for_recording(&driver)?;
+        let mut environment: Vec<(OsString, OsString)> = vec![
+            ("LD_LIBRARY_PATH".into(), front::library_path(&front.folder)?),
+            ("CUTAPE_OUT".into(), folder.into()),
+            ("CUTAPE_DRIVER".into(), driver.cuda.clone().into()),
+            ("CUTAPE_NVML".into(), driver.nvml.clone().unwrap_or_default().into()),
+            ("CUTAPE_ON_FULL".into(), self.on_full.name().into()),
+            ("CUTAPE_MAX_SIZE".into(), self.max_size.map(|bytes| bytes.to_string()).unwrap_or_default().into()),
+        ];
+        environment.extend(driver.environment.iter().map(|(name, value)| (name.into(), value.into())));
+        Ok(Setup { driver, front, environment })
+    }
+
+    /// The options as the trace keeps them.
+    pub fn described(&self, driver: &Driver) -> Vec<(String, String)> {
+        let mut options = vec![
+            ("driver".to_owned(), driver.cuda.to_string_lossy().into_owned()),
+            ("on-full".to_owned(), self.on_full.name().to_owned()),
+        ];
+        options.extend(self.max_size.map(|bytes| ("max-size".to_owned(), bytes.to_string())));
+        options.extend(driver.environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        options
+    }
+
+    /// The trace's path: absolute, with the one suffix.
+    ///
+    /// # Errors
+    /// The current folder is gone.
+    pub fn trace_path(&self, program: Option<&OsString>) -> Result<PathBuf, String> {
+        let name = match &self.output {
+            Some(name) => name.clone(),
+            None => default_name(program),
+        };
+        let name = if name.extension().is_some_and(|extension| extension == "cutape") {
+            name
+        } else {
+            let mut longer = name.into_os_string();
+            longer.push(".cutape");
+            longer.into()
+        };
+        let folder = env::current_dir().map_err(|error| format!("the current folder can't be found: {error}"))?;
+        Ok(folder.join(name))
+    }
+}
+
+fn default_name(program: Option<&OsString>) -> PathBuf {
+    let program = program.map_or(Path::new("cutape"), Path::new).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    format!("{program}-{}.cutape", chrono::Local::now().format("%Y-%m-%d-%H%M%S")).into()
+}
