@@ -61,7 +61,12 @@ pub struct CallOutput<W: Write> {
 impl<W: Write> CallOutput<W> {
     /// Writes calls of `trace` to `out`.
     pub fn new(look: Look, out: W, trace: &Trace) -> Self {
-        Self { writer: writer(&look, trace), look, out, buffer: String::with_capacity(BUFFER_BYTES + 4096) }
+        Self {
+            writer: writer(&look, trace),
+            look,
+            out,
+            buffer: String::with_capacity(BUFFER_BYTES + 4096),
+        }
     }
 
     /// Adds what comes before the first call.
@@ -107,7 +112,11 @@ impl<W: Write> CallOutput<W> {
             Writer::Csv(writer) => writer.push(&mut self.buffer, trace, call),
         }
         self.buffer.push('\n');
-        if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
+        if self.buffer.len() >= BUFFER_BYTES {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     /// Writes what is waiting.

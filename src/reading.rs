@@ -73,7 +73,10 @@ impl Warnings {
     /// Warns of damage that was met when the trace was opened.
     pub fn of(trace: &Trace) -> Self {
         let mut warnings = Self::default();
-        trace.damages().iter().for_each(|damage| warnings.warn(damage));
+        trace
+            .damages()
+            .iter()
+            .for_each(|damage| warnings.warn(damage));
         warnings
     }
 
@@ -91,9 +94,14 @@ impl Warnings {
             return ExitCode::SUCCESS;
         }
         if self.count > MAX_WARNINGS as u64 {
-            message::say(format!("warning: {} more", self.count - MAX_WARNINGS as u64));
+            message::say(format!(
+                "warning: {} more",
+                self.count - MAX_WARNINGS as u64
+            ));
         }
-        message::say("the trace is damaged: what is shown is intact, and not all there was; `cutape verify` lists what is lost");
+        message::say(
+            "the trace is damaged: what is shown is intact, and not all there was; `cutape verify` lists what is lost",
+        );
         ExitCode::from(TROUBLE)
     }
 }
@@ -104,7 +112,9 @@ impl Warnings {
 /// The exit code, when the message is out. A closed pipe has none.
 pub fn print(text: &str) -> Result<(), ExitCode> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(cannot_write)
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(cannot_write)
 }
 
 /// Says that standard output can't be written to.

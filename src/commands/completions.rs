@@ -21,7 +21,12 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> ExitCode {
     reading::die_of_closed_pipe();
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut crate::Cli::command(), "cutape", &mut script);
+    clap_complete::generate(
+        arguments.shell,
+        &mut crate::Cli::command(),
+        "cutape",
+        &mut script,
+    );
     match reading::print(&String::from_utf8_lossy(&script)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(code) => code,

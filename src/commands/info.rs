@@ -14,11 +14,13 @@ use crate::reading::{self, Warnings};
 
 /// Show what is in a trace: processes, threads, libraries, calls, losses, how it ended
 #[derive(Args)]
-#[command(after_help = "Exit codes: 0 shown, 2 the trace is damaged (what is intact is shown) or can't be read.
+#[command(
+    after_help = "Exit codes: 0 shown, 2 the trace is damaged (what is intact is shown) or can't be read.
 
 Examples:
   cutape info llama.cutape
-  cutape info --json llama.cutape | jq .first_failure")]
+  cutape info --json llama.cutape | jq .first_failure"
+)]
 pub struct Arguments {
     /// The trace: a sealed file or a recording folder
     #[arg(value_name = "T")]
@@ -46,7 +48,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
     } else {
         info_text(&info, Local::now().offset().fix())
     };
-    survey.damages.iter().for_each(|damage| warnings.warn(damage));
+    survey
+        .damages
+        .iter()
+        .for_each(|damage| warnings.warn(damage));
     match reading::print(&text) {
         Ok(()) => warnings.exit_code(),
         Err(code) => code,

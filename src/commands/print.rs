@@ -25,7 +25,8 @@ const FOLLOW_INTERVAL: Duration = Duration::from_millis(100);
 /// took, who called, and the call: `cuMemGetInfo_v2(free=0, total=0) = CUDA_ERROR_NOT_INITIALIZED (3)`. Parameters that are pointers are
 /// shown by the value behind them; an address means that the value was not captured. docs/reading.md has the whole grammar.
 #[derive(Args)]
-#[command(after_help = "Exit codes: 0 printed, 1 no call to print (only with -q), 2 the trace is damaged (what is intact is printed) or can't be read.
+#[command(
+    after_help = "Exit codes: 0 printed, 1 no call to print (only with -q), 2 the trace is damaged (what is intact is printed) or can't be read.
 
 Examples:
   cutape print llama.cutape | less -S
@@ -33,7 +34,8 @@ Examples:
   cutape print -n -20 llama.cutape           # the last 20
   cutape print --columns none llama.cutape   # calls only, to compare two runs
   cutape print -F llama.cutape               # while it is being recorded
-  cutape print --format jsonl llama.cutape | jq -r 'select(.ret == 3).api'")]
+  cutape print --format jsonl llama.cutape | jq -r 'select(.ret == 3).api'"
+)]
 pub struct Arguments {
     /// The trace: a sealed file or a recording folder
     #[arg(value_name = "T")]
@@ -44,7 +46,12 @@ pub struct Arguments {
     filter: Option<String>,
 
     /// Print the first N calls, as head does; with -n -N the last N, as tail does
-    #[arg(short = 'n', long = "calls", value_name = "N", allow_negative_numbers = true)]
+    #[arg(
+        short = 'n',
+        long = "calls",
+        value_name = "N",
+        allow_negative_numbers = true
+    )]
     calls: Option<i64>,
 
     /// What to print: lines for people, JSON lines or comma-separated values (both described in docs/reading.md)
@@ -87,7 +94,9 @@ impl Colour {
             Self::Always => true,
             Self::Never => false,
             Self::Auto => {
-                io::stdout().is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+                io::stdout().is_terminal()
+                    && !set("NO_COLOR")
+                    && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
             }
         }
     }
@@ -99,7 +108,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
     if let Some(filter) = &arguments.filter {
         return message::fail(
             TROUBLE,
-            format!("-e {filter}: filters come in a later version; expected no -e, use --format jsonl with jq, or grep, until then"),
+            format!(
+                "-e {filter}: filters come in a later version; expected no -e, use --format jsonl with jq, or grep, until then"
+            ),
         );
     }
     let look = match look(&arguments) {
@@ -118,7 +129,11 @@ fn look(arguments: &Arguments) -> Result<Look, String> {
     Ok(Look {
         format: arguments.format,
         columns: arguments.columns.as_deref().map(Column::list).transpose()?,
-        detail: if arguments.full { Detail::FULL } else { Detail::LINE },
+        detail: if arguments.full {
+            Detail::FULL
+        } else {
+            Detail::LINE
+        },
         coloured: arguments.color.is_wanted(),
     })
 }
@@ -128,7 +143,10 @@ fn range(trace: &Trace, calls: Option<i64>) -> (u64, u64) {
     match calls {
         None => (1, u64::MAX),
         Some(first @ 0..) => (1, first.unsigned_abs() + 1),
-        Some(last) => (trace.call_count().saturating_sub(last.unsigned_abs()) + 1, u64::MAX),
+        Some(last) => (
+            trace.call_count().saturating_sub(last.unsigned_abs()) + 1,
+            u64::MAX,
+        ),
     }
 }
 
@@ -139,7 +157,8 @@ fn print(arguments: &Arguments, look: Look) -> Result<ExitCode, ExitCode> {
     let mut output = CallOutput::new(look, io::stdout().lock(), &trace);
     let mut any = false;
     let mut calls = trace.calls_from(first);
-    let mut call = Call { seq: first - 1, ..Call::default() };
+    let mut call = Call::default();
+    call.seq = first - 1;
     if !arguments.quiet {
         output.start(&trace);
     }
@@ -171,7 +190,9 @@ fn follow(arguments: &Arguments, look: Look) -> Result<ExitCode, ExitCode> {
         Some(last) => {
             return Err(message::fail(
                 TROUBLE,
-                format!("-n {last} with -F: expected a number of first calls, because the last ones are not known before the end"),
+                format!(
+                    "-n {last} with -F: expected a number of first calls, because the last ones are not known before the end"
+                ),
             ));
         }
     };
@@ -185,12 +206,21 @@ fn follow(arguments: &Arguments, look: Look) -> Result<ExitCode, ExitCode> {
             output.change_trace(following.trace());
         }
         output.learn(following.trace());
-        for call in batch.calls.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
-            output.push(following.trace(), call).map_err(reading::cannot_write)?;
+        for call in batch
+            .calls
+            .iter()
+            .take(usize::try_from(left).unwrap_or(usize::MAX))
+        {
+            output
+                .push(following.trace(), call)
+                .map_err(reading::cannot_write)?;
         }
         left = left.saturating_sub(batch.calls.len() as u64);
         output.flush().map_err(reading::cannot_write)?;
-        batch.damages.iter().for_each(|damage| warnings.warn(damage));
+        batch
+            .damages
+            .iter()
+            .for_each(|damage| warnings.warn(damage));
         if batch.ended {
             break;
         }

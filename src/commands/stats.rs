@@ -15,12 +15,14 @@ use crate::reading::{self, Warnings};
 /// Times are of calls that returned, and include what a callback calls inside them. The median (p50) and p99 are within 1.6 %, all other
 /// numbers are exact.
 #[derive(Args)]
-#[command(after_help = "Exit codes: 0 shown, 2 the trace is damaged (what is intact is counted) or can't be read.
+#[command(
+    after_help = "Exit codes: 0 shown, 2 the trace is damaged (what is intact is counted) or can't be read.
 
 Examples:
   cutape stats llama.cutape
   cutape stats -S failed llama.cutape
-  cutape stats --json llama.cutape | jq '.functions[] | select(.failed > 0) | .api'")]
+  cutape stats --json llama.cutape | jq '.functions[] | select(.failed > 0) | .api'"
+)]
 pub struct Arguments {
     /// The trace: a sealed file or a recording folder
     #[arg(value_name = "T")]
@@ -76,8 +78,15 @@ pub fn run(arguments: Arguments) -> ExitCode {
         progress.show(calls, trace.call_count());
     });
     drop(progress);
-    stats.damages.iter().for_each(|damage| warnings.warn(damage));
-    let text = if arguments.json { stats.to_json() } else { stats_text(&stats) };
+    stats
+        .damages
+        .iter()
+        .for_each(|damage| warnings.warn(damage));
+    let text = if arguments.json {
+        stats.to_json()
+    } else {
+        stats_text(&stats)
+    };
     match reading::print(&text) {
         Ok(()) => warnings.exit_code(),
         Err(code) => code,

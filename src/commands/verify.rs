@@ -14,10 +14,12 @@ use crate::reading;
 /// Reads all blocks: checksums, content, whether rows and columns agree, whether the index fits. Says what is damaged, at which offset, and
 /// how many calls are lost with it. All other commands read what is intact.
 #[derive(Args)]
-#[command(after_help = "Exit codes: 0 sound, 1 damaged, 2 the trace can't be read at all.
+#[command(
+    after_help = "Exit codes: 0 sound, 1 damaged, 2 the trace can't be read at all.
 
 Example:
-  cutape verify llama.cutape && scp llama.cutape colleague:")]
+  cutape verify llama.cutape && scp llama.cutape colleague:"
+)]
 pub struct Arguments {
     /// The trace: a sealed file or a recording folder
     #[arg(value_name = "T")]
@@ -35,7 +37,11 @@ pub fn run(arguments: Arguments) -> ExitCode {
     for problem in &verified.problems {
         let _ = writeln!(report, "{problem}");
     }
-    let state = if verified.is_sound() { "sound" } else { "damaged" };
+    let state = if verified.is_sound() {
+        "sound"
+    } else {
+        "damaged"
+    };
     let _ = writeln!(
         report,
         "{}: {state}: {} intact blocks with {} calls in {} files, {} problems",
