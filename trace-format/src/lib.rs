@@ -26,6 +26,7 @@ pub mod ring;
 pub mod ring_file;
 pub mod sample;
 pub mod sample_recording;
+pub mod sample_schema;
 pub mod sample_story;
 pub mod sample_stream;
 pub mod schema;
