@@ -1,5 +1,6 @@
 //! The `cutape` command.
 
+mod call_output;
 mod child;
 mod clock;
 mod commands;
@@ -11,6 +12,7 @@ mod message;
 mod options;
 mod process_end;
 mod progress;
+mod reading;
 mod recording;
 mod size;
 
