@@ -84,7 +84,7 @@ fn real_libraries(driver: &Driver) -> Result<Vec<Library>, String> {
 }
 
 fn is_api_name(name: &str) -> bool {
-    name.starts_with("cu") || name.starts_with("nvml")
+    (name.starts_with("cu") && !name.starts_with("cutape")) || name.starts_with("nvml")
 }
 
 /// Names beside `libcuda.so.1` under which the real libraries can be asked for.

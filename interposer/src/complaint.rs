@@ -1,5 +1,6 @@
 //! The one message that a traced program's user may see from us.
 
+use std::ffi::{CStr, c_char};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,14 +11,22 @@ pub fn say(reason: &dyn fmt::Display) {
     if SAID.swap(true, Ordering::Relaxed) {
         return;
     }
-    let name = std::fs::read_to_string("/proc/self/comm").unwrap_or_default();
     let line = format!(
         "cutape: recording is off in process {} ({}): {reason}. The program goes on unrecorded.\n",
         std::process::id(),
-        name.trim_end(),
+        program_name().to_string_lossy(),
     );
     // SAFETY: the bytes are ours. A closed descriptor gives EBADF, which is all right here.
     unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
+}
+
+/// The program's short name. Not read from /proc: the program may have no descriptor left.
+fn program_name() -> &'static CStr {
+    unsafe extern "C" {
+        static program_invocation_short_name: *const c_char;
+    }
+    // SAFETY: glibc points it to the end of argv[0] before any code of ours runs.
+    unsafe { CStr::from_ptr(program_invocation_short_name) }
 }
 
 /// Says once that there is no real driver to pass calls on to.

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use crossbeam_channel::Receiver;
 use cutape_trace_format::clock::{AnchorReading, ClockFit};
 use cutape_trace_format::encoder::{CallsEncoder, RingSlice};
+use cutape_trace_format::metadata::{Note, note};
 
 use crate::clock;
 use crate::failure::Failure;
@@ -103,7 +104,21 @@ impl Flusher {
             Ok(Err(failure)) => failure,
             Err(panic) => Failure::Bug(recording::panic_text(panic.as_ref())),
         };
+        self.write_last_words(&failure);
         recording::turn_off(&failure);
+    }
+
+    /// Leaves the reason in the trace, if the trace still takes it.
+    fn write_last_words(&mut self, failure: &Failure) {
+        let note = Note {
+            kind: note::OFF.to_owned(),
+            text: failure.to_string(),
+            at_ns: clock::nanoseconds(libc::CLOCK_MONOTONIC),
+            ..Note::default()
+        };
+        if let Ok(block) = note.to_block() {
+            let _ = self.blocks.append(&block);
+        }
     }
 
     fn work(&mut self) -> Result<(), Failure> {

@@ -112,11 +112,6 @@ impl HeldFile {
         let result = within_size_limit(length).and_then(|()| allocate(descriptor, before, length));
         result.map_err(|error| Failure::file(self.doing, &self.path, error))
     }
-
-    /// Where the file is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 /// Moves a fresh file to a high descriptor that is closed on exec.

@@ -4,8 +4,8 @@
 //! thread's ring; the real function runs; `call` records the answer. All that is slow (starting, attaching threads, waiting for room)
 //! is in [`recording`] and [`process`]; the [`flusher`] turns rings into blocks.
 //!
-//! The library does nothing before the first call: no constructor, no thread, no file. It never unloads. Whatever goes wrong on its
-//! side ends the recording and not the program.
+//! Before the first call the library only loads the real one, as the program would have; it makes no thread, no file, no handler. It
+//! never unloads. Whatever goes wrong on its side ends the recording and not the program.
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 compile_error!(
@@ -26,6 +26,8 @@ mod hook;
 mod hooks;
 mod introduction;
 mod load_map;
+mod loading;
+mod own_stack;
 mod proc_address;
 mod process;
 mod real_driver;

@@ -22,8 +22,7 @@ use crate::thread::ThreadState;
 use crate::thread_exit;
 use crate::thread_record;
 
-/// Room that is never promised to the fast path: it may store six words where fewer belong to a record, and a signal handler's record
-/// may come between a check and the reservation.
+/// Room that is never promised to the fast path: a signal handler's records may come between a check and the reservation.
 const MARGIN: u64 = 8 << 10;
 
 /// State of the recording that goes on in this process. Lives for ever; a forked child makes one of its own.

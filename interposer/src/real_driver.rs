@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::{CStr, OsString, c_void};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -13,19 +13,11 @@ use crate::held_file::c_path;
 use crate::hook::{Hook, Library};
 use crate::hooks::HOOKS;
 
-/// A real library, looked for once.
+/// A real library, loaded for good.
 pub struct Real {
-    /// Where it was found.
-    pub path: PathBuf,
-    handle: *mut c_void,
     /// Address of each exported function with its hook, sorted by address: which function a pointer from the driver is.
     by_address: Vec<(usize, &'static Hook)>,
 }
-
-// SAFETY: a handle of dlopen may be used from any thread; it is never closed.
-unsafe impl Send for Real {}
-// SAFETY: as above; all else is immutable.
-unsafe impl Sync for Real {}
 
 /// Why there is no real library.
 #[derive(Debug)]
@@ -101,11 +93,7 @@ fn load(library: Library, soname: &str, named: Option<PathBuf>) -> Result<Real, 
         }
     }
     by_address.sort_by_key(|&(address, _)| address);
-    Ok(Real {
-        path,
-        handle,
-        by_address,
-    })
+    Ok(Real { by_address })
 }
 
 /// The next library of that name that is not this one.
@@ -143,16 +131,6 @@ impl Real {
             .iter()
             .take_while(move |&&(at, _)| at == address)
             .map(|&(_, hook)| hook)
-    }
-
-    /// The file's path as given or found.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// What `dlopen` gave.
-    pub fn handle(&self) -> *mut c_void {
-        self.handle
     }
 }
 

@@ -10,9 +10,10 @@ use crate::capture::{errno, set_errno};
 use crate::complaint;
 use crate::failure::Failure;
 use crate::fork_page::{OFF, fork_page};
-use crate::hook::Hook;
+use crate::hook::{Hook, Library};
+use crate::own_stack;
 use crate::process::Process;
-use crate::real_driver;
+use crate::real_driver::{self, Missing, Real};
 use crate::thread::ThreadState;
 
 /// Gives the calling thread a ring of the process's recording, which starts with the first call. False: the call passes unrecorded.
@@ -25,7 +26,14 @@ pub unsafe fn enter(thread: *mut ThreadState) -> bool {
         return false;
     }
     // SAFETY: the caller's promise.
-    unsafe { slowly(thread, |thread| Process::get_or_start()?.attach(thread)) }
+    unsafe { slowly(thread, |thread| own_stack::call(|| attach(thread))?) }
+}
+
+/// Runs on a stack of its own, so it catches its own panics.
+fn attach(thread: &mut ThreadState) -> Result<bool, Failure> {
+    let work = || Process::get_or_start()?.attach(thread);
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(Failure::Bug(panic_text(panic.as_ref()))))
 }
 
 /// Makes room for `bytes` in the thread's ring: takes what the flusher freed, moves to a larger ring, or waits. False: the call is
@@ -105,31 +113,35 @@ pub fn real_function(hook: &Hook) -> *const c_void {
         return known;
     }
     let library = hook.detail.library;
-    let thread = ThreadState::current();
     let kept = errno();
-    // SAFETY: the state is the calling thread's. While it loads the library, a constructor's own calls find `busy` set.
-    let loaded = unsafe {
-        if (*thread).busy & LOADING != 0 {
-            return real_driver::library_not_ready(library);
-        }
-        (*thread).busy |= LOADING;
-        let loaded = catch_unwind(|| real_driver::real(library));
-        (*thread).busy &= !LOADING;
-        loaded
-    };
-    let function = match loaded {
-        Ok(Ok(_)) => match hook.real.load(Ordering::Acquire) {
+    let function = match load_real(library) {
+        None => real_driver::library_not_ready(library),
+        Some(Ok(_)) => match hook.real.load(Ordering::Acquire) {
             function if function.is_null() => real_driver::absent_function(library),
             function => function,
         },
-        Ok(Err(missing)) => {
+        Some(Err(missing)) => {
             complaint::say_missing(missing);
             real_driver::absent_library(library)
         }
-        Err(_) => real_driver::absent_library(library),
     };
     set_errno(kept);
     function
+}
+
+/// The real library, loaded at the first use; `None` on a thread that is just loading it: the library's constructors made a call.
+pub fn load_real(library: Library) -> Option<&'static Result<Real, Missing>> {
+    let thread = ThreadState::current();
+    // SAFETY: the state is the calling thread's.
+    unsafe {
+        if (*thread).busy & LOADING != 0 {
+            return None;
+        }
+        (*thread).busy |= LOADING;
+        let loaded = real_driver::real(library);
+        (*thread).busy &= !LOADING;
+        Some(loaded)
+    }
 }
 
 /// Bit of `ThreadState::busy`: a real library is being loaded.

@@ -12,7 +12,7 @@ use crate::call::{Call, FunctionId, ProcessId, ThreadId};
 use crate::calls_block::CallsBlock;
 use crate::late_ends::LateIndex;
 use crate::merge::Calls;
-use crate::metadata::{Exit, Libraries, Library, Note, Process, Recording, note};
+use crate::metadata::{Exit, Libraries, Library, Note, Process, Recording, Thread, note};
 use crate::schema::TraceSchema;
 
 /// A process of a trace.
@@ -324,6 +324,32 @@ impl Trace {
             )));
         }
         Ok(raw)
+    }
+
+    /// Takes in an entry of a process's Threads block. A thread that took over a second ring has a second entry.
+    pub(crate) fn add_thread(&mut self, process: ProcessId, thread: Thread) {
+        let id = ThreadId(self.threads.len() as u32);
+        let threads = &mut self.processes[process.0 as usize].threads;
+        if let Err(place) = threads.binary_search_by_key(&thread.ordinal, |&(ordinal, _)| ordinal) {
+            threads.insert(place, (thread.ordinal, id));
+            let Thread {
+                tid, name, ordinal, ..
+            } = thread;
+            self.threads.push(ThreadEntry {
+                process,
+                tid,
+                name,
+                ordinal,
+            });
+        }
+    }
+
+    /// Takes in an entry of a process's Functions block.
+    pub(crate) fn add_function(&mut self, process: ProcessId, number: u32, name: &str) {
+        let id = self.schema.add_named(name);
+        self.processes[process.0 as usize]
+            .functions
+            .insert(number, id);
     }
 
     /// Puts Calls blocks into order and counts their calls.
