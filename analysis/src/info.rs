@@ -7,7 +7,7 @@ use cutape_trace_format::metadata::{Note, Recording};
 use cutape_trace_format::trace::{ProcessEntry, Trace};
 use serde::Serialize;
 
-use crate::json_number::{integer, optional};
+use crate::json::{self, integer, optional};
 use crate::outcome::outcome;
 use crate::survey::{Count, Survey};
 use crate::text::{Detail, push_call};
@@ -257,6 +257,11 @@ impl Info {
                 .map(damage_info)
                 .collect(),
         }
+    }
+
+    /// One JSON object with a line feed at the end; docs/reading.md describes it.
+    pub fn to_json(&self) -> String {
+        json::pretty(self)
     }
 
     /// Calls that are not in the trace, whatever the reason.

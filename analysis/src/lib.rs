@@ -3,11 +3,12 @@
 pub mod benign;
 pub mod caller;
 pub mod csv;
+pub mod following;
 pub mod histogram;
 pub mod info;
 pub mod info_text;
+pub mod json;
 pub mod json_lines;
-pub mod json_number;
 pub mod line;
 pub mod outcome;
 pub mod quantity;

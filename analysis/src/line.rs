@@ -115,6 +115,11 @@ impl LineWriter {
         writer
     }
 
+    /// Shows these columns from now on.
+    pub fn show(&mut self, columns: Vec<Column>) {
+        self.columns = columns;
+    }
+
     /// Takes in what a trace that is still being written has said since.
     pub fn learn(&mut self, trace: &Trace) {
         self.start_ns = trace.start_ns();

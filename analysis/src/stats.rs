@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 
 use cutape_cuda_api::Library;
+use cutape_trace_format::block_source::Damage;
 use cutape_trace_format::call::{Call, FunctionId};
 use cutape_trace_format::trace::Trace;
 use serde::Serialize;
 
 use crate::histogram::Histogram;
-use crate::json_number::{integer, optional};
+use crate::json::{self, integer, optional};
 use crate::outcome::code_name;
-use crate::survey::code_functions;
+use crate::survey::{MAX_DAMAGES, code_functions};
 
 /// `schema` of the JSON.
 pub const JSON_SCHEMA: &str = "cutape.stats";
@@ -35,6 +36,9 @@ pub struct Stats {
     /// Calls that are missing because their blocks can't be read.
     #[serde(serialize_with = "integer")]
     pub damaged_calls: u64,
+    /// What could not be read on the way, the first of them.
+    #[serde(skip)]
+    pub damages: Vec<Damage>,
 }
 
 /// Calls of a function. Times are nanoseconds, of the calls that returned; none where no call did.
@@ -149,12 +153,18 @@ impl Tally {
 }
 
 impl Stats {
+    /// One JSON object with a line feed at the end; docs/reading.md describes it.
+    pub fn to_json(&self) -> String {
+        json::pretty(self)
+    }
+
     /// Reads all calls. Memory depends on the number of functions, not of calls. `progress` is told now and then how many were read.
     pub fn of(trace: &Trace, sort: SortBy, mut progress: impl FnMut(u64)) -> Self {
         let codes = code_functions(trace.schema());
         let mut tallies: HashMap<FunctionId, Tally> = HashMap::new();
         let mut counts: HashMap<(Library, Option<u32>), u64> = HashMap::new();
-        let (mut read, mut damaged_calls) = (0u64, 0u64);
+        let mut damaged_calls = trace.losses().damaged;
+        let (mut read, mut damages) = (0u64, Vec::new());
         let mut calls = trace.calls();
         let mut call = Call::default();
         loop {
@@ -163,6 +173,9 @@ impl Stats {
                 Ok(false) => break,
                 Err(damage) => {
                     damaged_calls = damaged_calls.saturating_add(damage.lost_calls.unwrap_or(0));
+                    if damages.len() < MAX_DAMAGES {
+                        damages.push(damage);
+                    }
                     continue;
                 }
             }
@@ -196,6 +209,7 @@ impl Stats {
             functions,
             codes: code_counts(trace, counts),
             damaged_calls,
+            damages,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::benign::BenignJudge;
 use crate::outcome::code_type;
 
 /// Damage is listed up to here; beyond it only counted.
-const MAX_DAMAGES: usize = 1000;
+pub(crate) const MAX_DAMAGES: usize = 1000;
 
 /// Calls of a process, a thread or a whole trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

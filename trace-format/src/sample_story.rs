@@ -5,13 +5,13 @@ use std::path::Path;
 
 use crate::metadata::{Exit, Note, note};
 use crate::sample::{Chance, SampleCapture};
-use crate::sample_recording::{
-    DEVICE_GET_NAME, GET_ERROR_STRING, INIT, LAUNCH_KERNEL, MEM_CREATE, MEM_GET_INFO,
-    SampleProcess, SampleRecording,
+use crate::sample_recording::{SampleProcess, SampleRecording};
+use crate::sample_schema::{
+    DEVICE_GET_NAME, GET_ERROR_STRING, INIT, LAUNCH_KERNEL, MEM_CREATE, MEM_GET_INFO, PROBE,
 };
 
 /// Calls that [`write_story`] records.
-pub const STORY_CALLS: u64 = 217;
+pub const STORY_CALLS: u64 = 219;
 
 /// Two processes: start-up calls with every kind of argument, a loop of launches, a nested call, one that returns after its block was
 /// written, one that never returns, and a function outside the table.
@@ -21,6 +21,7 @@ pub fn write_story(path: &Path) -> io::Result<SampleRecording> {
     first.ring().thread(1_500_000, 0, 100, "main");
     first.ring().thread(1_600_000, 1, 101, "worker-\u{e9}");
     start_up(&mut first);
+    probe(&mut first);
     first.flush()?;
     launches(&mut first)?;
     first
@@ -157,6 +158,50 @@ fn start_up(process: &mut SampleProcess) {
         4711,
         &[SampleCapture::after(1, &u64::MAX.to_le_bytes())],
     );
+}
+
+fn probe(process: &mut SampleProcess) {
+    let ring = &mut process.rings[0];
+    let mut shape = [0u8; 32];
+    (shape[0], shape[8], shape[16], shape[19]) = (7, 9, 0x0d, 0x80);
+    shape[20..24].copy_from_slice(b"abc\0");
+    shape[24..28].copy_from_slice(&(-5i32).to_le_bytes());
+    let data: Vec<u8> = (0..12).collect();
+    let args = [
+        0x10,
+        0x20,
+        0x30,
+        0x40,
+        0x50,
+        0x60,
+        0x7f00_0000_0000,
+        1,
+        2,
+        2.5f64.to_bits(),
+    ];
+    let before = [
+        SampleCapture::before(0, &[8, 0, 0, 0]),
+        SampleCapture::before(3, &shape),
+        SampleCapture::before(4, &data),
+    ];
+    let values: Vec<u8> = [1u32, u32::MAX]
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    for (place, milliseconds) in [0.1f32, f32::INFINITY].into_iter().enumerate() {
+        let begin = 1_585_000 + place as u64 * 1000;
+        let id = ring.begin_from(begin, PROBE, (0x7f00_1050, &args), &before);
+        let milliseconds = milliseconds.to_le_bytes();
+        let after = [
+            SampleCapture::after(0, &[2, 0, 0, 0]),
+            SampleCapture {
+                full: Some(40_000).filter(|_| place == 1),
+                ..SampleCapture::after(1, &values)
+            },
+            SampleCapture::after(2, &milliseconds),
+        ];
+        ring.end_with(begin + 300, id, 0, &after);
+    }
 }
 
 fn launches(process: &mut SampleProcess) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
 use cutape_cuda_api::Function;
@@ -24,8 +25,8 @@ pub struct ProcessEntry {
     pub libraries: Vec<Libraries>,
     /// The process was there when the trace was opened.
     pub alive: bool,
-    /// Numbers that its calls use for threads, sorted.
-    pub(crate) threads: Vec<(u32, ThreadId)>,
+    /// Numbers that its calls use for threads.
+    pub(crate) threads: HashMap<u32, ThreadId>,
     /// Numbers that its calls use for functions which the schema does not have.
     pub(crate) functions: HashMap<u32, FunctionId>,
     pub(crate) late: LateIndex,
@@ -330,8 +331,8 @@ impl Trace {
     pub(crate) fn add_thread(&mut self, process: ProcessId, thread: Thread) {
         let id = ThreadId(self.threads.len() as u32);
         let threads = &mut self.processes[process.0 as usize].threads;
-        if let Err(place) = threads.binary_search_by_key(&thread.ordinal, |&(ordinal, _)| ordinal) {
-            threads.insert(place, (thread.ordinal, id));
+        if let Entry::Vacant(place) = threads.entry(thread.ordinal) {
+            place.insert(id);
             let Thread {
                 tid, name, ordinal, ..
             } = thread;
@@ -392,8 +393,10 @@ impl Trace {
             .copied()
             .or(by_number)
             .unwrap_or(unnamed);
-        let threads = &entry.threads;
-        let place = threads.binary_search_by_key(&call.thread.0, |&(ordinal, _)| ordinal);
-        call.thread = place.map_or(ThreadId::UNKNOWN, |place| threads[place].1);
+        call.thread = entry
+            .threads
+            .get(&call.thread.0)
+            .copied()
+            .unwrap_or(ThreadId::UNKNOWN);
     }
 }

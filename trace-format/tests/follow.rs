@@ -3,7 +3,8 @@
 mod scratch;
 
 use cutape_trace_format::follow::Follower;
-use cutape_trace_format::sample_recording::{INIT, SampleProcess, SampleRecording};
+use cutape_trace_format::sample_recording::{SampleProcess, SampleRecording};
+use cutape_trace_format::sample_schema::INIT;
 use scratch::Scratch;
 
 /// A process that looks alive: this one.

@@ -1,6 +1,6 @@
-//! Integers in JSON: above 2^53 as strings, because JavaScript and jq read numbers as doubles.
+//! JSON objects of ours. Integers above 2^53 are strings, because JavaScript and jq read numbers as doubles.
 
-use serde::Serializer;
+use serde::{Serialize, Serializer};
 
 /// The largest integer that is written as a number.
 pub const LARGEST: u64 = 1 << 53;
@@ -19,5 +19,14 @@ pub fn optional<S: Serializer>(number: &Option<u64>, serializer: S) -> Result<S:
     match number {
         Some(number) => integer(number, serializer),
         None => serializer.serialize_none(),
+    }
+}
+
+/// An object, indented, with a line feed at the end.
+pub(crate) fn pretty(object: &impl Serialize) -> String {
+    match serde_json::to_string_pretty(object) {
+        Ok(text) => text + "\n",
+        // serde_json fails on maps whose keys are no text, and passes on errors of the object; derived objects without maps have neither.
+        Err(error) => unreachable!("a derived object without maps is JSON, and now: {error}"),
     }
 }
