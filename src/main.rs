@@ -22,7 +22,12 @@ use clap::{Parser, Subcommand};
 
 /// Records every call that a program makes to the CUDA driver and what the driver answered, and shows it.
 #[derive(Parser)]
-#[command(name = "cutape", version, max_term_width = 100, propagate_version = true)]
+#[command(
+    name = "cutape",
+    version,
+    max_term_width = 100,
+    propagate_version = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
