@@ -32,4 +32,7 @@ fn main() {
     std::fs::write(&out, text).unwrap_or_else(|error| panic!("{}: {error}", out.display()));
     // The library outlives dlclose: threads of its own may still run in it.
     println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    // Its own functions are its own, also where a library that was loaded earlier exports the same names, as the interposer does:
+    // otherwise cuGetProcAddress would hand out the interposer's.
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-Bsymbolic");
 }

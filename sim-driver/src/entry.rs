@@ -124,3 +124,11 @@ pub fn not_supported_cuda() -> crate::status::Answer {
 pub fn not_supported_nvml() -> crate::status::NvmlAnswer {
     Err(crate::status::NvmlError::NOT_SUPPORTED)
 }
+
+/// Runs a function of an export table: as [`call`], without faults, which name functions of the API table.
+pub fn table_call(implementation: impl FnOnce() -> crate::status::Answer) -> u32 {
+    catch_unwind(AssertUnwindSafe(|| implementation().code())).unwrap_or_else(|_| {
+        eprintln!("cutape: the simulated driver failed inside an export table: this is a bug in cutape, please report it");
+        CUDA.after_panic
+    })
+}

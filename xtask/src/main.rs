@@ -2,6 +2,7 @@
 //!
 //! Each chore is a module with a clap `Args` struct and a function that takes it and gives the exit code.
 
+mod demo;
 mod fetch_clients;
 mod table;
 
@@ -19,12 +20,14 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Chore {
+    Demo(demo::Args),
     FetchClients(fetch_clients::Args),
     Table(table::Args),
 }
 
 fn main() -> ExitCode {
     match CommandLine::parse().chore {
+        Chore::Demo(args) => demo::run(&args),
         Chore::FetchClients(args) => fetch_clients::run(&args),
         Chore::Table(args) => table::run(&args),
     }

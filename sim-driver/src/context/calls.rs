@@ -41,6 +41,15 @@ pub fn find(driver: &Driver, handle: CUcontext) -> Result<Arc<Context>, CuError>
     }
 }
 
+/// The context of a handle that is to become current. A primary context may be made current before anyone retains it (the CUDA
+/// runtime does so); only using it is an error then.
+fn find_for_current(driver: &Driver, handle: CUcontext) -> Result<Arc<Context>, CuError> {
+    driver
+        .contexts
+        .get(handle.0)
+        .ok_or(CuError::INVALID_CONTEXT)
+}
+
 /// The context of a handle, or the current one for NULL.
 fn named_or_current(handle: CUcontext) -> Result<Arc<Context>, CuError> {
     if handle.is_null() {
@@ -161,7 +170,7 @@ pub fn cuCtxPushCurrent(ctx: CUcontext) -> Answer {
 
 pub fn cuCtxPushCurrent_v2(ctx: CUcontext) -> Answer {
     let driver = driver::started()?;
-    current::push(find(driver, ctx)?);
+    current::push(find_for_current(driver, ctx)?);
     Ok(())
 }
 
@@ -181,7 +190,7 @@ pub fn cuCtxSetCurrent(ctx: CUcontext) -> Answer {
     let context = if ctx.is_null() {
         None
     } else {
-        Some(find(driver, ctx)?)
+        Some(find_for_current(driver, ctx)?)
     };
     current::replace(context);
     Ok(())

@@ -17,6 +17,7 @@ pub use primary_calls::*;
 use crate::abi::CUcontext;
 use crate::device::Device;
 use crate::driver::Driver;
+use crate::export_table::Storage;
 use crate::status::{Answer, CuError};
 use crate::stream::{Group, Stream, StreamKind};
 use limits::Limits;
@@ -42,6 +43,8 @@ pub struct Context {
     pub group: Arc<Group>,
     /// Contexts whose memory it may reach, by id.
     peers: Mutex<BTreeSet<u64>>,
+    /// What the runtime keeps with it.
+    pub storage: Storage,
     alive: AtomicBool,
 }
 
@@ -76,6 +79,7 @@ impl Context {
             )),
             group,
             peers: Mutex::default(),
+            storage: Storage::default(),
             alive: AtomicBool::new(true),
         };
         driver.contexts.insert(make).ok_or(CuError::OUT_OF_MEMORY)
@@ -84,6 +88,11 @@ impl Context {
     /// Whether it has not been destroyed.
     pub fn is_alive(&self) -> bool {
         self.alive.load(Ordering::Acquire)
+    }
+
+    /// Makes a new primary context wait for its first user.
+    pub fn put_to_sleep(&self) {
+        self.alive.store(false, Ordering::Release);
     }
 
     /// Brings a primary context back that was released.
@@ -98,6 +107,7 @@ impl Context {
             return;
         }
         self.group.wait();
+        self.storage.end(self.handle);
         driver.memory.free_all_of(driver, self);
         for (handle, _) in driver
             .streams

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Context;
+use crate::abi::CUcontext;
 use crate::device::Device;
 use crate::driver::Driver;
 use crate::status::{Answer, CuError};
@@ -36,6 +37,23 @@ impl Primary {
         state.context = Some(Arc::clone(&context));
         state.retained += 1;
         Ok(context)
+    }
+
+    /// Its handle, whether or not anyone uses it.
+    pub fn handle(
+        &self,
+        driver: &'static Driver,
+        device: &'static Device,
+    ) -> Result<CUcontext, CuError> {
+        let mut state = self.state();
+        if let Some(context) = &state.context {
+            return Ok(context.handle);
+        }
+        let context = Context::create(driver, device, state.flags, true)?;
+        context.put_to_sleep();
+        let handle = context.handle;
+        state.context = Some(context);
+        Ok(handle)
     }
 
     /// One user less; the last one ends it.

@@ -2,6 +2,7 @@
 //! touched; a device pointer is the address at which it lies, so copies are real, and 70 GiB cost nothing until they are used.
 
 mod address_map;
+mod advise;
 mod allocate;
 mod copy;
 mod copy_box;
@@ -16,6 +17,7 @@ mod virtual_memory;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use address_map::{AddressMap, Allocation, Origin};
+pub use advise::*;
 pub use allocate::*;
 pub use copy::*;
 pub use copy_box::*;

@@ -119,18 +119,6 @@ pub fn cuStreamGetDevice(
     Ok(())
 }
 
-pub fn cuStreamIsCapturing(
-    default_stream: DefaultStream,
-    hStream: CUstream,
-    captureStatus: Out<u32>,
-) -> Answer {
-    const NONE: u32 = 0;
-    let place = captureStatus.required()?;
-    resolve(default_stream, hStream)?;
-    place.set(NONE);
-    Ok(())
-}
-
 pub fn cuStreamWaitEvent(
     default_stream: DefaultStream,
     hStream: CUstream,
@@ -144,15 +132,5 @@ pub fn cuStreamWaitEvent(
         return Err(CuError::INVALID_VALUE);
     }
     event::find(driver, hEvent)?.hold_back(&stream.queue);
-    Ok(())
-}
-
-pub fn cuThreadExchangeStreamCaptureMode(mode: Out<u32>) -> Answer {
-    driver::start_was_tried()?;
-    let place = mode.required()?;
-    // Measured on 535: any number is taken.
-    let new = place.get().ok_or(CuError::INVALID_VALUE)?;
-    thread_local!(static MODE: std::cell::Cell<u32> = const { std::cell::Cell::new(0) });
-    place.set(MODE.try_with(|mode| mode.replace(new)).unwrap_or(0));
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Streams: order of work, and the calls about them.
 
 mod calls;
+mod capture;
 mod host_function;
 mod queue;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use calls::*;
+pub use capture::*;
 pub use host_function::*;
 pub use queue::{Group, Place, Queue, Ticket};
 

@@ -610,3 +610,38 @@ fn threads_may_create_and_destroy_at_once() {
         assert_eq!(memory(cuda), (0, 78 * GIB, 80 * GIB));
     });
 }
+
+#[test]
+fn look_ups_give_its_own_functions_where_another_library_has_the_same_names() {
+    const NAME: &str = "look_ups_give_its_own_functions_where_another_library_has_the_same_names";
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (source, other) = (folder.join("other.c"), folder.join("libother.so"));
+    std::fs::write(
+        &source,
+        "int cuInit(unsigned flags) { return 77 + (int)flags; }\n",
+    )
+    .unwrap();
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    let status = std::process::Command::new(compiler)
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&other, &source])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    in_child_with(NAME, &[("LD_PRELOAD", other.to_str().unwrap())], |cuda| {
+        // SAFETY: asks for the first definition in the process.
+        let first = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"cuInit".as_ptr()) };
+        let own = cuda.symbol("cuInit").unwrap();
+        assert_ne!(first, own, "the other library was not loaded");
+        let (mut address, mut status) = (0u64, 7u32);
+        let words = [
+            c"cuInit".as_ptr() as u64,
+            to(&mut address),
+            12_000,
+            0,
+            to(&mut status),
+        ];
+        assert_eq!(cuda.call("cuGetProcAddress_v2", words), 0);
+        assert_eq!(address, own as u64);
+    });
+}

@@ -6,14 +6,13 @@ use std::process::Command;
 
 use crate::driver::library_path;
 
-/// Compiles the client, once per test because tests run in parallel.
-fn client(name: &str) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clients/conformance.c");
+/// Compiles a client, under a name of its own for each test because tests run in parallel.
+pub fn compile(source: &Path, name: &str) -> PathBuf {
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     let status = Command::new(&compiler)
         .args(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-o"])
-        .args([&program, &source])
+        .args([&program, source])
         .arg("-ldl")
         .status()
         .unwrap_or_else(|error| {
@@ -23,10 +22,20 @@ fn client(name: &str) -> PathBuf {
     program
 }
 
-fn compare(section: &str, profile: &str, golden: &str) {
-    let output = Command::new(client(&format!("conformance-{section}")))
-        .args([library_path().as_os_str(), section.as_ref()])
-        .env("CUTAPE_SIM_PROFILE", profile)
+/// Runs a section of the conformance client over a library, and compares.
+pub fn compare_library(library: &Path, section: &str, golden: &str) {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clients/conformance.c");
+    let name = library
+        .parent()
+        .and_then(Path::file_name)
+        .unwrap_or_default()
+        .to_string_lossy();
+    let output = Command::new(compile(&source, &format!("conformance-{section}-{name}")))
+        .args([library.as_os_str(), section.as_ref()])
+        .env(
+            "CUTAPE_SIM_PROFILE",
+            if section == "device" { "h100" } else { section },
+        )
         .env_remove("CUDA_VISIBLE_DEVICES")
         .env_remove("CUDA_MODULE_LOADING")
         .output()
@@ -61,10 +70,10 @@ fn compare(section: &str, profile: &str, golden: &str) {
 
 #[test]
 fn without_a_gpu_it_answers_as_nvidia_s_own_library_does() {
-    compare("no-device", "no-device", "no-device-535.txt");
+    compare_library(&library_path(), "no-device", "no-device-535.txt");
 }
 
 #[test]
 fn with_a_gpu_it_answers_as_it_did() {
-    compare("device", "h100", "device-h100.txt");
+    compare_library(&library_path(), "device", "device-h100.txt");
 }

@@ -3,3 +3,4 @@
 mod behaviour;
 mod conformance;
 mod driver;
+mod real_clients;
