@@ -219,10 +219,10 @@ impl Flusher {
             })
             .collect();
         self.out.clear();
-        self.encoder
-            .encode(&slices, &fit, &mut self.out)
-            .map_err(|error| Failure::Bug(error.to_string()))?;
+        let encoded = self.encoder.encode(&slices, &fit, &mut self.out);
+        // Whatever comes before a record that can't be read is in blocks all the same.
         self.write()?;
+        encoded.map_err(|error| Failure::Bug(error.to_string()))?;
         for (ring, _, to) in pending {
             ring.header().tail.store(to, Ordering::Release);
         }
