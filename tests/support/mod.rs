@@ -1,7 +1,7 @@
 //! Running the `cutape` command on client programs, and looking at what it recorded.
 
 // Each file of tests is a program of its own and uses a part of this.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 mod built_libraries;
 mod process;
@@ -13,7 +13,6 @@ use std::process::{Command, Stdio};
 
 use cutape_test_clients::programs;
 
-#[allow(unused_imports)]
 pub use process::{End, Finished, Running, finish, start};
 pub use recorded::{Recorded, SeenCall};
 
