@@ -74,11 +74,20 @@ fn fixed(frame: &Frame, capture: &Capture) -> Option<(usize, usize)> {
 unsafe fn put_words(record: &mut Record, from: *const u8, bytes: usize) {
     // SAFETY: the caller's promises.
     unsafe {
-        let words = bytes / 8;
-        for index in 0..words {
-            record.put(read_one(from.cast::<u64>().add(index)));
+        let (mut from, mut words) = (from.cast::<u64>(), bytes / 8);
+        while words >= 4 {
+            record.put(read_one(from));
+            record.put(read_one(from.add(1)));
+            record.put(read_one(from.add(2)));
+            record.put(read_one(from.add(3)));
+            from = from.add(4);
+            words -= 4;
         }
-        record.put_bytes(from.add(8 * words), bytes % 8);
+        for _ in 0..words {
+            record.put(read_one(from));
+            from = from.add(1);
+        }
+        record.put_bytes(from.cast(), bytes % 8);
     }
 }
 
