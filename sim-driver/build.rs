@@ -15,7 +15,8 @@ use std::path::PathBuf;
 use cutape_cuda_api::Api;
 
 fn main() {
-    let sources = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("src");
+    let sources =
+        PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("src");
     println!("cargo::rerun-if-changed=src");
     println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed=build.rs");
@@ -31,4 +32,7 @@ fn main() {
     std::fs::write(&out, text).unwrap_or_else(|error| panic!("{}: {error}", out.display()));
     // The library outlives dlclose: threads of its own may still run in it.
     println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    // Its own functions are its own, also where a library that was loaded earlier exports the same names, as the interposer does:
+    // otherwise cuGetProcAddress would hand out the interposer's.
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-Bsymbolic");
 }

@@ -23,7 +23,9 @@ const FROM_TERMINAL: [i32; 2] = [libc::SIGINT, libc::SIGQUIT];
 pub fn run(command: &[OsString], environment: &[(OsString, OsString)]) -> io::Result<ExitStatus> {
     let (program, arguments) = command.split_first().ok_or(io::ErrorKind::NotFound)?;
     let mut child = Command::new(program);
-    child.args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
+    child
+        .args(arguments)
+        .envs(environment.iter().map(|(name, value)| (name, value)));
     let before = Dispositions::take_over();
     let started = {
         let restore = before.clone();
@@ -62,7 +64,10 @@ pub fn end_as(status: ExitStatus) -> ExitCode {
     if let Some(signal) = status.signal() {
         // SAFETY: plain system calls. The core, if any, has been dumped by the command; ours would only hide it.
         unsafe {
-            let no_core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            let no_core = libc::rlimit {
+                rlim_cur: 0,
+                rlim_max: 0,
+            };
             libc::setrlimit(libc::RLIMIT_CORE, &raw const no_core);
             libc::signal(signal, libc::SIG_DFL);
             libc::raise(signal);
@@ -89,7 +94,13 @@ impl Dispositions {
         let handler = pass_on as extern "C" fn(i32) as libc::sighandler_t;
         let passed = PASSED_ON.map(|signal| (signal, handler));
         let ignored = FROM_TERMINAL.map(|signal| (signal, libc::SIG_IGN));
-        Self(passed.into_iter().chain(ignored).map(|(signal, action)| (signal, set(signal, action))).collect())
+        Self(
+            passed
+                .into_iter()
+                .chain(ignored)
+                .map(|(signal, action)| (signal, set(signal, action)))
+                .collect(),
+        )
     }
 
     fn put_back(&self) {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use cutape_driver_search::{FileId, Search};
 
-use crate::front;
+use crate::front_mark::is_front;
 use crate::installed;
 
 /// The value of `--driver`.
@@ -24,8 +24,12 @@ impl FromStr for DriverChoice {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.strip_prefix("sim") {
             Some("") => Ok(Self::Simulated(None)),
-            Some(rest) if rest.starts_with(':') && rest.len() > 1 => Ok(Self::Simulated(Some(rest[1..].to_owned()))),
-            _ if text.is_empty() => Err("expected a path, sim or sim:PROFILE, found nothing".to_owned()),
+            Some(rest) if rest.starts_with(':') && rest.len() > 1 => {
+                Ok(Self::Simulated(Some(rest[1..].to_owned())))
+            }
+            _ if text.is_empty() => {
+                Err("expected a path, sim or sim:PROFILE, found nothing".to_owned())
+            }
             _ => Ok(Self::File(PathBuf::from(text))),
         }
     }
@@ -68,15 +72,30 @@ impl Driver {
         }
         // The link's folder, not its target's: that is where libraries that belong together lie.
         let beside = path.with_file_name("libnvidia-ml.so.1");
-        let nvml = beside.is_file().then(|| beside.canonicalize().ok()).flatten().or_else(|| searched("libnvidia-ml.so.1"));
-        Ok(Self { cuda, nvml, environment: Vec::new() })
+        let nvml = beside
+            .is_file()
+            .then(|| beside.canonicalize().ok())
+            .flatten()
+            .or_else(|| searched("libnvidia-ml.so.1"));
+        Ok(Self {
+            cuda,
+            nvml,
+            environment: Vec::new(),
+        })
     }
 
     /// The simulated driver serves as both libraries.
     fn simulated(profile: Option<&str>) -> Result<Self, String> {
         let library = installed::find(installed::SIMULATOR)?;
-        let environment = profile.map(|profile| ("CUTAPE_SIM_PROFILE", absolute_if_file(profile))).into_iter().collect();
-        Ok(Self { nvml: Some(library.clone()), cuda: library, environment })
+        let environment = profile
+            .map(|profile| ("CUTAPE_SIM_PROFILE", absolute_if_file(profile)))
+            .into_iter()
+            .collect();
+        Ok(Self {
+            nvml: Some(library.clone()),
+            cuda: library,
+            environment,
+        })
     }
 
     fn from_loader() -> Result<Self, String> {
@@ -84,15 +103,24 @@ impl Driver {
             "there is no libcuda.so.1 in the loader's order (LD_LIBRARY_PATH, ld.so.cache, default folders); \
              --driver PATH names a driver library, --driver sim simulates a GPU",
         )?;
-        Ok(Self { cuda, nvml: searched("libnvidia-ml.so.1"), environment: Vec::new() })
+        Ok(Self {
+            cuda,
+            nvml: searched("libnvidia-ml.so.1"),
+            environment: Vec::new(),
+        })
     }
 }
 
 /// A profile given as a file must be found from whatever folder the program runs in.
 fn absolute_if_file(profile: &str) -> String {
     let is_path = profile.contains('/') || profile.ends_with(".toml");
-    let absolute = is_path.then(|| Path::new(profile).canonicalize().ok()).flatten();
-    absolute.map_or_else(|| profile.to_owned(), |path| path.to_string_lossy().into_owned())
+    let absolute = is_path
+        .then(|| Path::new(profile).canonicalize().ok())
+        .flatten();
+    absolute.map_or_else(
+        || profile.to_owned(),
+        |path| path.to_string_lossy().into_owned(),
+    )
 }
 
 /// The library that the loader would find, fronts of ours passed over: a recording may be started inside another one.
@@ -100,9 +128,12 @@ fn searched(soname: &str) -> Option<PathBuf> {
     let ours = env::var_os("LD_LIBRARY_PATH")
         .into_iter()
         .flat_map(|list| env::split_paths(&list).collect::<Vec<_>>())
-        .filter(|folder| front::is_front(folder))
+        .filter(|folder| is_front(folder))
         .filter_map(|folder| FileId::of(&folder.join(soname)).ok());
-    let search = ours.fold(Search::new(env::var_os("LD_LIBRARY_PATH")), Search::leaving_out);
+    let search = ours.fold(
+        Search::new(env::var_os("LD_LIBRARY_PATH")),
+        Search::leaving_out,
+    );
     search.find(soname)?.canonicalize().ok()
 }
 
@@ -113,9 +144,15 @@ mod tests {
     #[test]
     fn sim_with_and_without_a_profile_and_paths() {
         assert_eq!("sim".parse(), Ok(DriverChoice::Simulated(None)));
-        assert_eq!("sim:shim-fixed".parse(), Ok(DriverChoice::Simulated(Some("shim-fixed".to_owned()))));
+        assert_eq!(
+            "sim:shim-fixed".parse(),
+            Ok(DriverChoice::Simulated(Some("shim-fixed".to_owned())))
+        );
         assert_eq!("./sim".parse(), Ok(DriverChoice::File("./sim".into())));
-        assert_eq!("simulator.so".parse(), Ok(DriverChoice::File("simulator.so".into())));
+        assert_eq!(
+            "simulator.so".parse(),
+            Ok(DriverChoice::File("simulator.so".into()))
+        );
         assert!("".parse::<DriverChoice>().is_err());
     }
 
@@ -125,6 +162,10 @@ mod tests {
         let error = Driver::find(Some(&missing)).unwrap_err();
         assert!(error.contains("/nowhere/libcuda.so.1"), "{error}");
         let folder = DriverChoice::File("/usr".into());
-        assert!(Driver::find(Some(&folder)).unwrap_err().contains("--driver /usr/libcuda.so.1"));
+        assert!(
+            Driver::find(Some(&folder))
+                .unwrap_err()
+                .contains("--driver /usr/libcuda.so.1")
+        );
     }
 }

@@ -14,10 +14,9 @@ use std::path::{Path, PathBuf};
 use cutape_driver_search::elf::Library;
 
 use crate::driver::Driver;
+use crate::front_mark::{self, is_front};
 use crate::installed;
 
-/// File in every front, by which one is known.
-const MARK: &str = ".cutape-front";
 /// Names under which programs ask for the driver; the second is for those that know no version.
 const CUDA_NAMES: [&str; 2] = ["libcuda.so.1", "libcuda.so"];
 const NVML_NAMES: [&str; 2] = ["libnvidia-ml.so.1", "libnvidia-ml.so"];
@@ -30,27 +29,34 @@ pub struct RecordingFront {
     pub missing: Vec<String>,
 }
 
-/// Whether a folder is a front of ours.
-pub fn is_front(folder: &Path) -> bool {
-    folder.join(MARK).exists()
-}
-
 /// Makes the front for a recording on `driver`, unless it is there.
 ///
 /// # Errors
 /// The libraries can't be read, or no folder can be written.
 pub fn for_recording(driver: &Driver) -> Result<RecordingFront, String> {
-    let interposer = Library::read(&installed::find(installed::INTERPOSER)?).map_err(|error| error.to_string())?;
+    let interposer = Library::read(&installed::find(installed::INTERPOSER)?)
+        .map_err(|error| error.to_string())?;
     let real = real_libraries(driver)?;
     let names: HashSet<&str> = real.iter().flat_map(Library::exports).collect();
-    let missing = real.iter().flat_map(|library| interposer.lacks(library)).filter(|name| is_api_name(name)).map(str::to_owned).collect();
+    let missing = real
+        .iter()
+        .flat_map(|library| interposer.lacks(library))
+        .filter(|name| is_api_name(name))
+        .map(str::to_owned)
+        .collect();
     // Anything that is not of the API is the interposer's own.
     let bytes = interposer.without(|name| names.contains(name) || !is_api_name(name));
     let links = links(driver);
-    let folder = place(&format!("record-{:08x}-{:08x}", crc32fast::hash(&bytes), crc32fast::hash(links.join(" ").as_bytes())))?;
+    let folder = place(&format!(
+        "record-{:08x}-{:08x}",
+        crc32fast::hash(&bytes),
+        crc32fast::hash(links.join(" ").as_bytes())
+    ))?;
     fill(&folder, |draft| {
         write_library(&draft.join(CUDA_NAMES[0]), &bytes)?;
-        links.iter().try_for_each(|link| symlink(CUDA_NAMES[0], draft.join(link)))
+        links
+            .iter()
+            .try_for_each(|link| symlink(CUDA_NAMES[0], draft.join(link)))
     })?;
     Ok(RecordingFront { folder, missing })
 }
@@ -61,11 +67,14 @@ pub fn for_recording(driver: &Driver) -> Result<RecordingFront, String> {
 /// As for [`for_recording`].
 pub fn for_simulation() -> Result<PathBuf, String> {
     let library = installed::find(installed::SIMULATOR)?;
-    let bytes = fs::read(&library).map_err(|error| format!("could not read {}: {error}", library.display()))?;
+    let bytes = fs::read(&library)
+        .map_err(|error| format!("could not read {}: {error}", library.display()))?;
     let folder = place(&format!("sim-{:08x}", crc32fast::hash(&bytes)))?;
     fill(&folder, |draft| {
         write_library(&draft.join(CUDA_NAMES[0]), &bytes)?;
-        [CUDA_NAMES[1], NVML_NAMES[0], NVML_NAMES[1]].iter().try_for_each(|link| symlink(CUDA_NAMES[0], draft.join(link)))
+        [CUDA_NAMES[1], NVML_NAMES[0], NVML_NAMES[1]]
+            .iter()
+            .try_for_each(|link| symlink(CUDA_NAMES[0], draft.join(link)))
     })?;
     Ok(folder)
 }
@@ -79,12 +88,15 @@ pub fn library_path(front: &Path) -> Result<std::ffi::OsString, String> {
 }
 
 fn real_libraries(driver: &Driver) -> Result<Vec<Library>, String> {
-    let paths = std::iter::once(&driver.cuda).chain(driver.nvml.iter().filter(|nvml| **nvml != driver.cuda));
-    paths.map(|path| Library::read(path).map_err(|error| error.to_string())).collect()
+    let paths = std::iter::once(&driver.cuda)
+        .chain(driver.nvml.iter().filter(|nvml| **nvml != driver.cuda));
+    paths
+        .map(|path| Library::read(path).map_err(|error| error.to_string()))
+        .collect()
 }
 
 fn is_api_name(name: &str) -> bool {
-    name.starts_with("cu") || name.starts_with("nvml")
+    (name.starts_with("cu") && !name.starts_with("cutape")) || name.starts_with("nvml")
 }
 
 /// Names beside `libcuda.so.1` under which the real libraries can be asked for.
@@ -112,20 +124,36 @@ fn write_library(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// The front's folder in the user's cache, or for a user without a home in the system's temporary folder.
 fn place(name: &str) -> Result<PathBuf, String> {
-    let absolute = |variable| env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-    let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    let absolute = |variable| {
+        env::var_os(variable)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let cache =
+        absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
     // SAFETY: geteuid only returns a number.
     let user = unsafe { libc::geteuid() };
     let temporary = env::temp_dir().join(format!("cutape-{user}"));
-    let candidates = cache.map(|cache| cache.join("cutape")).into_iter().chain([temporary]);
+    let candidates = cache
+        .map(|cache| cache.join("cutape"))
+        .into_iter()
+        .chain([temporary]);
     let mut reasons = Vec::new();
     for parent in candidates.map(|candidate| candidate.join("fronts")) {
-        match DirBuilder::new().recursive(true).mode(0o700).create(&parent).and_then(|()| writable_by_us_only(&parent, user)) {
+        match DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&parent)
+            .and_then(|()| writable_by_us_only(&parent, user))
+        {
             Ok(()) => return Ok(parent.join(name)),
             Err(error) => reasons.push(format!("{}: {error}", parent.display())),
         }
     }
-    Err(format!("no folder for the libraries can be made ({}); set XDG_CACHE_HOME to one that can", reasons.join("; ")))
+    Err(format!(
+        "no folder for the libraries can be made ({}); set XDG_CACHE_HOME to one that can",
+        reasons.join("; ")
+    ))
 }
 
 /// Programs load what lies there, so it must be nobody else's.
@@ -133,7 +161,10 @@ fn writable_by_us_only(folder: &Path, user: u32) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt;
     let metadata = fs::metadata(folder)?;
     if metadata.uid() != user || metadata.mode() & 0o022 != 0 {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "others can write there"));
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "others can write there",
+        ));
     }
     // A probe, because a read-only file system shows nothing in the mode.
     let probe = folder.join(format!(".probe-{}", std::process::id()));
@@ -150,7 +181,7 @@ fn fill(folder: &Path, write: impl Fn(&Path) -> io::Result<()>) -> Result<(), St
     let make = || -> io::Result<()> {
         DirBuilder::new().mode(0o700).create(&draft)?;
         write(&draft)?;
-        fs::write(draft.join(MARK), "Made by cutape; libraries here take the place of the CUDA driver's.\n")?;
+        front_mark::put(&draft)?;
         fs::rename(&draft, folder)
     };
     let made = make();
@@ -159,6 +190,8 @@ fn fill(folder: &Path, write: impl Fn(&Path) -> io::Result<()>) -> Result<(), St
     }
     match made {
         Err(_) if is_front(folder) => Ok(()),
-        made => made.map_err(|error| format!("could not make the folder {}: {error}", folder.display())),
+        made => {
+            made.map_err(|error| format!("could not make the folder {}: {error}", folder.display()))
+        }
     }
 }

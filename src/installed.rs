@@ -13,14 +13,19 @@ pub const SIMULATOR: &str = "libcutape_sim.so";
 /// # Errors
 /// Where it was looked for.
 pub fn find(name: &str) -> Result<PathBuf, String> {
-    let command = env::current_exe().map_err(|error| format!("could not find out where cutape itself is: {error}"))?;
+    let command = env::current_exe()
+        .map_err(|error| format!("could not find out where cutape itself is: {error}"))?;
     let folder = command.parent().unwrap_or(Path::new("/"));
     let places = [folder.join(name), folder.join("../lib/cutape").join(name)];
-    places.iter().find(|place| place.is_file()).cloned().ok_or_else(|| {
-        format!(
-            "expected {name} beside {} or in ../lib/cutape, found it in neither; \
+    places
+        .iter()
+        .find(|place| place.is_file())
+        .cloned()
+        .ok_or_else(|| {
+            format!(
+                "expected {name} beside {} or in ../lib/cutape, found it in neither; \
              `cargo build --workspace` (with --release if that is what you run) makes it",
-            command.display()
-        )
-    })
+                command.display()
+            )
+        })
 }

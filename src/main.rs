@@ -1,16 +1,19 @@
 //! The `cutape` command.
 
+mod call_output;
 mod child;
 mod clock;
 mod commands;
 mod driver;
 mod front;
+mod front_mark;
 mod host;
 mod installed;
 mod message;
 mod options;
 mod process_end;
 mod progress;
+mod reading;
 mod recording;
 mod size;
 
@@ -20,7 +23,12 @@ use clap::{Parser, Subcommand};
 
 /// Records every call that a program makes to the CUDA driver and what the driver answered, and shows it.
 #[derive(Parser)]
-#[command(name = "cutape", version, max_term_width = 100, propagate_version = true)]
+#[command(
+    name = "cutape",
+    version,
+    max_term_width = 100,
+    propagate_version = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

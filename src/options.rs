@@ -17,7 +17,7 @@ pub struct RecordingOptions {
     #[arg(short, long, value_name = "NAME")]
     pub output: Option<PathBuf>,
 
-    /// The driver that calls are passed on to: a library file, or sim[:PROFILE] for the simulated GPU. Without it, the libcuda.so.1
+    /// The driver that calls are passed on to: a library file, or `sim[:PROFILE]` for the simulated GPU. Without it, the libcuda.so.1
     /// that the program would have found
     #[arg(long, value_name = "PATH|sim[:PROFILE]")]
     pub driver: Option<DriverChoice>,
@@ -79,13 +79,31 @@ impl RecordingOptions {
     /// The option's name and what works instead.
     pub fn refuse_unsupported(&self) -> Result<(), String> {
         let refused = [
-            (self.filter.is_some(), "-e FILTER", "all calls are recorded, and `cutape print` shows them"),
-            (self.payload.is_some(), "--payload", "recordings hold arguments and results, no module images or copied data"),
-            (!self.inject.is_empty(), "--inject", "`--driver sim:PROFILE` simulates a driver with faults, such as sim:shim-uninitialized"),
-            (!self.overrides.is_empty(), "--override", "a profile of the simulated driver can answer other values (docs/profiles.md)"),
+            (
+                self.filter.is_some(),
+                "-e FILTER",
+                "all calls are recorded, and `cutape print` shows them",
+            ),
+            (
+                self.payload.is_some(),
+                "--payload",
+                "recordings hold arguments and results, no module images or copied data",
+            ),
+            (
+                !self.inject.is_empty(),
+                "--inject",
+                "`--driver sim:PROFILE` simulates a driver with faults, such as sim:shim-uninitialized",
+            ),
+            (
+                !self.overrides.is_empty(),
+                "--override",
+                "a profile of the simulated driver can answer other values (docs/profiles.md)",
+            ),
         ];
         match refused.iter().find(|(given, ..)| *given) {
-            Some((_, option, instead)) => Err(format!("{option} is not in this version yet; {instead}")),
+            Some((_, option, instead)) => {
+                Err(format!("{option} is not in this version yet; {instead}"))
+            }
             None => Ok(()),
         }
     }
@@ -98,25 +116,57 @@ impl RecordingOptions {
         let driver = Driver::find(self.driver.as_ref())?;
         let front = front::for_recording(&driver)?;
         let mut environment: Vec<(OsString, OsString)> = vec![
-            ("LD_LIBRARY_PATH".into(), front::library_path(&front.folder)?),
+            (
+                "LD_LIBRARY_PATH".into(),
+                front::library_path(&front.folder)?,
+            ),
             ("CUTAPE_OUT".into(), folder.into()),
             ("CUTAPE_DRIVER".into(), driver.cuda.clone().into()),
-            ("CUTAPE_NVML".into(), driver.nvml.clone().unwrap_or_default().into()),
+            (
+                "CUTAPE_NVML".into(),
+                driver.nvml.clone().unwrap_or_default().into(),
+            ),
             ("CUTAPE_ON_FULL".into(), self.on_full.name().into()),
-            ("CUTAPE_MAX_SIZE".into(), self.max_size.map(|bytes| bytes.to_string()).unwrap_or_default().into()),
+            (
+                "CUTAPE_MAX_SIZE".into(),
+                self.max_size
+                    .map(|bytes| bytes.to_string())
+                    .unwrap_or_default()
+                    .into(),
+            ),
         ];
-        environment.extend(driver.environment.iter().map(|(name, value)| (name.into(), value.into())));
-        Ok(Setup { driver, front, environment })
+        environment.extend(
+            driver
+                .environment
+                .iter()
+                .map(|(name, value)| (name.into(), value.into())),
+        );
+        Ok(Setup {
+            driver,
+            front,
+            environment,
+        })
     }
 
     /// The options as the trace keeps them.
     pub fn described(&self, driver: &Driver) -> Vec<(String, String)> {
         let mut options = vec![
-            ("driver".to_owned(), driver.cuda.to_string_lossy().into_owned()),
+            (
+                "driver".to_owned(),
+                driver.cuda.to_string_lossy().into_owned(),
+            ),
             ("on-full".to_owned(), self.on_full.name().to_owned()),
         ];
-        options.extend(self.max_size.map(|bytes| ("max-size".to_owned(), bytes.to_string())));
-        options.extend(driver.environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        options.extend(
+            self.max_size
+                .map(|bytes| ("max-size".to_owned(), bytes.to_string())),
+        );
+        options.extend(
+            driver
+                .environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone())),
+        );
         options
     }
 
@@ -129,19 +179,32 @@ impl RecordingOptions {
             Some(name) => name.clone(),
             None => default_name(program),
         };
-        let name = if name.extension().is_some_and(|extension| extension == "cutape") {
+        let name = if name
+            .extension()
+            .is_some_and(|extension| extension == "cutape")
+        {
             name
         } else {
             let mut longer = name.into_os_string();
             longer.push(".cutape");
             longer.into()
         };
-        let folder = env::current_dir().map_err(|error| format!("the current folder can't be found: {error}"))?;
+        let folder = env::current_dir()
+            .map_err(|error| format!("the current folder can't be found: {error}"))?;
         Ok(folder.join(name))
     }
 }
 
 fn default_name(program: Option<&OsString>) -> PathBuf {
-    let program = program.map_or(Path::new("cutape"), Path::new).file_name().unwrap_or_default().to_string_lossy().into_owned();
-    format!("{program}-{}.cutape", chrono::Local::now().format("%Y-%m-%d-%H%M%S")).into()
+    let program = program
+        .map_or(Path::new("cutape"), Path::new)
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    format!(
+        "{program}-{}.cutape",
+        chrono::Local::now().format("%Y-%m-%d-%H%M%S")
+    )
+    .into()
 }

@@ -9,7 +9,11 @@ pub fn wait(pid: u32, limit: Duration) {
     if descriptor < 0 {
         return;
     }
-    let mut poll = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
+    let mut poll = libc::pollfd {
+        fd: descriptor,
+        events: libc::POLLIN,
+        revents: 0,
+    };
     let milliseconds = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
     // SAFETY: one pollfd that is ours; the descriptor was opened above and is closed once.
     unsafe {

@@ -15,7 +15,12 @@ impl Progress {
     /// Work called `what`, "sealing". Nothing is shown in the first half second.
     pub fn new(what: &'static str) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        Self { what, shown: false, next: Instant::now() + Duration::from_millis(500), terminal }
+        Self {
+            what,
+            shown: false,
+            next: Instant::now() + Duration::from_millis(500),
+            terminal,
+        }
     }
 
     /// `done` of `all` is done.

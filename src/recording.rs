@@ -31,12 +31,20 @@ impl RecordingFolder {
     /// The name is taken, or the folder can't be written.
     pub fn create(path: &Path, force: bool, recording: &Recording) -> Result<Self, String> {
         make_way(path, force)?;
-        let could_not = |error: io::Error| format!("could not make the trace {}: {error}", path.display());
-        DirBuilder::new().mode(0o700).create(path).map_err(could_not)?;
+        let could_not =
+            |error: io::Error| format!("could not make the trace {}: {error}", path.display());
+        DirBuilder::new()
+            .mode(0o700)
+            .create(path)
+            .map_err(could_not)?;
         let mut bytes = file_header().to_vec();
         bytes.extend(recording.to_block().map_err(|error| error.to_string())?);
         let create = || {
-            let mut file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path.join("recording"))?;
+            let mut file = OpenOptions::new()
+                .append(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(path.join("recording"))?;
             file.write_all(&bytes)?;
             Ok(file)
         };
@@ -44,7 +52,10 @@ impl RecordingFolder {
             let _ = fs::remove_dir_all(path);
             could_not(error)
         })?;
-        Ok(Self { path: path.to_owned(), metadata })
+        Ok(Self {
+            path: path.to_owned(),
+            metadata,
+        })
     }
 
     /// Notes how the command ended.
@@ -52,9 +63,15 @@ impl RecordingFolder {
     /// # Errors
     /// The folder is gone or the disk is full.
     pub fn note_end(&mut self, status: ExitStatus, at_ns: u64) -> Result<(), String> {
-        let exit = Exit { code: status.code(), signal: status.signal(), at_ns };
+        let exit = Exit {
+            code: status.code(),
+            signal: status.signal(),
+            at_ns,
+        };
         let block = exit.to_block().map_err(|error| error.to_string())?;
-        self.metadata.write_all(&block).map_err(|error| format!("could not note in the trace how the program ended: {error}"))
+        self.metadata
+            .write_all(&block)
+            .map_err(|error| format!("could not note in the trace how the program ended: {error}"))
     }
 
     /// Makes one file of the folder, unless processes of the recording are still running.
@@ -63,7 +80,10 @@ impl RecordingFolder {
     /// Why it stays a folder, which is as good a trace.
     pub fn seal(self, progress: &mut dyn FnMut(u64, u64)) -> Result<Sealed, String> {
         self.await_stragglers();
-        seal(&self.path, &self.path, SealOptions::default(), &mut |at| progress(at.calls, at.of)).map_err(|error| error.to_string())
+        seal(&self.path, &self.path, SealOptions::default(), &mut |at| {
+            progress(at.calls, at.of)
+        })
+        .map_err(|error| error.to_string())
     }
 
     /// Takes the folder away again, when the command could not even be started.
@@ -72,22 +92,35 @@ impl RecordingFolder {
     }
 
     fn await_stragglers(&self) {
-        let Ok(trace) = Trace::open(&self.path) else { return };
+        let Ok(trace) = Trace::open(&self.path) else {
+            return;
+        };
         let end = Instant::now() + GRACE;
         for process in trace.processes().iter().filter(|process| process.alive) {
-            process_end::wait(process.process.pid, end.saturating_duration_since(Instant::now()));
+            process_end::wait(
+                process.process.pid,
+                end.saturating_duration_since(Instant::now()),
+            );
         }
     }
 }
 
 fn make_way(path: &Path, force: bool) -> Result<(), String> {
-    let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(()) };
+    let Ok(metadata) = fs::symlink_metadata(path) else {
+        return Ok(());
+    };
     if !force {
-        return Err(format!("{} exists; choose another name with -o, or --force to replace it", path.display()));
+        return Err(format!(
+            "{} exists; choose another name with -o, or --force to replace it",
+            path.display()
+        ));
     }
     let removed = if metadata.is_dir() {
         if Trace::open(path).is_err() {
-            return Err(format!("{} is a folder and not a recording: it is not replaced", path.display()));
+            return Err(format!(
+                "{} is a folder and not a recording: it is not replaced",
+                path.display()
+            ));
         }
         fs::remove_dir_all(path)
     } else {

@@ -1,1 +1,20 @@
 //! Questions asked of traces: text, statistics; pure, no terminal, no driver.
+
+pub mod benign;
+pub mod caller;
+pub mod csv;
+pub mod following;
+pub mod histogram;
+pub mod info;
+pub mod info_text;
+pub mod json;
+pub mod json_lines;
+pub mod line;
+pub mod outcome;
+pub mod printable;
+pub mod quantity;
+pub mod stats;
+pub mod stats_text;
+pub mod summary;
+pub mod survey;
+pub mod text;

@@ -26,6 +26,7 @@ mod held_file;
 mod hook;
 mod hooks;
 mod introduction;
+mod last_thread;
 mod load_map;
 mod loading;
 mod own_stack;

@@ -18,7 +18,7 @@ pub fn surface(api: &Api, implemented: &[Implementation]) -> String {
         if implementation.is_some() {
             names += &format!("{}\\0", function.name);
         }
-        out += &info(api, function, implementation.is_some());
+        out += &info(api, function);
         exports += &export(api, place, function, implementation);
     }
     out += "];\n";
@@ -29,7 +29,7 @@ pub fn surface(api: &Api, implemented: &[Implementation]) -> String {
     out += &objects(api);
     writeln!(
         out,
-        "#[allow(non_snake_case, non_upper_case_globals, unused_variables, unused_imports, clippy::too_many_arguments)]\n\
+        "#[allow(non_snake_case, non_upper_case_globals, unused_variables, unused_imports, clippy::too_many_arguments, clippy::redundant_closure, clippy::missing_safety_doc)]\n\
          pub mod exports {{\n use std::ffi::{{c_char, c_void}};\n use crate::abi::*;\n use crate::nvml::abi::*;\n \
          use crate::boundary::{{In, Out, Text}};\n use super::DefaultStream;\n{exports}}}"
     )
@@ -39,7 +39,11 @@ pub fn surface(api: &Api, implemented: &[Implementation]) -> String {
 
 /// What does the work of a function: an implementation of the same name, or for a per-thread form one that asks which default
 /// stream is meant.
-fn implementation_of<'a>(api: &Api, function: &Function, implemented: &'a [Implementation]) -> Option<&'a Implementation> {
+fn implementation_of<'a>(
+    api: &Api,
+    function: &Function,
+    implemented: &'a [Implementation],
+) -> Option<&'a Implementation> {
     let by_name = |name: &str| implemented.iter().find(|one| one.name == name);
     if let Some(found) = by_name(&function.name) {
         return Some(found);
@@ -47,17 +51,32 @@ fn implementation_of<'a>(api: &Api, function: &Function, implemented: &'a [Imple
     if function.default_stream != DefaultStream::PerThread {
         return None;
     }
-    let legacy = function.name.strip_suffix("_ptsz").or_else(|| function.name.strip_suffix("_ptds"))?;
+    let legacy = function
+        .name
+        .strip_suffix("_ptsz")
+        .or_else(|| function.name.strip_suffix("_ptds"))?;
     let found = by_name(legacy).filter(|one| one.takes_default_stream)?;
     let types = |name: &str| {
-        let signature = api.function(name).and_then(|id| api.at(id).signature.as_ref());
-        signature.map(|signature| signature.params.iter().map(|param| param.ty.clone()).collect::<Vec<_>>())
+        let signature = api
+            .function(name)
+            .and_then(|id| api.at(id).signature.as_ref());
+        signature.map(|signature| {
+            signature
+                .params
+                .iter()
+                .map(|param| param.ty.clone())
+                .collect::<Vec<_>>()
+        })
     };
-    assert!(types(legacy) == types(&function.name), "{} and {legacy} differ in their parameters", function.name);
+    assert!(
+        types(legacy) == types(&function.name),
+        "{} and {legacy} differ in their parameters",
+        function.name
+    );
     Some(found)
 }
 
-fn info(api: &Api, function: &Function, implemented: bool) -> String {
+fn info(api: &Api, function: &Function) -> String {
     let library = match function.library {
         Library::Cuda => "Cuda",
         Library::Nvml => "Nvml",
@@ -67,44 +86,77 @@ fn info(api: &Api, function: &Function, implemented: bool) -> String {
         DefaultStream::PerThread => "PerThread",
     };
     let mut params = String::new();
-    for param in function.signature.iter().flat_map(|signature| &signature.params) {
+    for param in function
+        .signature
+        .iter()
+        .flat_map(|signature| &signature.params)
+    {
         let bytes = out_bytes(api, function, param);
-        write!(params, "ParamInfo {{ name: {:?}, out_bytes: {bytes} }}, ", param.name).expect("a string");
+        write!(
+            params,
+            "ParamInfo {{ name: {:?}, out_bytes: {bytes} }}, ",
+            param.name
+        )
+        .expect("a string");
     }
     format!(
         "    FunctionInfo {{ name: {:?}, base: {:?}, library: Library::{library}, since: {}, default_stream: DefaultStream::{stream}, \
-         implemented: {implemented}, params: &[{params}], address: Address(exports::{} as *const std::ffi::c_void) }},\n",
+         params: &[{params}], address: Address(exports::{} as *const std::ffi::c_void) }},\n",
         function.name, function.base, function.since, function.name
     )
 }
 
 /// Bytes of the number that a fault may write behind a parameter; 0 where it is no pointer to a number.
 fn out_bytes(api: &Api, function: &Function, param: &Param) -> u32 {
-    let Type::Pointer { to, constant: false } = api.without_aliases(&param.ty) else { return 0 };
+    let Type::Pointer {
+        to,
+        constant: false,
+    } = api.without_aliases(&param.ty)
+    else {
+        return 0;
+    };
     let is_number = match api.without_aliases(to) {
         Type::Int { bytes, .. } => *bytes > 1,
         Type::Named(name) => api.type_def(name).is_some_and(|definition| {
-            matches!(definition.kind, TypeKind::Enum { .. } | TypeKind::DevicePointer | TypeKind::Handle)
+            matches!(
+                definition.kind,
+                TypeKind::Enum { .. } | TypeKind::DevicePointer | TypeKind::Handle
+            )
         }),
         _ => false,
     };
-    if is_number && takes_words_only(api, function) { api.size_of(to).unwrap_or(0) } else { 0 }
+    if is_number && takes_words_only(api, function) {
+        api.size_of(to).unwrap_or(0)
+    } else {
+        0
+    }
 }
 
 /// Whether all parameters are numbers or pointers of at most 8 bytes, passed like words.
 fn takes_words_only(api: &Api, function: &Function) -> bool {
     function.signature.as_ref().is_some_and(|signature| {
-        signature.params.iter().all(|param| match api.without_aliases(&param.ty) {
-            Type::Int { .. } | Type::Char | Type::Pointer { .. } => true,
-            Type::Named(name) => api.type_def(name).is_some_and(|definition| {
-                !matches!(definition.kind, TypeKind::Struct(_) | TypeKind::Union(_) | TypeKind::Opaque)
-            }),
-            _ => false,
-        })
+        signature
+            .params
+            .iter()
+            .all(|param| match api.without_aliases(&param.ty) {
+                Type::Int { .. } | Type::Char | Type::Pointer { .. } => true,
+                Type::Named(name) => api.type_def(name).is_some_and(|definition| {
+                    !matches!(
+                        definition.kind,
+                        TypeKind::Struct(_) | TypeKind::Union(_) | TypeKind::Opaque
+                    )
+                }),
+                _ => false,
+            })
     })
 }
 
-fn export(api: &Api, place: usize, function: &Function, implementation: Option<&Implementation>) -> String {
+fn export(
+    api: &Api,
+    place: usize,
+    function: &Function,
+    implementation: Option<&Implementation>,
+) -> String {
     let name = &function.name;
     let refusals = match function.library {
         Library::Cuda => "crate::entry::CUDA",
@@ -113,8 +165,12 @@ fn export(api: &Api, place: usize, function: &Function, implementation: Option<&
     let Some(implementation) = implementation else {
         return unsupported(api, place, function, refusals);
     };
-    let params: String =
-        implementation.params.iter().enumerate().map(|(number, (_, kind))| format!("a{number}: {kind}, ")).collect();
+    let params: String = implementation
+        .params
+        .iter()
+        .enumerate()
+        .map(|(number, (_, kind))| format!("a{number}: {kind}, "))
+        .collect();
     let mut values = Vec::new();
     if implementation.takes_default_stream {
         values.push(match function.default_stream {
@@ -123,16 +179,29 @@ fn export(api: &Api, place: usize, function: &Function, implementation: Option<&
         });
     }
     values.extend((0..implementation.params.len()).map(|number| format!("a{number}")));
-    let call = format!("{}::{}({})", implementation.module, implementation.name, values.join(", "));
+    let call = format!(
+        "{}::{}({})",
+        implementation.module,
+        implementation.name,
+        values.join(", ")
+    );
     if !matches!(implementation.returns.as_str(), "Answer" | "NvmlAnswer") {
         let returns = &implementation.returns;
-        return format!(" #[unsafe(no_mangle)] pub unsafe extern \"C\" fn {name}({params}) -> {returns} {{ {call} }}\n");
+        return format!(
+            " #[unsafe(no_mangle)] pub unsafe extern \"C\" fn {name}({params}) -> {returns} {{ {call} }}\n"
+        );
     }
     let words: String = implementation
         .params
         .iter()
         .enumerate()
-        .map(|(number, (_, kind))| if kind.starts_with("Out<") { format!("a{number}.address(), ") } else { "0, ".to_owned() })
+        .map(|(number, (_, kind))| {
+            if kind.starts_with("Out<") {
+                format!("a{number}.address(), ")
+            } else {
+                "0, ".to_owned()
+            }
+        })
         .collect();
     format!(
         " #[unsafe(no_mangle)] pub unsafe extern \"C\" fn {name}({params}) -> u32 \
@@ -143,9 +212,18 @@ fn export(api: &Api, place: usize, function: &Function, implementation: Option<&
 /// A function without an implementation: "not supported", unless a fault says otherwise.
 fn unsupported(api: &Api, place: usize, function: &Function, refusals: &str) -> String {
     let name = &function.name;
-    let count = function.signature.as_ref().map_or(0, |signature| signature.params.len());
-    let count = if takes_words_only(api, function) { count } else { 0 };
-    let params: String = (0..count).map(|number| format!("a{number}: u64, ")).collect();
+    let count = function
+        .signature
+        .as_ref()
+        .map_or(0, |signature| signature.params.len());
+    let count = if takes_words_only(api, function) {
+        count
+    } else {
+        0
+    };
+    let params: String = (0..count)
+        .map(|number| format!("a{number}: u64, "))
+        .collect();
     let words: String = (0..count).map(|number| format!("a{number}, ")).collect();
     let answer = match function.library {
         Library::Cuda => "crate::entry::not_supported_cuda",
@@ -159,10 +237,16 @@ fn unsupported(api: &Api, place: usize, function: &Function, refusals: &str) -> 
 
 fn attributes(api: &Api) -> String {
     let mut out = String::from("pub static ATTRIBUTES: &[(&str, i32)] = &[\n");
-    let definition = definition(api, "CUdevice_attribute").expect("the table has CUdevice_attribute");
-    let TypeKind::Enum { values, .. } = &definition.kind else { panic!("CUdevice_attribute is no enumeration") };
+    let definition =
+        definition(api, "CUdevice_attribute").expect("the table has CUdevice_attribute");
+    let TypeKind::Enum { values, .. } = &definition.kind else {
+        panic!("CUdevice_attribute is no enumeration")
+    };
     for (name, value) in values {
-        let short = name.strip_prefix("CU_DEVICE_ATTRIBUTE_").unwrap_or(name).to_lowercase();
+        let short = name
+            .strip_prefix("CU_DEVICE_ATTRIBUTE_")
+            .unwrap_or(name)
+            .to_lowercase();
         if short != "max" && *value > 0 {
             writeln!(out, "    ({short:?}, {value}),").expect("a string");
         }
@@ -173,7 +257,9 @@ fn attributes(api: &Api) -> String {
 fn errors(api: &Api, library: Library, list: &str, enumeration: &str) -> String {
     let mut out = format!("pub static {list}: &[ErrorInfo] = &[\n");
     let definition = definition(api, enumeration).expect("the table has the error codes");
-    let TypeKind::Enum { values, .. } = &definition.kind else { panic!("{enumeration} is no enumeration") };
+    let TypeKind::Enum { values, .. } = &definition.kind else {
+        panic!("{enumeration} is no enumeration")
+    };
     let mut values: Vec<_> = values.iter().collect();
     values.sort_by_key(|(_, code)| *code);
     values.dedup_by_key(|(_, code)| *code);

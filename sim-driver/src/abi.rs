@@ -17,6 +17,7 @@ macro_rules! handles {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
         pub struct $name(pub u64);
 
+        #[allow(dead_code, reason = "some handles are only ever looked up")]
         impl $name {
             /// Whether the caller gave NULL.
             pub fn is_null(self) -> bool {
@@ -45,6 +46,10 @@ handles! {
     CUfunction,
     /// An array (texture memory).
     CUarray,
+    /// A graph; none exists, so it is only ever named.
+    CUgraph,
+    /// A node of a graph.
+    CUgraphNode,
     /// A memory pool.
     CUmemoryPool,
     /// Physical memory made by `cuMemCreate`.
@@ -255,6 +260,9 @@ pub struct CUlaunchAttribute {
     pub pad: [u8; 4],
     pub value: [u64; 8],
 }
+
+/// What an edge of a graph carries; never looked into.
+pub enum CUgraphEdgeData {}
 
 /// A function that the driver calls on the host, from a thread of its own.
 pub type CUhostFn = Option<unsafe extern "C" fn(*mut c_void)>;

@@ -26,7 +26,11 @@ impl<T: Copy> Out<T> {
 
     /// Itself, or `CUDA_ERROR_INVALID_VALUE` if the caller gave NULL.
     pub fn required(self) -> Result<Self, CuError> {
-        if self.is_null() { Err(CuError::INVALID_VALUE) } else { Ok(self) }
+        if self.is_null() {
+            Err(CuError::INVALID_VALUE)
+        } else {
+            Ok(self)
+        }
     }
 
     /// Writes the value; an optional parameter that was left NULL is passed over.
@@ -61,11 +65,6 @@ impl<T: Copy> Out<T> {
         self.0 as u64
     }
 
-    /// The same place seen as a place for another type.
-    pub fn cast<U>(self) -> Out<U> {
-        Out(self.0.cast())
-    }
-
     /// A place given as an address, in functions where a parameter's type depends on another one.
     pub fn at(address: *mut std::ffi::c_void) -> Self {
         Self(address.cast())
@@ -98,11 +97,6 @@ impl<T> Clone for In<T> {
 impl<T> Copy for In<T> {}
 
 impl<T: Copy> In<T> {
-    /// Whether the caller gave NULL.
-    pub fn is_null(self) -> bool {
-        self.0.is_null()
-    }
-
     /// The value, or `CUDA_ERROR_INVALID_VALUE` if the caller gave NULL.
     pub fn required(self) -> Result<T, CuError> {
         self.get().ok_or(CuError::INVALID_VALUE)
@@ -120,7 +114,9 @@ impl<T: Copy> In<T> {
             return Vec::new();
         }
         // SAFETY: the caller says that `count` values lie there.
-        (0..count).map(|index| unsafe { self.0.add(index).read_unaligned() }).collect()
+        (0..count)
+            .map(|index| unsafe { self.0.add(index).read_unaligned() })
+            .collect()
     }
 
     /// Values given as an address inside a structure.
@@ -137,8 +133,12 @@ pub struct Text(*const c_char);
 impl Text {
     /// The string, or nothing if the caller gave NULL. Bytes that are not UTF-8 are replaced.
     pub fn get(self) -> Option<String> {
+        if self.0.is_null() {
+            return None;
+        }
         // SAFETY: not NULL, and the header says that a NUL-terminated string lies there.
-        (!self.0.is_null()).then(|| unsafe { CStr::from_ptr(self.0) }.to_string_lossy().into_owned())
+        let text = unsafe { CStr::from_ptr(self.0) };
+        Some(text.to_string_lossy().into_owned())
     }
 
     /// The string, or `CUDA_ERROR_INVALID_VALUE` if the caller gave NULL.

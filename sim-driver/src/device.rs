@@ -32,20 +32,39 @@ impl Device {
     pub fn new(gpu: &Gpu, index: usize) -> Self {
         let mut uuid = gpu.uuid;
         uuid[15] = uuid[15].wrapping_add(index as u8);
-        let pci = PciAddress { bus: gpu.pci.bus + index as u32, ..gpu.pci };
+        let pci = PciAddress {
+            bus: gpu.pci.bus + index as u32,
+            ..gpu.pci
+        };
         let mut gpu = gpu.clone();
-        let places = [(number::PCI_DOMAIN_ID, pci.domain), (number::PCI_BUS_ID, pci.bus), (number::PCI_DEVICE_ID, pci.device)];
+        let places = [
+            (number::PCI_DOMAIN_ID, pci.domain),
+            (number::PCI_BUS_ID, pci.bus),
+            (number::PCI_DEVICE_ID, pci.device),
+        ];
         for (attribute, value) in places {
             if let Some(place) = gpu.attributes.get_mut(attribute as usize) {
                 *place = value as i32;
             }
         }
-        Self { index, gpu, uuid, pci, primary: Primary::default(), used_bytes: AtomicU64::new(0), default_pool: OnceLock::new(), chosen_pool: AtomicU64::new(0) }
+        Self {
+            index,
+            gpu,
+            uuid,
+            pci,
+            primary: Primary::default(),
+            used_bytes: AtomicU64::new(0),
+            default_pool: OnceLock::new(),
+            chosen_pool: AtomicU64::new(0),
+        }
     }
 
     /// Takes memory, if that much is free.
     pub fn take(&self, bytes: u64) -> Answer {
-        let enough = |used: u64| used.checked_add(bytes).filter(|&used| used <= self.gpu.free_bytes);
+        let enough = |used: u64| {
+            used.checked_add(bytes)
+                .filter(|&used| used <= self.gpu.free_bytes)
+        };
         self.used_bytes
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, enough)
             .map_or(Err(CuError::OUT_OF_MEMORY), |_| Ok(()))
@@ -89,7 +108,10 @@ pub fn cuDeviceGetCount(count: Out<i32>) -> Answer {
 pub fn cuDeviceGetName(name: Out<u8>, len: i32, dev: CUdevice) -> Answer {
     let driver = driver::started()?;
     let name = name.required()?;
-    let capacity = usize::try_from(len).ok().filter(|&len| len > 0).ok_or(CuError::INVALID_VALUE)?;
+    let capacity = usize::try_from(len)
+        .ok()
+        .filter(|&len| len > 0)
+        .ok_or(CuError::INVALID_VALUE)?;
     name.set_text(&driver.device(dev)?.gpu.name, capacity);
     Ok(())
 }
@@ -97,7 +119,9 @@ pub fn cuDeviceGetName(name: Out<u8>, len: i32, dev: CUdevice) -> Answer {
 pub fn cuDeviceGetUuid(uuid: Out<CUuuid>, dev: CUdevice) -> Answer {
     let driver = driver::started()?;
     let uuid = uuid.required()?;
-    uuid.set(CUuuid { bytes: driver.device(dev)?.uuid });
+    uuid.set(CUuuid {
+        bytes: driver.device(dev)?.uuid,
+    });
     Ok(())
 }
 
@@ -108,7 +132,9 @@ pub fn cuDeviceGetUuid_v2(uuid: Out<CUuuid>, dev: CUdevice) -> Answer {
 pub fn cuDeviceTotalMem_v2(bytes: Out<usize>, dev: CUdevice) -> Answer {
     bytes.set(0);
     let driver = driver::started()?;
-    bytes.required()?.set(driver.device(dev)?.gpu.total_bytes as usize);
+    bytes
+        .required()?
+        .set(driver.device(dev)?.gpu.total_bytes as usize);
     Ok(())
 }
 
@@ -116,7 +142,9 @@ pub fn cuDeviceTotalMem(bytes: Out<u32>, dev: CUdevice) -> Answer {
     bytes.set(0);
     let driver = driver::started()?;
     let total = driver.device(dev)?.gpu.total_bytes;
-    bytes.required()?.set(u32::try_from(total).unwrap_or(u32::MAX));
+    bytes
+        .required()?
+        .set(u32::try_from(total).unwrap_or(u32::MAX));
     Ok(())
 }
 
@@ -124,7 +152,9 @@ pub fn cuDeviceGetAttribute(pi: Out<i32>, attrib: u32, dev: CUdevice) -> Answer 
     let pi = pi.required()?;
     let driver = driver::started()?;
     let device = driver.device(dev)?;
-    let value = i32::try_from(attrib).ok().and_then(|attrib| device.gpu.attribute(attrib));
+    let value = i32::try_from(attrib)
+        .ok()
+        .and_then(|attrib| device.gpu.attribute(attrib));
     pi.set(value.ok_or(CuError::INVALID_VALUE)?);
     Ok(())
 }
@@ -145,8 +175,16 @@ pub fn cuDeviceGetProperties(prop: Out<CUdevprop>, dev: CUdevice) -> Answer {
     let of = |attribute| device.attribute(attribute);
     prop.set(CUdevprop {
         maxThreadsPerBlock: of(number::MAX_THREADS_PER_BLOCK),
-        maxThreadsDim: [of(number::MAX_BLOCK_DIM_X), of(number::MAX_BLOCK_DIM_Y), of(number::MAX_BLOCK_DIM_Z)],
-        maxGridSize: [of(number::MAX_GRID_DIM_X), of(number::MAX_GRID_DIM_Y), of(number::MAX_GRID_DIM_Z)],
+        maxThreadsDim: [
+            of(number::MAX_BLOCK_DIM_X),
+            of(number::MAX_BLOCK_DIM_Y),
+            of(number::MAX_BLOCK_DIM_Z),
+        ],
+        maxGridSize: [
+            of(number::MAX_GRID_DIM_X),
+            of(number::MAX_GRID_DIM_Y),
+            of(number::MAX_GRID_DIM_Z),
+        ],
         sharedMemPerBlock: of(number::MAX_SHARED_MEMORY_PER_BLOCK),
         totalConstantMemory: of(number::TOTAL_CONSTANT_MEMORY),
         SIMDWidth: of(number::WARP_SIZE),
@@ -161,7 +199,10 @@ pub fn cuDeviceGetProperties(prop: Out<CUdevprop>, dev: CUdevice) -> Answer {
 pub fn cuDeviceGetPCIBusId(pciBusId: Out<u8>, len: i32, dev: CUdevice) -> Answer {
     let driver = driver::started()?;
     let place = pciBusId.required()?;
-    let capacity = usize::try_from(len).ok().filter(|&len| len > 0).ok_or(CuError::INVALID_VALUE)?;
+    let capacity = usize::try_from(len)
+        .ok()
+        .filter(|&len| len > 0)
+        .ok_or(CuError::INVALID_VALUE)?;
     place.set_text(&driver.device(dev)?.pci.to_string(), capacity);
     Ok(())
 }
@@ -170,7 +211,10 @@ pub fn cuDeviceGetByPCIBusId(dev: Out<CUdevice>, pciBusId: Text) -> Answer {
     let driver = driver::started()?;
     let dev = dev.required()?;
     let address = PciAddress::parse(&pciBusId.required()?).ok_or(CuError::INVALID_VALUE)?;
-    let ordinal = driver.devices().position(|device| device.pci == address).ok_or(CuError::INVALID_DEVICE)?;
+    let ordinal = driver
+        .devices()
+        .position(|device| device.pci == address)
+        .ok_or(CuError::INVALID_DEVICE)?;
     dev.set(ordinal as CUdevice);
     Ok(())
 }
@@ -199,7 +243,9 @@ pub fn cuDeviceGetTexture1DLinearMaxWidth(
     if !matches!(numChannels, 1 | 2 | 4) {
         return Err(CuError::INVALID_VALUE);
     }
-    maxWidthInElements.required()?.set(BYTES_IN_ALL / (channel_bytes * numChannels as usize) / 16);
+    maxWidthInElements
+        .required()?
+        .set(BYTES_IN_ALL / (channel_bytes * numChannels as usize) / 16);
     Ok(())
 }
 
@@ -223,7 +269,12 @@ pub fn cuDeviceCanAccessPeer(canAccessPeer: Out<i32>, dev: CUdevice, peerDev: CU
     Ok(())
 }
 
-pub fn cuDeviceGetP2PAttribute(value: Out<i32>, attrib: u32, srcDevice: CUdevice, dstDevice: CUdevice) -> Answer {
+pub fn cuDeviceGetP2PAttribute(
+    value: Out<i32>,
+    attrib: u32,
+    srcDevice: CUdevice,
+    dstDevice: CUdevice,
+) -> Answer {
     let driver = driver::started()?;
     let value = value.required()?;
     let (one, other) = (driver.device(srcDevice)?, driver.device(dstDevice)?);

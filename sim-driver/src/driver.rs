@@ -1,6 +1,6 @@
 //! The simulated machine: one for the process, made when the first call arrives, usable once `cuInit` has succeeded.
 
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::context::Context;
@@ -44,6 +44,7 @@ static DRIVER: OnceLock<Option<Driver>> = OnceLock::new();
 static START_PAGE: AtomicPtr<AtomicU32> = AtomicPtr::new(std::ptr::null_mut());
 const STARTED: u32 = 1;
 static STARTING: Mutex<()> = Mutex::new(());
+static START_WAS_TRIED: AtomicBool = AtomicBool::new(false);
 
 /// The machine, or nothing if its profile cannot be used (which was then said on stderr).
 #[inline]
@@ -60,12 +61,27 @@ pub fn started() -> Result<&'static Driver, CuError> {
     }
     // SAFETY: the page was mapped by `start_page` and is never unmapped; in a forked child it is there too, full of zeros.
     let state = unsafe { &*page }.load(Ordering::Acquire);
-    if state == STARTED { machine().ok_or(CuError::NOT_INITIALIZED) } else { Err(CuError::NOT_INITIALIZED) }
+    if state == STARTED {
+        machine().ok_or(CuError::NOT_INITIALIZED)
+    } else {
+        Err(CuError::NOT_INITIALIZED)
+    }
+}
+
+/// Whether `cuInit` was called at all. After a `cuInit` that failed, the real driver looks at some arguments before it says
+/// "not initialized" (measured on 535 without a GPU).
+pub fn start_was_tried() -> Answer {
+    if START_WAS_TRIED.load(Ordering::Acquire) {
+        Ok(())
+    } else {
+        Err(CuError::NOT_INITIALIZED)
+    }
 }
 
 /// `cuInit`.
 pub fn start() -> Answer {
     let driver = machine().ok_or(CuError::NOT_INITIALIZED)?;
+    START_WAS_TRIED.store(true, Ordering::Release);
     if started().is_ok() {
         return Ok(());
     }
@@ -75,7 +91,10 @@ pub fn start() -> Answer {
     }
     let visible = driver.visible.get_or_init(|| {
         let uuids: Vec<_> = driver.gpus.iter().map(|gpu| gpu.uuid).collect();
-        visible_devices::visible(std::env::var("CUDA_VISIBLE_DEVICES").ok().as_deref(), &uuids)
+        visible_devices::visible(
+            std::env::var("CUDA_VISIBLE_DEVICES").ok().as_deref(),
+            &uuids,
+        )
     });
     if visible.is_empty() {
         return Err(CuError::NO_DEVICE);
@@ -89,26 +108,38 @@ pub fn start() -> Answer {
 impl Driver {
     /// The devices that the program sees, by ordinal.
     pub fn devices(&self) -> impl ExactSizeIterator<Item = &Device> {
-        self.visible.get().map_or(&[][..], Vec::as_slice).iter().map(|&place| &self.gpus[place])
+        self.visible
+            .get()
+            .map_or(&[][..], Vec::as_slice)
+            .iter()
+            .map(|&place| &self.gpus[place])
     }
 
     /// The device of an ordinal.
     pub fn device(&self, ordinal: i32) -> Result<&Device, CuError> {
         let place = usize::try_from(ordinal).ok();
-        place.and_then(|place| self.devices().nth(place)).ok_or(CuError::INVALID_DEVICE)
+        place
+            .and_then(|place| self.devices().nth(place))
+            .ok_or(CuError::INVALID_DEVICE)
     }
 
     /// The ordinal that the program knows a device by.
     pub fn ordinal(&self, device: &Device) -> i32 {
-        self.devices().position(|candidate| candidate.index == device.index).map_or(-1, |place| place as i32)
+        self.devices()
+            .position(|candidate| candidate.index == device.index)
+            .map_or(-1, |place| place as i32)
     }
 }
 
 fn load() -> Option<Driver> {
-    let name = std::env::var(PROFILE_VARIABLE).ok().filter(|name| !name.is_empty());
+    let name = std::env::var(PROFILE_VARIABLE)
+        .ok()
+        .filter(|name| !name.is_empty());
     match profile::load(name.as_deref().unwrap_or(DEFAULT_PROFILE)) {
         Ok(profile) => Some(Driver {
-            gpus: (0..profile.count).map(|index| Device::new(&profile.gpu, index as usize)).collect(),
+            gpus: (0..profile.count)
+                .map(|index| Device::new(&profile.gpu, index as usize))
+                .collect(),
             profile,
             visible: OnceLock::new(),
             memory: Memory::default(),
@@ -123,7 +154,9 @@ fn load() -> Option<Driver> {
             pools: Registry::new(Kind::Pool),
         }),
         Err(error) => {
-            eprintln!("cutape: simulated driver ({PROFILE_VARIABLE}): {error}; every call will answer \"not initialized\"");
+            eprintln!(
+                "cutape: simulated driver ({PROFILE_VARIABLE}): {error}; every call will answer \"not initialized\""
+            );
             None
         }
     }

@@ -17,27 +17,47 @@ pub struct Refusals {
 }
 
 /// The refusals of the driver API.
-pub const CUDA: Refusals = Refusals { without_profile: 3, after_panic: 999 };
+pub const CUDA: Refusals = Refusals {
+    without_profile: 3,
+    after_panic: 999,
+};
 /// The refusals of NVML.
-pub const NVML: Refusals = Refusals { without_profile: 1, after_panic: 999 };
+pub const NVML: Refusals = Refusals {
+    without_profile: 1,
+    after_panic: 999,
+};
 
 /// Faults by the function's place in the table; `None` for profiles without faults, which is all but the broken ones.
 static FAULTS: OnceLock<Option<Vec<Vec<&'static Fault>>>> = OnceLock::new();
 
 /// Runs an implementation. `function` is its place in [`FUNCTIONS`], `arguments` the C arguments as words.
 #[inline]
-pub fn call<A: Code>(refusals: Refusals, function: usize, arguments: &[u64], implementation: impl FnOnce() -> A) -> u32 {
+pub fn call<A: Code>(
+    refusals: Refusals,
+    function: usize,
+    arguments: &[u64],
+    implementation: impl FnOnce() -> A,
+) -> u32 {
     if driver::machine().is_none() {
         return refusals.without_profile;
     }
     match FAULTS.get_or_init(sort_faults) {
         None => guarded(refusals, function, implementation),
-        Some(faults) => faulty(refusals, function, (&faults[function], arguments), implementation),
+        Some(faults) => faulty(
+            refusals,
+            function,
+            (&faults[function], arguments),
+            implementation,
+        ),
     }
 }
 
 #[inline]
-fn guarded<A: Code>(refusals: Refusals, function: usize, implementation: impl FnOnce() -> A) -> u32 {
+fn guarded<A: Code>(
+    refusals: Refusals,
+    function: usize,
+    implementation: impl FnOnce() -> A,
+) -> u32 {
     catch_unwind(AssertUnwindSafe(|| implementation().code())).unwrap_or_else(|_| {
         eprintln!("cutape: the simulated driver failed inside {}: this is a bug in cutape, please report it", FUNCTIONS[function].name);
         refusals.after_panic
@@ -52,10 +72,17 @@ fn faulty<A: Code>(
     implementation: impl FnOnce() -> A,
 ) -> u32 {
     // Every fault counts the call, so that "the third call" means the same whatever other faults there are.
-    let hit: Vec<&Fault> = faults.iter().filter(|fault| fault.next_call_is_hit()).copied().collect();
+    let hit: Vec<&Fault> = faults
+        .iter()
+        .filter(|fault| fault.next_call_is_hit())
+        .copied()
+        .collect();
     let error = hit.iter().find_map(|fault| fault.answer.error);
     let code = error.unwrap_or_else(|| guarded(refusals, function, implementation));
-    for fault in hit.iter().filter(|fault| fault.answer.error.is_some() || code == 0) {
+    for fault in hit
+        .iter()
+        .filter(|fault| fault.answer.error.is_some() || code == 0)
+    {
         for (place, bytes) in &fault.answer.set {
             write(arguments[*place], bytes);
         }
@@ -68,7 +95,9 @@ fn write(address: u64, bytes: &[u8]) {
     if address != 0 {
         // SAFETY: the profile was checked when it was read: the parameter is an out pointer to this many bytes; the C caller
         // provides that room.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), address as usize as *mut u8, bytes.len()) }
+        unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), address as usize as *mut u8, bytes.len())
+        }
     }
 }
 
@@ -77,7 +106,12 @@ fn sort_faults() -> Option<Vec<Vec<&'static Fault>>> {
     if faults.is_empty() {
         return None;
     }
-    let of = |name: &str| faults.iter().filter(|fault| fault.function == name).collect();
+    let of = |name: &str| {
+        faults
+            .iter()
+            .filter(|fault| fault.function == name)
+            .collect()
+    };
     Some(FUNCTIONS.iter().map(|function| of(function.name)).collect())
 }
 
@@ -89,4 +123,12 @@ pub fn not_supported_cuda() -> crate::status::Answer {
 /// What a function of NVML without an implementation does.
 pub fn not_supported_nvml() -> crate::status::NvmlAnswer {
     Err(crate::status::NvmlError::NOT_SUPPORTED)
+}
+
+/// Runs a function of an export table: as [`call`], without faults, which name functions of the API table.
+pub fn table_call(implementation: impl FnOnce() -> crate::status::Answer) -> u32 {
+    catch_unwind(AssertUnwindSafe(|| implementation().code())).unwrap_or_else(|_| {
+        eprintln!("cutape: the simulated driver failed inside an export table: this is a bug in cutape, please report it");
+        CUDA.after_panic
+    })
 }

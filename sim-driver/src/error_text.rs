@@ -15,7 +15,11 @@ pub fn cuGetErrorString(error: u32, pStr: Out<*const c_char>) -> Answer {
 }
 
 /// An unknown code leaves NULL behind, as NVIDIA's library does.
-fn answer(error: u32, place: Out<*const c_char>, which: impl Fn(&ErrorInfo) -> &'static str) -> Answer {
+fn answer(
+    error: u32,
+    place: Out<*const c_char>,
+    which: impl Fn(&ErrorInfo) -> &'static str,
+) -> Answer {
     let place = place.required()?;
     match errors(Library::Cuda).iter().find(|info| info.code == error) {
         Some(info) => {

@@ -38,19 +38,35 @@ impl Event {
     fn record(&self, context: &Context, stream: &Stream) {
         let reached_ns = Arc::new(AtomicU64::new(0));
         let clock = Arc::clone(&reached_ns);
-        let ticket = stream.submit(context, move || clock.store(monotonic_ns(), Ordering::Release));
-        self.set(Recorded { tickets: vec![ticket], reached_ns });
+        let ticket = stream.submit(context, move || {
+            clock.store(monotonic_ns(), Ordering::Release)
+        });
+        self.set(Recorded {
+            tickets: vec![ticket],
+            reached_ns,
+        });
     }
 
     /// Records the point behind all work of a context.
     pub fn record_after_all(&self, context: &Context) {
-        let tickets: Vec<Ticket> = context.group.queues().iter().map(|queue| queue.tail()).collect();
+        let tickets: Vec<Ticket> = context
+            .group
+            .queues()
+            .iter()
+            .map(|queue| queue.tail())
+            .collect();
         let reached_ns = Arc::new(AtomicU64::new(0));
         let clock = Arc::clone(&reached_ns);
         let place = Place::Anywhere;
-        let ticket =
-            context.legacy.submit_after(context, tickets, place, move || clock.store(monotonic_ns(), Ordering::Release));
-        self.set(Recorded { tickets: vec![ticket], reached_ns });
+        let ticket = context
+            .legacy
+            .submit_after(context, tickets, place, move || {
+                clock.store(monotonic_ns(), Ordering::Release)
+            });
+        self.set(Recorded {
+            tickets: vec![ticket],
+            reached_ns,
+        });
     }
 
     /// Makes later work of a queue wait for the recorded point. An event that was never recorded holds nothing back.
@@ -65,7 +81,10 @@ impl Event {
     }
 
     fn last(&self) -> Option<Recorded> {
-        self.recorded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.recorded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -89,7 +108,10 @@ fn find_first(handle: CUevent) -> Result<Arc<Event>, CuError> {
 }
 
 fn monotonic_ns() -> u64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: writes the local structure.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
@@ -103,8 +125,19 @@ pub fn cuEventCreate(phEvent: Out<CUevent>, Flags: u32) -> Answer {
     if Flags & !ALL_FLAGS != 0 || needs_no_timing {
         return Err(CuError::INVALID_VALUE);
     }
-    let make = |handle| Event { handle: CUevent(handle), context_id: context.id, flags: Flags, recorded: Mutex::default() };
-    place.set(driver.events.insert(make).ok_or(CuError::OUT_OF_MEMORY)?.handle);
+    let make = |handle| Event {
+        handle: CUevent(handle),
+        context_id: context.id,
+        flags: Flags,
+        recorded: Mutex::default(),
+    };
+    place.set(
+        driver
+            .events
+            .insert(make)
+            .ok_or(CuError::OUT_OF_MEMORY)?
+            .handle,
+    );
     Ok(())
 }
 
@@ -122,7 +155,12 @@ pub fn cuEventRecord(default_stream: DefaultStream, hEvent: CUevent, hStream: CU
     cuEventRecordWithFlags(default_stream, hEvent, hStream, 0)
 }
 
-pub fn cuEventRecordWithFlags(default_stream: DefaultStream, hEvent: CUevent, hStream: CUstream, flags: u32) -> Answer {
+pub fn cuEventRecordWithFlags(
+    default_stream: DefaultStream,
+    hEvent: CUevent,
+    hStream: CUstream,
+    flags: u32,
+) -> Answer {
     let driver = driver::started()?;
     let (context, stream) = resolve(default_stream, hStream)?;
     let event = find(driver, hEvent)?;
@@ -157,8 +195,15 @@ pub fn cuEventElapsedTime(pMilliseconds: Out<f32>, hStart: CUevent, hEnd: CUeven
     let (start, end) = (find_first(hStart)?, find_first(hEnd)?);
     let place = pMilliseconds.required()?;
     let timed = |event: &Event| {
-        let recorded = event.last().filter(|_| event.flags & DISABLE_TIMING == 0).ok_or(CuError::INVALID_HANDLE)?;
-        if recorded.is_done() { Ok(recorded.reached_ns.load(Ordering::Acquire)) } else { Err(CuError::NOT_READY) }
+        let recorded = event
+            .last()
+            .filter(|_| event.flags & DISABLE_TIMING == 0)
+            .ok_or(CuError::INVALID_HANDLE)?;
+        if recorded.is_done() {
+            Ok(recorded.reached_ns.load(Ordering::Acquire))
+        } else {
+            Err(CuError::NOT_READY)
+        }
     };
     let (start_ns, end_ns) = (timed(&start)?, timed(&end)?);
     place.set((end_ns as i64 - start_ns as i64) as f32 / 1e6);

@@ -25,11 +25,21 @@ enum Found {
 }
 
 fn look_up(name: &str, version: u32, stream: DefaultStream) -> Found {
-    let known = || FUNCTIONS.iter().filter(|info| info.library == Library::Cuda && info.since > 0 && info.base == name);
+    let known = || {
+        FUNCTIONS
+            .iter()
+            .filter(|info| info.library == Library::Cuda && info.since > 0 && info.base == name)
+    };
     // As measured on 535: where a per-thread form exists, asking for it never falls back to the legacy form.
     let has_per_thread = known().any(|info| info.default_stream == DefaultStream::PerThread);
-    let wanted = if has_per_thread { stream } else { DefaultStream::Legacy };
-    let newest = known().filter(|info| info.default_stream == wanted && info.since <= version).max_by_key(|info| info.since);
+    let wanted = if has_per_thread {
+        stream
+    } else {
+        DefaultStream::Legacy
+    };
+    let newest = known()
+        .filter(|info| info.default_stream == wanted && info.since <= version)
+        .max_by_key(|info| info.since);
     match newest {
         Some(info) => Found::Function(info),
         None if known().next().is_some() => Found::TooOld,
@@ -51,7 +61,12 @@ fn search(symbol: Text, version: i32, flags: u64) -> Result<Found, CuError> {
     Ok(look_up(&name, version.cast_unsigned().min(newest), stream))
 }
 
-pub fn cuGetProcAddress(symbol: Text, pfn: Out<*mut c_void>, cudaVersion: i32, flags: u64) -> Answer {
+pub fn cuGetProcAddress(
+    symbol: Text,
+    pfn: Out<*mut c_void>,
+    cudaVersion: i32,
+    flags: u64,
+) -> Answer {
     let pfn = pfn.required()?;
     match search(symbol, cudaVersion, flags)? {
         Found::Function(info) => pfn.set(info.address.0.cast_mut()),

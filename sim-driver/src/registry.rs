@@ -46,7 +46,13 @@ pub struct Registry<T> {
 impl<T> Registry<T> {
     /// A registry without objects.
     pub const fn new(kind: Kind) -> Self {
-        Self { kind, slots: RwLock::new(Slots { slots: Vec::new(), free: Vec::new() }) }
+        Self {
+            kind,
+            slots: RwLock::new(Slots {
+                slots: Vec::new(),
+                free: Vec::new(),
+            }),
+        }
     }
 
     /// Adds an object that may want to know its own handle. `None` when a million objects of the kind are alive.
@@ -55,7 +61,10 @@ impl<T> Registry<T> {
         let place = match slots.free.pop() {
             Some(place) => place,
             None if slots.slots.len() < 1 << PLACE_BITS => {
-                slots.slots.push(Slot { generation: 0, object: None });
+                slots.slots.push(Slot {
+                    generation: 0,
+                    object: None,
+                });
                 slots.slots.len() - 1
             }
             None => return None,
@@ -71,7 +80,11 @@ impl<T> Registry<T> {
         let (place, generation) = self.decode(handle)?;
         let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
         let slot = slots.slots.get(place)?;
-        if slot.generation == generation { slot.object.clone() } else { None }
+        if slot.generation == generation {
+            slot.object.clone()
+        } else {
+            None
+        }
     }
 
     /// Ends the handle; the object lives on for whoever still holds it.
@@ -92,13 +105,17 @@ impl<T> Registry<T> {
     pub fn all(&self) -> Vec<(u64, Arc<T>)> {
         let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
         let alive = |(place, slot): (usize, &Slot<T>)| {
-            slot.object.as_ref().map(|object| (self.encode(place, slot.generation), Arc::clone(object)))
+            slot.object
+                .as_ref()
+                .map(|object| (self.encode(place, slot.generation), Arc::clone(object)))
         };
         slots.slots.iter().enumerate().filter_map(alive).collect()
     }
 
     fn encode(&self, place: usize, generation: u32) -> u64 {
-        TOP | (self.kind as u64) << KIND_SHIFT | u64::from(generation) << GENERATION_SHIFT | (place as u64) << PLACE_SHIFT
+        TOP | (self.kind as u64) << KIND_SHIFT
+            | u64::from(generation) << GENERATION_SHIFT
+            | (place as u64) << PLACE_SHIFT
     }
 
     fn decode(&self, handle: u64) -> Option<(usize, u32)> {
@@ -117,10 +134,20 @@ mod tests {
     fn a_removed_handle_stays_dead_when_its_place_is_used_again() {
         let registry = Registry::new(Kind::Event);
         let mut handles = [0; 2];
-        let old = registry.insert(|handle| { handles[0] = handle; 1 }).unwrap();
+        let old = registry
+            .insert(|handle| {
+                handles[0] = handle;
+                1
+            })
+            .unwrap();
         assert_eq!(registry.get(handles[0]).as_deref(), Some(&1));
         registry.remove(handles[0]).unwrap();
-        let new = registry.insert(|handle| { handles[1] = handle; 2 }).unwrap();
+        let new = registry
+            .insert(|handle| {
+                handles[1] = handle;
+                2
+            })
+            .unwrap();
         assert_ne!(handles[0], handles[1]);
         assert!(registry.get(handles[0]).is_none());
         assert!(registry.remove(handles[0]).is_none());

@@ -22,21 +22,18 @@ impl CuError {
     pub const INVALID_HANDLE: Self = Self(400);
     pub const NOT_FOUND: Self = Self(500);
     pub const NOT_READY: Self = Self(600);
-    pub const PRIMARY_CONTEXT_ACTIVE: Self = Self(708);
     pub const CONTEXT_IS_DESTROYED: Self = Self(709);
     pub const HOST_MEMORY_ALREADY_REGISTERED: Self = Self(712);
     pub const HOST_MEMORY_NOT_REGISTERED: Self = Self(713);
     pub const NOT_PERMITTED: Self = Self(800);
     pub const NOT_SUPPORTED: Self = Self(801);
     pub const COOPERATIVE_LAUNCH_TOO_LARGE: Self = Self(720);
-    pub const PEER_ACCESS_UNSUPPORTED: Self = Self(217);
     pub const LAUNCH_OUT_OF_RESOURCES: Self = Self(701);
     pub const INVALID_CLUSTER_SIZE: Self = Self(912);
     pub const PEER_ACCESS_ALREADY_ENABLED: Self = Self(704);
     pub const PEER_ACCESS_NOT_ENABLED: Self = Self(705);
     pub const UNSUPPORTED_LIMIT: Self = Self(215);
     pub const UNSUPPORTED_EXEC_AFFINITY: Self = Self(224);
-    pub const UNKNOWN: Self = Self(999);
 }
 
 /// An `nvmlReturn_t` other than success.
@@ -53,7 +50,6 @@ impl NvmlError {
     pub const NOT_FOUND: Self = Self(6);
     pub const INSUFFICIENT_SIZE: Self = Self(7);
     pub const ARGUMENT_VERSION_MISMATCH: Self = Self(25);
-    pub const UNKNOWN: Self = Self(999);
 }
 
 /// The number that an answer crosses the boundary as.

@@ -24,8 +24,6 @@ pub struct FunctionInfo {
     /// The CUDA version that brought this form of the function; 0 where no header says.
     pub since: u32,
     pub default_stream: DefaultStream,
-    /// Whether it does something, rather than answer "not supported".
-    pub implemented: bool,
     pub params: &'static [ParamInfo],
     /// Where it lies.
     pub address: Address,

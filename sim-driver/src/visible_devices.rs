@@ -3,7 +3,9 @@
 
 /// Places of the visible GPUs. `list` is the variable's value; unset means all.
 pub fn visible(list: Option<&str>, uuids: &[[u8; 16]]) -> Vec<usize> {
-    let Some(list) = list else { return (0..uuids.len()).collect() };
+    let Some(list) = list else {
+        return (0..uuids.len()).collect();
+    };
     let mut places = Vec::new();
     for entry in list.split(',') {
         match place(entry.trim(), uuids) {
@@ -19,18 +21,33 @@ pub fn visible(list: Option<&str>, uuids: &[[u8; 16]]) -> Vec<usize> {
 fn place(entry: &str, uuids: &[[u8; 16]]) -> Option<usize> {
     if let Some(beginning) = entry.strip_prefix("GPU-") {
         let beginning = beginning.to_lowercase();
-        let mut fitting = (0..uuids.len()).filter(|&place| uuid_digits(&uuids[place]).starts_with(&beginning));
-        return fitting.next().filter(|_| !beginning.is_empty() && fitting.next().is_none());
+        let mut fitting =
+            (0..uuids.len()).filter(|&place| uuid_digits(&uuids[place]).starts_with(&beginning));
+        return fitting
+            .next()
+            .filter(|_| !beginning.is_empty() && fitting.next().is_none());
     }
     // The driver reads a number the way `atoi` does: what follows the digits is ignored.
-    let digits = entry.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(entry.len());
-    entry[..digits].parse::<usize>().ok().filter(|&place| place < uuids.len())
+    let digits = entry
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(entry.len());
+    entry[..digits]
+        .parse::<usize>()
+        .ok()
+        .filter(|&place| place < uuids.len())
 }
 
 /// A UUID as text: 8-4-4-4-12 hexadecimal digits.
 pub fn uuid_digits(uuid: &[u8; 16]) -> String {
     let digits: String = uuid.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..])
+    format!(
+        "{}-{}-{}-{}-{}",
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..]
+    )
 }
 
 #[cfg(test)]

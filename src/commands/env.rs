@@ -47,19 +47,33 @@ fn lines(arguments: &Arguments) -> Result<Vec<String>, String> {
     options.refuse_unsupported()?;
     let path = options.trace_path(None)?;
     if path.exists() && !options.force {
-        return Err(format!("{} exists; choose another name with -o, or --force to add to the folder", path.display()));
+        return Err(format!(
+            "{} exists; choose another name with -o, or --force to add to the folder",
+            path.display()
+        ));
     }
     let environment = options.prepare(&path)?.environment;
-    environment.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| line(arguments.format, name, value)).collect()
+    environment
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| line(arguments.format, name, value))
+        .collect()
 }
 
 fn line(format: Format, name: &OsString, value: &OsString) -> Result<String, String> {
     let text = |part: &OsString| {
-        part.to_str().map(str::to_owned).ok_or_else(|| format!("{} is not UTF-8 and can't be printed", part.to_string_lossy()))
+        part.to_str().map(str::to_owned).ok_or_else(|| {
+            format!(
+                "{} is not UTF-8 and can't be printed",
+                part.to_string_lossy()
+            )
+        })
     };
     let (name, value) = (text(name)?, text(value)?);
     if value.contains('\n') {
-        return Err(format!("the value of {name} has a line break in it and can't be printed as one line: {value:?}"));
+        return Err(format!(
+            "the value of {name} has a line break in it and can't be printed as one line: {value:?}"
+        ));
     }
     Ok(match format {
         Format::Shell => format!("export {name}='{}'", value.replace('\'', r"'\''")),

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use cutape_analysis::summary::Summary;
+use cutape_analysis::info::Info;
+use cutape_analysis::summary::summary_lines;
+use cutape_analysis::survey::Survey;
 use cutape_trace_format::metadata::Recording;
 use cutape_trace_format::trace::Trace;
 
@@ -31,14 +33,21 @@ pub struct Arguments {
     options: RecordingOptions,
 
     /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "CMD"
+    )]
     command: Vec<OsString>,
 }
 
 /// Runs the subcommand.
 pub fn run(arguments: Arguments) -> ExitCode {
     let Arguments { options, command } = arguments;
-    let prepared = options.refuse_unsupported().and_then(|()| prepare(&options, &command));
+    let prepared = options
+        .refuse_unsupported()
+        .and_then(|()| prepare(&options, &command));
     let (setup, path, mut folder) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return message::fail(OWN_FAILURE, error),
@@ -58,12 +67,18 @@ pub fn run(arguments: Arguments) -> ExitCode {
     child::end_as(status)
 }
 
-fn prepare(options: &RecordingOptions, command: &[OsString]) -> Result<(Setup, PathBuf, RecordingFolder), String> {
+fn prepare(
+    options: &RecordingOptions,
+    command: &[OsString],
+) -> Result<(Setup, PathBuf, RecordingFolder), String> {
     let path = options.trace_path(command.first())?;
     let setup = options.prepare(&path)?;
     let recording = Recording {
         cutape_version: env!("CARGO_PKG_VERSION").to_owned(),
-        command: command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+        command: command
+            .iter()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect(),
         host: host::name(),
         start_realtime_ns: clock::realtime_ns(),
         start_monotonic_ns: clock::monotonic_ns(),
@@ -78,12 +93,27 @@ fn finish(folder: RecordingFolder, path: &Path) {
     let sealed = folder.seal(&mut |done, all| progress.show(done, all));
     drop(progress);
     if let Err(error) = sealed {
-        message::say(format!("{error}; the recording stays a folder, which all commands read and `cutape seal` makes one file of"));
+        message::say(format!(
+            "{error}; the recording stays a folder, which all commands read and `cutape seal` makes one file of"
+        ));
     }
-    match Trace::open(path) {
-        Ok(trace) => Summary::of(&trace).lines().iter().for_each(message::say),
-        Err(error) => message::say(format!("the trace can't be read back: {error}")),
+    summarise(path);
+}
+
+fn summarise(path: &Path) {
+    let trace = match Trace::open(path) {
+        Ok(trace) => trace,
+        Err(error) => return message::say(format!("the trace can't be read back: {error}")),
+    };
+    let info = Info::of(&trace, &Survey::of(&trace, |_| {}));
+    if info.processes.is_empty() {
+        message::say(
+            "no call to the CUDA driver or NVML was seen: the program made none, or it loads the driver by absolute path or with a cleaned \
+             environment",
+        );
     }
+    summary_lines(&info).iter().for_each(message::say);
+    message::say(format!("trace: {}", path.display()));
 }
 
 fn warn_of_missing(setup: &Setup) {

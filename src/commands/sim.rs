@@ -25,7 +25,12 @@ pub struct Arguments {
     profile: Option<String>,
 
     /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "CMD"
+    )]
     command: Vec<OsString>,
 }
 
@@ -45,6 +50,11 @@ fn environment(profile: Option<String>) -> Result<Vec<(OsString, OsString)>, Str
     let driver = Driver::find(Some(&DriverChoice::Simulated(profile)))?;
     let library_path = front::library_path(&front::for_simulation()?)?;
     let mut environment = vec![("LD_LIBRARY_PATH".into(), library_path)];
-    environment.extend(driver.environment.into_iter().map(|(name, value)| (name.into(), value.into())));
+    environment.extend(
+        driver
+            .environment
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into())),
+    );
     Ok(environment)
 }

@@ -404,7 +404,7 @@ mod tests {
         for length in [0, 1, 2, 3, 15, 16, 17, 255, 256, 257, 1000] {
             for bits in 0..=64u32 {
                 let words: Vec<u64> = (0..length)
-                    .map(|_| chance.next().checked_shr(64 - bits).unwrap_or(0))
+                    .map(|_| chance.word().checked_shr(64 - bits).unwrap_or(0))
                     .collect();
                 round_trip(&words);
                 let mut sorted = words;
@@ -436,7 +436,7 @@ mod tests {
     fn damaged_columns_are_errors() {
         let mut chance = Chance::new(9);
         for width in [3, 9, 20, 50] {
-            let words: Vec<u64> = (0..40).map(|_| chance.next() >> (64 - width)).collect();
+            let words: Vec<u64> = (0..40).map(|_| chance.word() >> (64 - width)).collect();
             let mut bytes = Vec::new();
             ColumnWriter::default().write(&words, &mut bytes);
             for length in 0..bytes.len() {
@@ -448,7 +448,7 @@ mod tests {
             for _ in 0..2000 {
                 let mut damaged = bytes.clone();
                 let at = chance.below(damaged.len() as u64) as usize;
-                damaged[at] = chance.next() as u8;
+                damaged[at] = chance.word() as u8;
                 for rows in [0, 1, 39, 40, 65536] {
                     if let Ok(column) = Column::read(&mut Cursor::new(&damaged), rows) {
                         (0..rows).for_each(|row| {

@@ -102,6 +102,23 @@ impl LateIndex {
     }
 }
 
+/// Calls of a LateEnds block, each with the bytes of its entry.
+pub(crate) fn entries(raw: &[u8]) -> Result<Vec<(CallId, &[u8])>, BlockProblem> {
+    let mut index = LateIndex::default();
+    index.add(0, raw, MAX_INDEXED)?;
+    let places = &index.places;
+    let ends = places
+        .iter()
+        .skip(1)
+        .map(|place| place.offset as usize)
+        .chain([raw.len()]);
+    Ok(places
+        .iter()
+        .zip(ends)
+        .map(|(place, end)| (place.call, &raw[place.offset as usize..end]))
+        .collect())
+}
+
 /// Joins the end at `offset` of a LateEnds block to its call, which keeps its `open_id`.
 pub fn join(raw: &[u8], offset: u32, call: &mut Call) -> Result<(), BlockProblem> {
     let mut cursor = Cursor::new(raw);

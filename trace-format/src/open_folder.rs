@@ -5,11 +5,11 @@ use std::path::Path;
 
 use crate::block::Kind;
 use crate::block_source::{BlockSource, Damage, OpenError, Step};
-use crate::call::{ProcessId, ThreadId};
+use crate::call::ProcessId;
 use crate::metadata::Process;
 use crate::process_folder::{ProcessFolder, ProcessKey};
 use crate::schema::Schema;
-use crate::trace::{CallsRef, ProcessEntry, ThreadEntry, Trace};
+use crate::trace::{CallsRef, ProcessEntry, Trace};
 
 /// Name of the file with the Recording and Exit blocks.
 pub const RECORDING_FILE: &str = "recording";
@@ -54,7 +54,7 @@ pub(crate) fn process_folders(path: &Path) -> Result<Vec<ProcessKey>, OpenError>
 }
 
 /// Reads the file `recording` or `schema`; false if it is not there.
-fn read_top_level(trace: &mut Trace, name: &str) -> Result<bool, OpenError> {
+pub(crate) fn read_top_level(trace: &mut Trace, name: &str) -> Result<bool, OpenError> {
     let path = trace.path.join(name);
     let source = match BlockSource::open(&path) {
         Ok(source) => source,
@@ -118,18 +118,22 @@ pub(crate) fn add_top_level(
     Ok(())
 }
 
-fn add_process(trace: &mut Trace, key: &ProcessKey, folder: ProcessFolder) {
-    let id = ProcessId(trace.processes.len() as u32);
-    let first_source = trace.sources.len() as u32;
-    let named = Process {
+/// What a folder's name says of its process.
+pub(crate) fn process_of(key: &ProcessKey) -> Process {
+    Process {
         pid: key.pid,
         start_time: key.start_time,
         incarnation: key.incarnation,
         unit_ns: 1,
         ..Process::default()
-    };
-    let mut entry = ProcessEntry {
-        process: folder.process.unwrap_or(named),
+    }
+}
+
+fn add_process(trace: &mut Trace, key: &ProcessKey, folder: ProcessFolder) {
+    let id = ProcessId(trace.processes.len() as u32);
+    let first_source = trace.sources.len() as u32;
+    trace.processes.push(ProcessEntry {
+        process: folder.process.unwrap_or_else(|| process_of(key)),
         libraries: folder.libraries,
         alive: folder.alive,
         late: folder.late,
@@ -139,27 +143,12 @@ fn add_process(trace: &mut Trace, key: &ProcessKey, folder: ProcessFolder) {
             .map(|(source, offset)| (first_source + source as u32, offset))
             .collect(),
         ..ProcessEntry::default()
-    };
-    // A thread that took over a second ring has a second entry.
-    let mut threads = folder.threads;
-    threads.sort_by_key(|thread| thread.ordinal);
-    threads.dedup_by_key(|thread| thread.ordinal);
-    for thread in threads {
-        entry
-            .threads
-            .push((thread.ordinal, ThreadId(trace.threads.len() as u32)));
-        let (tid, name, ordinal) = (thread.tid, thread.name, thread.ordinal);
-        trace.threads.push(ThreadEntry {
-            process: id,
-            tid,
-            name,
-            ordinal,
-        });
+    });
+    for thread in folder.threads {
+        trace.add_thread(id, thread);
     }
     for (number, name) in folder.functions {
-        entry
-            .functions
-            .insert(number, trace.schema.add_named(&name));
+        trace.add_function(id, number, &name);
     }
     trace.notes.extend(folder.notes.into_iter().map(|mut note| {
         note.process = Some(id.0);
@@ -177,5 +166,4 @@ fn add_process(trace: &mut Trace, key: &ProcessKey, folder: ProcessFolder) {
         }));
     trace.sources.extend(folder.sources);
     trace.damages.extend(folder.damages);
-    trace.processes.push(entry);
 }

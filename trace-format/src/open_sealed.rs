@@ -259,7 +259,7 @@ impl Opener<'_> {
             if let Some(entry) = self.trace.processes.get_mut(thread.process.0 as usize) {
                 entry
                     .threads
-                    .push((thread.ordinal, ThreadId(number as u32)));
+                    .insert(thread.ordinal, ThreadId(number as u32));
             }
         }
     }

@@ -250,7 +250,10 @@ fn put_in_place(partial: &Path, out: &Path, in_place: bool) -> io::Result<()> {
         Err(_) => {
             let aside = beside(out, "folder");
             fs::rename(out, &aside)?;
-            fs::rename(partial, out)?;
+            if let Err(error) = fs::rename(partial, out) {
+                fs::rename(&aside, out)?;
+                return Err(error);
+            }
             aside
         }
     };

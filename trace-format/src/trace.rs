@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
 use cutape_cuda_api::Function;
@@ -12,7 +13,7 @@ use crate::call::{Call, FunctionId, ProcessId, ThreadId};
 use crate::calls_block::CallsBlock;
 use crate::late_ends::LateIndex;
 use crate::merge::Calls;
-use crate::metadata::{Exit, Libraries, Library, Note, Process, Recording, note};
+use crate::metadata::{Exit, Libraries, Library, Note, Process, Recording, Thread, note};
 use crate::schema::TraceSchema;
 
 /// A process of a trace.
@@ -24,8 +25,8 @@ pub struct ProcessEntry {
     pub libraries: Vec<Libraries>,
     /// The process was there when the trace was opened.
     pub alive: bool,
-    /// Numbers that its calls use for threads, sorted.
-    pub(crate) threads: Vec<(u32, ThreadId)>,
+    /// Numbers that its calls use for threads.
+    pub(crate) threads: HashMap<u32, ThreadId>,
     /// Numbers that its calls use for functions which the schema does not have.
     pub(crate) functions: HashMap<u32, FunctionId>,
     pub(crate) late: LateIndex,
@@ -326,6 +327,32 @@ impl Trace {
         Ok(raw)
     }
 
+    /// Takes in an entry of a process's Threads block. A thread that took over a second ring has a second entry.
+    pub(crate) fn add_thread(&mut self, process: ProcessId, thread: Thread) {
+        let id = ThreadId(self.threads.len() as u32);
+        let threads = &mut self.processes[process.0 as usize].threads;
+        if let Entry::Vacant(place) = threads.entry(thread.ordinal) {
+            place.insert(id);
+            let Thread {
+                tid, name, ordinal, ..
+            } = thread;
+            self.threads.push(ThreadEntry {
+                process,
+                tid,
+                name,
+                ordinal,
+            });
+        }
+    }
+
+    /// Takes in an entry of a process's Functions block.
+    pub(crate) fn add_function(&mut self, process: ProcessId, number: u32, name: &str) {
+        let id = self.schema.add_named(name);
+        self.processes[process.0 as usize]
+            .functions
+            .insert(number, id);
+    }
+
     /// Puts Calls blocks into order and counts their calls.
     pub(crate) fn order_calls(&mut self) {
         if !self.sealed {
@@ -366,8 +393,10 @@ impl Trace {
             .copied()
             .or(by_number)
             .unwrap_or(unnamed);
-        let threads = &entry.threads;
-        let place = threads.binary_search_by_key(&call.thread.0, |&(ordinal, _)| ordinal);
-        call.thread = place.map_or(ThreadId::UNKNOWN, |place| threads[place].1);
+        call.thread = entry
+            .threads
+            .get(&call.thread.0)
+            .copied()
+            .unwrap_or(ThreadId::UNKNOWN);
     }
 }

@@ -5,9 +5,8 @@ mod scratch;
 use cutape_trace_format::call::Call;
 use cutape_trace_format::ring::CallId;
 use cutape_trace_format::sample::{Chance, SampleCapture};
-use cutape_trace_format::sample_recording::{
-    DEVICE_GET_NAME, INIT, LAUNCH_KERNEL, MEM_GET_INFO, RING_CAPACITY, SampleRecording,
-};
+use cutape_trace_format::sample_recording::{RING_CAPACITY, SampleRecording};
+use cutape_trace_format::sample_schema::{DEVICE_GET_NAME, INIT, LAUNCH_KERNEL, MEM_GET_INFO};
 use cutape_trace_format::trace::Trace;
 use scratch::Scratch;
 

@@ -7,8 +7,9 @@ use std::path::Path;
 use cutape_trace_format::call::Call;
 use cutape_trace_format::decode::decode;
 use cutape_trace_format::sample::{Chance, SampleCapture};
-use cutape_trace_format::sample_recording::{
-    DEVICE_GET_NAME, INIT, LAUNCH_KERNEL, MEM_CREATE, MEM_GET_INFO, SampleRecording,
+use cutape_trace_format::sample_recording::SampleRecording;
+use cutape_trace_format::sample_schema::{
+    DEVICE_GET_NAME, INIT, LAUNCH_KERNEL, MEM_CREATE, MEM_GET_INFO,
 };
 use cutape_trace_format::seal::{SealError, SealOptions, seal};
 use cutape_trace_format::trace::Trace;

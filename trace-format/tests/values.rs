@@ -4,8 +4,9 @@ mod scratch;
 
 use cutape_trace_format::decode::decode;
 use cutape_trace_format::sample::SampleCapture;
-use cutape_trace_format::sample_recording::{
-    DEVICE_GET_NAME, LAUNCH_KERNEL, MEM_CREATE, MEM_GET_INFO, SampleRecording,
+use cutape_trace_format::sample_recording::SampleRecording;
+use cutape_trace_format::sample_schema::{
+    DEVICE_GET_NAME, LAUNCH_KERNEL, MEM_CREATE, MEM_GET_INFO,
 };
 use cutape_trace_format::trace::Trace;
 use cutape_trace_format::value::Value;

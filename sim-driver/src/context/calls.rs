@@ -21,18 +21,42 @@ pub const GREATEST_PRIORITY: i32 = -5;
 /// At most one way of waiting, and no unknown bit.
 pub fn check_flags(flags: u32) -> Answer {
     let one_way_to_wait = (flags & SCHEDULE_FLAGS).count_ones() <= 1;
-    if flags & !ALL_FLAGS == 0 && one_way_to_wait { Ok(()) } else { Err(CuError::INVALID_VALUE) }
+    if flags & !ALL_FLAGS == 0 && one_way_to_wait {
+        Ok(())
+    } else {
+        Err(CuError::INVALID_VALUE)
+    }
 }
 
 /// The living context of a handle.
 pub fn find(driver: &Driver, handle: CUcontext) -> Result<Arc<Context>, CuError> {
-    let context = driver.contexts.get(handle.0).ok_or(CuError::INVALID_CONTEXT)?;
-    if context.is_alive() { Ok(context) } else { Err(CuError::CONTEXT_IS_DESTROYED) }
+    let context = driver
+        .contexts
+        .get(handle.0)
+        .ok_or(CuError::INVALID_CONTEXT)?;
+    if context.is_alive() {
+        Ok(context)
+    } else {
+        Err(CuError::CONTEXT_IS_DESTROYED)
+    }
+}
+
+/// The context of a handle that is to become current. A primary context may be made current before anyone retains it (the CUDA
+/// runtime does so); only using it is an error then.
+fn find_for_current(driver: &Driver, handle: CUcontext) -> Result<Arc<Context>, CuError> {
+    driver
+        .contexts
+        .get(handle.0)
+        .ok_or(CuError::INVALID_CONTEXT)
 }
 
 /// The context of a handle, or the current one for NULL.
 fn named_or_current(handle: CUcontext) -> Result<Arc<Context>, CuError> {
-    if handle.is_null() { current() } else { find(driver::started()?, handle) }
+    if handle.is_null() {
+        current()
+    } else {
+        find(driver::started()?, handle)
+    }
 }
 
 fn create(pctx: Out<CUcontext>, flags: u32, dev: CUdevice) -> Answer {
@@ -65,10 +89,18 @@ pub fn cuCtxCreate_v3(
     create(pctx, flags, dev)
 }
 
-pub fn cuCtxCreate_v4(pctx: Out<CUcontext>, ctxCreateParams: Out<CUctxCreateParams>, flags: u32, dev: CUdevice) -> Answer {
+pub fn cuCtxCreate_v4(
+    pctx: Out<CUcontext>,
+    ctxCreateParams: Out<CUctxCreateParams>,
+    flags: u32,
+    dev: CUdevice,
+) -> Answer {
     driver::started()?;
     if let Some(params) = ctxCreateParams.get() {
-        check_affinity(params.execAffinityParams.is_null(), params.numExecAffinityParams)?;
+        check_affinity(
+            params.execAffinityParams.is_null(),
+            params.numExecAffinityParams,
+        )?;
         if !params.cigParams.is_null() {
             return Err(CuError::NOT_SUPPORTED);
         }
@@ -123,7 +155,10 @@ pub fn cuCtxDetach(ctx: CUcontext) -> Answer {
         return Err(CuError::INVALID_CONTEXT);
     }
     let less = |attached: u32| attached.checked_sub(1);
-    match context.attached.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less) {
+    match context
+        .attached
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+    {
         Ok(_) => Ok(()),
         Err(_) => cuCtxDestroy_v2(ctx),
     }
@@ -135,7 +170,7 @@ pub fn cuCtxPushCurrent(ctx: CUcontext) -> Answer {
 
 pub fn cuCtxPushCurrent_v2(ctx: CUcontext) -> Answer {
     let driver = driver::started()?;
-    current::push(find(driver, ctx)?);
+    current::push(find_for_current(driver, ctx)?);
     Ok(())
 }
 
@@ -152,7 +187,11 @@ pub fn cuCtxPopCurrent_v2(pctx: Out<CUcontext>) -> Answer {
 
 pub fn cuCtxSetCurrent(ctx: CUcontext) -> Answer {
     let driver = driver::started()?;
-    let context = if ctx.is_null() { None } else { Some(find(driver, ctx)?) };
+    let context = if ctx.is_null() {
+        None
+    } else {
+        Some(find_for_current(driver, ctx)?)
+    };
     current::replace(context);
     Ok(())
 }
@@ -166,7 +205,10 @@ pub fn cuCtxGetCurrent(pctx: Out<CUcontext>) -> Answer {
 
 pub fn cuCtxGetDevice(device: Out<CUdevice>) -> Answer {
     let driver = driver::started()?;
-    with_current(|context| Ok(device.required()?.set(driver.ordinal(context.device))))?
+    with_current(|context| {
+        let _: () = device.required()?.set(driver.ordinal(context.device));
+        Ok(())
+    })?
 }
 
 pub fn cuCtxGetDevice_v2(device: Out<CUdevice>, ctx: CUcontext) -> Answer {
@@ -226,7 +268,9 @@ pub fn cuCtxGetLimit(pvalue: Out<usize>, limit: u32) -> Answer {
 
 pub fn cuCtxGetCacheConfig(pconfig: Out<u32>) -> Answer {
     let context = current()?;
-    pconfig.required()?.set(context.cache_config.load(Ordering::Relaxed));
+    pconfig
+        .required()?
+        .set(context.cache_config.load(Ordering::Relaxed));
     Ok(())
 }
 
@@ -241,7 +285,9 @@ pub fn cuCtxSetCacheConfig(config: u32) -> Answer {
 
 pub fn cuCtxGetSharedMemConfig(pConfig: Out<u32>) -> Answer {
     let context = current()?;
-    pConfig.required()?.set(context.shared_memory_config.load(Ordering::Relaxed).max(1));
+    pConfig
+        .required()?
+        .set(context.shared_memory_config.load(Ordering::Relaxed).max(1));
     Ok(())
 }
 
@@ -272,8 +318,13 @@ pub fn cuCtxGetExecAffinity(pExecAffinity: Out<CUexecAffinityParam>, r#type: u32
     if r#type != 0 {
         return Err(CuError::UNSUPPORTED_EXEC_AFFINITY);
     }
-    let multiprocessors = context.device.attribute(crate::attribute::number::MULTIPROCESSOR_COUNT);
-    place.set(CUexecAffinityParam { r#type: 0, param: multiprocessors as u32 });
+    let multiprocessors = context
+        .device
+        .attribute(crate::attribute::number::MULTIPROCESSOR_COUNT);
+    place.set(CUexecAffinityParam {
+        r#type: 0,
+        param: multiprocessors as u32,
+    });
     Ok(())
 }
 

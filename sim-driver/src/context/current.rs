@@ -38,7 +38,10 @@ pub fn with_current<R>(see: impl FnOnce(&Arc<Context>) -> R) -> Result<R, CuErro
 
 /// The top of the stack, alive or not.
 pub fn top() -> Option<Arc<Context>> {
-    STACK.try_with(|stack| stack.borrow().last().cloned()).ok().flatten()
+    STACK
+        .try_with(|stack| stack.borrow().last().cloned())
+        .ok()
+        .flatten()
 }
 
 /// The handle on top, NULL where the stack is empty.
@@ -55,7 +58,10 @@ pub fn push(context: Arc<Context>) {
 
 /// Takes the top away; `None` if the stack is empty.
 pub fn pop() -> Option<Arc<Context>> {
-    STACK.try_with(|stack| stack.borrow_mut().pop()).ok().flatten()
+    STACK
+        .try_with(|stack| stack.borrow_mut().pop())
+        .ok()
+        .flatten()
 }
 
 /// Puts a context in place of the top; NULL only takes the top away.
@@ -68,10 +74,20 @@ pub fn replace(context: Option<Arc<Context>>) {
 
 /// The calling thread's own default stream in a context.
 pub fn per_thread_stream(context: &Context) -> Arc<Stream> {
-    let make = || Arc::new(Stream::default_of(StreamKind::PerThread, context.handle, context.id, &context.group));
+    let make = || {
+        Arc::new(Stream::default_of(
+            StreamKind::PerThread,
+            context.handle,
+            context.id,
+            &context.group,
+        ))
+    };
     let found = OWN_STREAMS.try_with(|streams| {
         let mut streams = streams.borrow_mut();
-        if let Some(stream) = streams.iter().find(|stream| stream.context_id == context.id) {
+        if let Some(stream) = streams
+            .iter()
+            .find(|stream| stream.context_id == context.id)
+        {
             return Arc::clone(stream);
         }
         let stream = make();

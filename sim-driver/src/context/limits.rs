@@ -31,7 +31,8 @@ impl Limits {
         limits[DEV_RUNTIME_SYNC_DEPTH] = (device.attribute(75) < 9).then_some(2);
         limits[DEV_RUNTIME_PENDING_LAUNCH_COUNT] = Some(2048);
         limits[MAX_L2_FETCH_GRANULARITY] = Some(64);
-        limits[PERSISTING_L2_CACHE_SIZE] = (device.limit(number::MAX_PERSISTING_L2_CACHE_SIZE) > 0).then_some(0);
+        limits[PERSISTING_L2_CACHE_SIZE] =
+            (device.limit(number::MAX_PERSISTING_L2_CACHE_SIZE) > 0).then_some(0);
         Self(limits)
     }
 
@@ -48,7 +49,9 @@ impl Limits {
             STACK_SIZE if value > STACK_MOST => return Err(CuError::INVALID_VALUE),
             STACK_SIZE => value.next_multiple_of(16),
             MAX_L2_FETCH_GRANULARITY => value.min(L2_FETCH_MOST),
-            PERSISTING_L2_CACHE_SIZE => value.min(device.limit(number::MAX_PERSISTING_L2_CACHE_SIZE) as usize),
+            PERSISTING_L2_CACHE_SIZE => {
+                value.min(device.limit(number::MAX_PERSISTING_L2_CACHE_SIZE) as usize)
+            }
             _ => value,
         };
         self.0[limit as usize] = Some(value);

@@ -6,8 +6,8 @@ pub mod limits;
 pub mod primary;
 mod primary_calls;
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use calls::*;
@@ -17,6 +17,7 @@ pub use primary_calls::*;
 use crate::abi::CUcontext;
 use crate::device::Device;
 use crate::driver::Driver;
+use crate::export_table::Storage;
 use crate::status::{Answer, CuError};
 use crate::stream::{Group, Stream, StreamKind};
 use limits::Limits;
@@ -42,6 +43,8 @@ pub struct Context {
     pub group: Arc<Group>,
     /// Contexts whose memory it may reach, by id.
     peers: Mutex<BTreeSet<u64>>,
+    /// What the runtime keeps with it.
+    pub storage: Storage,
     alive: AtomicBool,
 }
 
@@ -49,7 +52,12 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Context {
     /// A context on the device, registered under a new handle.
-    pub fn create(driver: &'static Driver, device: &'static Device, flags: u32, is_primary: bool) -> Result<Arc<Self>, CuError> {
+    pub fn create(
+        driver: &'static Driver,
+        device: &'static Device,
+        flags: u32,
+        is_primary: bool,
+    ) -> Result<Arc<Self>, CuError> {
         let group = Arc::new(Group::default());
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let make = |handle| Self {
@@ -63,9 +71,15 @@ impl Context {
             limits: Mutex::new(Limits::of(device)),
             attached: AtomicU32::new(0),
             launches: AtomicU64::new(0),
-            legacy: Arc::new(Stream::default_of(StreamKind::Legacy, CUcontext(handle), id, &group)),
+            legacy: Arc::new(Stream::default_of(
+                StreamKind::Legacy,
+                CUcontext(handle),
+                id,
+                &group,
+            )),
             group,
             peers: Mutex::default(),
+            storage: Storage::default(),
             alive: AtomicBool::new(true),
         };
         driver.contexts.insert(make).ok_or(CuError::OUT_OF_MEMORY)
@@ -74,6 +88,11 @@ impl Context {
     /// Whether it has not been destroyed.
     pub fn is_alive(&self) -> bool {
         self.alive.load(Ordering::Acquire)
+    }
+
+    /// Makes a new primary context wait for its first user.
+    pub fn put_to_sleep(&self) {
+        self.alive.store(false, Ordering::Release);
     }
 
     /// Brings a primary context back that was released.
@@ -88,14 +107,30 @@ impl Context {
             return;
         }
         self.group.wait();
+        self.storage.end(self.handle);
         driver.memory.free_all_of(driver, self);
-        for (handle, _) in driver.streams.all().into_iter().filter(|(_, stream)| stream.context_id == self.id) {
+        for (handle, _) in driver
+            .streams
+            .all()
+            .into_iter()
+            .filter(|(_, stream)| stream.context_id == self.id)
+        {
             driver.streams.remove(handle);
         }
-        for (handle, _) in driver.events.all().into_iter().filter(|(_, event)| event.context_id == self.id) {
+        for (handle, _) in driver
+            .events
+            .all()
+            .into_iter()
+            .filter(|(_, event)| event.context_id == self.id)
+        {
             driver.events.remove(handle);
         }
-        for (handle, module) in driver.modules.all().into_iter().filter(|(_, module)| module.context_id == self.id) {
+        for (handle, module) in driver
+            .modules
+            .all()
+            .into_iter()
+            .filter(|(_, module)| module.context_id == self.id)
+        {
             driver.modules.remove(handle);
             module.drop_functions(driver);
         }
@@ -103,14 +138,30 @@ impl Context {
 
     /// Lets it reach the memory of another device's context.
     pub fn enable_peer(&self, peer: u64) -> Answer {
-        let is_new = self.peers.lock().unwrap_or_else(PoisonError::into_inner).insert(peer);
-        if is_new { Ok(()) } else { Err(CuError::PEER_ACCESS_ALREADY_ENABLED) }
+        let is_new = self
+            .peers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(peer);
+        if is_new {
+            Ok(())
+        } else {
+            Err(CuError::PEER_ACCESS_ALREADY_ENABLED)
+        }
     }
 
     /// Takes that away again.
     pub fn disable_peer(&self, peer: u64) -> Answer {
-        let was_there = self.peers.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer);
-        if was_there { Ok(()) } else { Err(CuError::PEER_ACCESS_NOT_ENABLED) }
+        let was_there = self
+            .peers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&peer);
+        if was_there {
+            Ok(())
+        } else {
+            Err(CuError::PEER_ACCESS_NOT_ENABLED)
+        }
     }
 
     /// Its limits, for reading and changing.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Context;
+use crate::abi::CUcontext;
 use crate::device::Device;
 use crate::driver::Driver;
 use crate::status::{Answer, CuError};
@@ -20,7 +21,11 @@ struct State {
 
 impl Primary {
     /// One more user; the first one brings the context to life.
-    pub fn retain(&self, driver: &'static Driver, device: &'static Device) -> Result<Arc<Context>, CuError> {
+    pub fn retain(
+        &self,
+        driver: &'static Driver,
+        device: &'static Device,
+    ) -> Result<Arc<Context>, CuError> {
         let mut state = self.state();
         let context = match &state.context {
             Some(context) => Arc::clone(context),
@@ -32,6 +37,23 @@ impl Primary {
         state.context = Some(Arc::clone(&context));
         state.retained += 1;
         Ok(context)
+    }
+
+    /// Its handle, whether or not anyone uses it.
+    pub fn handle(
+        &self,
+        driver: &'static Driver,
+        device: &'static Device,
+    ) -> Result<CUcontext, CuError> {
+        let mut state = self.state();
+        if let Some(context) = &state.context {
+            return Ok(context.handle);
+        }
+        let context = Context::create(driver, device, state.flags, true)?;
+        context.put_to_sleep();
+        let handle = context.handle;
+        state.context = Some(context);
+        Ok(handle)
     }
 
     /// One user less; the last one ends it.
@@ -69,7 +91,9 @@ impl Primary {
         let mut state = self.state();
         state.flags = flags;
         if let Some(context) = &state.context {
-            context.flags.store(flags, std::sync::atomic::Ordering::Relaxed);
+            context
+                .flags
+                .store(flags, std::sync::atomic::Ordering::Relaxed);
         }
     }
 

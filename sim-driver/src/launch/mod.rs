@@ -21,6 +21,8 @@ use crate::surface::DefaultStream;
 const COOPERATIVE: u32 = 2;
 /// `CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION`.
 const CLUSTER_DIMENSION: u32 = 4;
+/// More launch attributes than this are no list but a slip.
+const MOST_ATTRIBUTES: u32 = 1024;
 /// Blocks of a cluster that every GPU with clusters can run.
 const PORTABLE_CLUSTER: u64 = 8;
 /// How `extra` ends, and the keys in it.
@@ -40,24 +42,40 @@ struct Shape {
 
 impl Shape {
     fn new(grid: [u32; 3], block: [u32; 3], shared_bytes: u32) -> Self {
-        Self { grid, block, shared_bytes, is_cooperative: false, cluster: [1; 3] }
+        Self {
+            grid,
+            block,
+            shared_bytes,
+            is_cooperative: false,
+            cluster: [1; 3],
+        }
     }
 
     fn threads(&self) -> u64 {
-        self.block.iter().map(|&threads| u64::from(threads)).product()
+        self.block
+            .iter()
+            .map(|&threads| u64::from(threads))
+            .product()
     }
 
     fn check(&self, settings: &Settings, context: &Context) -> Answer {
         let device = context.device;
         let within = |sizes: [u32; 3], first: i32| {
             let most = [first, first + 1, first + 2].map(|attribute| device.limit(attribute));
-            sizes.iter().zip(most).all(|(&size, most)| size > 0 && u64::from(size) <= most)
+            sizes
+                .iter()
+                .zip(most)
+                .all(|(&size, most)| size > 0 && u64::from(size) <= most)
         };
-        if !within(self.grid, number::MAX_GRID_DIM_X) || !within(self.block, number::MAX_BLOCK_DIM_X) {
+        if !within(self.grid, number::MAX_GRID_DIM_X)
+            || !within(self.block, number::MAX_BLOCK_DIM_X)
+        {
             return Err(CuError::INVALID_VALUE);
         }
         let most_shared = settings.max_dynamic_shared_bytes(device).max(0) as u32;
-        if self.threads() > device.limit(number::MAX_THREADS_PER_BLOCK) || self.shared_bytes > most_shared {
+        if self.threads() > device.limit(number::MAX_THREADS_PER_BLOCK)
+            || self.shared_bytes > most_shared
+        {
             return Err(CuError::INVALID_VALUE);
         }
         // A bound of the kernel's own is told as a lack of resources.
@@ -67,7 +85,12 @@ impl Shape {
         self.check_cluster(device.limit(number::CLUSTER_LAUNCH) > 0)?;
         if self.is_cooperative {
             let blocks: u64 = self.grid.iter().map(|&blocks| u64::from(blocks)).product();
-            let resident = occupancy::active_blocks(settings, device, self.threads() as u32, self.shared_bytes);
+            let resident = occupancy::active_blocks(
+                settings,
+                device,
+                self.threads() as u32,
+                self.shared_bytes,
+            );
             if blocks > u64::from(resident) * device.limit(number::MULTIPROCESSOR_COUNT) {
                 return Err(CuError::COOPERATIVE_LAUNCH_TOO_LARGE);
             }
@@ -76,12 +99,24 @@ impl Shape {
     }
 
     fn check_cluster(&self, has_clusters: bool) -> Answer {
-        let blocks: u64 = self.cluster.iter().map(|&blocks| u64::from(blocks)).product();
+        let blocks: u64 = self
+            .cluster
+            .iter()
+            .map(|&blocks| u64::from(blocks))
+            .product();
         if blocks == 1 {
             return Ok(());
         }
-        let divides = self.grid.iter().zip(self.cluster).all(|(grid, cluster)| cluster > 0 && grid.is_multiple_of(cluster));
-        if has_clusters && divides && blocks <= PORTABLE_CLUSTER { Ok(()) } else { Err(CuError::INVALID_CLUSTER_SIZE) }
+        let divides = self
+            .grid
+            .iter()
+            .zip(self.cluster)
+            .all(|(grid, cluster)| cluster > 0 && grid.is_multiple_of(cluster));
+        if has_clusters && divides && blocks <= PORTABLE_CLUSTER {
+            Ok(())
+        } else {
+            Err(CuError::INVALID_CLUSTER_SIZE)
+        }
     }
 }
 
@@ -100,13 +135,21 @@ impl Params {
         if has_pointers && has_extra || needs_some && !has_pointers && !has_extra {
             return Err(CuError::INVALID_VALUE);
         }
-        if has_extra { self.check_extra(settings) } else { Ok(()) }
+        if has_extra {
+            self.check_extra(settings)
+        } else {
+            Ok(())
+        }
     }
 
     /// Pairs of key and value, closed by an end mark: the buffer must be as long as the parameters.
     fn check_extra(&self, settings: &Settings) -> Answer {
         const MOST_WORDS: usize = 5;
-        let needed = settings.kernel().params.last().map_or(0, |(offset, bytes)| offset + bytes) as usize;
+        let needed = settings
+            .kernel()
+            .params
+            .last()
+            .map_or(0, |(offset, bytes)| offset + bytes) as usize;
         let mut given = None;
         for pair in (1..MOST_WORDS).step_by(2) {
             let words = self.extra.all(pair);
@@ -127,19 +170,21 @@ impl Params {
     }
 }
 
-fn launch(queue: (DefaultStream, CUstream), function: CUfunction, shape: Shape, params: Params) -> Answer {
-    // Measured on 535: a NULL function is told even without a context.
-    if function.0 == 0 {
-        driver::started()?;
-        return Err(CuError::INVALID_HANDLE);
-    }
-    let driver = driver::started()?;
-    let (context, stream) = resolve(queue.0, queue.1)?;
+fn launch(
+    queue: (DefaultStream, CUstream),
+    function: CUfunction,
+    shape: Shape,
+    params: Params,
+) -> Answer {
+    driver::start_was_tried()?;
+    // Measured on 535: what is no function is told even where no context is current.
+    let driver = driver::machine().ok_or(CuError::NOT_INITIALIZED)?;
     let launchable = Launchable::find(driver, function)?;
-    if let Launchable::Function(function) = &launchable {
-        if function.context_id != context.id {
-            return Err(CuError::INVALID_HANDLE);
-        }
+    let (context, stream) = resolve(queue.0, queue.1)?;
+    if let Launchable::Function(function) = &launchable
+        && function.context_id != context.id
+    {
+        return Err(CuError::INVALID_HANDLE);
     }
     shape.check(launchable.settings(), &context)?;
     params.check(launchable.settings())?;
@@ -164,8 +209,20 @@ pub fn cuLaunchKernel(
     kernelParams: Out<*mut c_void>,
     extra: Out<*mut c_void>,
 ) -> Answer {
-    let shape = Shape::new([gridDimX, gridDimY, gridDimZ], [blockDimX, blockDimY, blockDimZ], sharedMemBytes);
-    launch((default_stream, hStream), f, shape, Params { pointers: kernelParams, extra })
+    let shape = Shape::new(
+        [gridDimX, gridDimY, gridDimZ],
+        [blockDimX, blockDimY, blockDimZ],
+        sharedMemBytes,
+    );
+    launch(
+        (default_stream, hStream),
+        f,
+        shape,
+        Params {
+            pointers: kernelParams,
+            extra,
+        },
+    )
 }
 
 #[allow(clippy::too_many_arguments, reason = "the C function has as many")]
@@ -182,14 +239,29 @@ pub fn cuLaunchCooperativeKernel(
     hStream: CUstream,
     kernelParams: Out<*mut c_void>,
 ) -> Answer {
-    let shape = Shape::new([gridDimX, gridDimY, gridDimZ], [blockDimX, blockDimY, blockDimZ], sharedMemBytes);
-    let shape = Shape { is_cooperative: true, ..shape };
-    launch((default_stream, hStream), f, shape, Params { pointers: kernelParams, extra: Out::at(std::ptr::null_mut()) })
+    let shape = Shape::new(
+        [gridDimX, gridDimY, gridDimZ],
+        [blockDimX, blockDimY, blockDimZ],
+        sharedMemBytes,
+    );
+    let shape = Shape {
+        is_cooperative: true,
+        ..shape
+    };
+    launch(
+        (default_stream, hStream),
+        f,
+        shape,
+        Params {
+            pointers: kernelParams,
+            extra: Out::at(std::ptr::null_mut()),
+        },
+    )
 }
 
 /// What a configuration and its attributes say.
 fn shape_of(config: &CUlaunchConfig) -> Result<Shape, CuError> {
-    if config.numAttrs > 0 && config.attrs.is_null() {
+    if config.numAttrs > 0 && config.attrs.is_null() || config.numAttrs > MOST_ATTRIBUTES {
         return Err(CuError::INVALID_VALUE);
     }
     let mut shape = Shape::new(
@@ -202,7 +274,9 @@ fn shape_of(config: &CUlaunchConfig) -> Result<Shape, CuError> {
         let value = attribute.value;
         match attribute.id {
             COOPERATIVE => shape.is_cooperative = value[0] as u32 != 0,
-            CLUSTER_DIMENSION => shape.cluster = [value[0] as u32, (value[0] >> 32) as u32, value[1] as u32],
+            CLUSTER_DIMENSION => {
+                shape.cluster = [value[0] as u32, (value[0] >> 32) as u32, value[1] as u32]
+            }
             _ => {}
         }
     }
@@ -217,5 +291,15 @@ pub fn cuLaunchKernelEx(
     extra: Out<*mut c_void>,
 ) -> Answer {
     let config = config.required()?;
-    launch((default_stream, config.hStream), f, shape_of(&config)?, Params { pointers: kernelParams, extra })
+    driver::start_was_tried()?;
+    Launchable::find(driver::machine().ok_or(CuError::NOT_INITIALIZED)?, f)?;
+    launch(
+        (default_stream, config.hStream),
+        f,
+        shape_of(&config)?,
+        Params {
+            pointers: kernelParams,
+            extra,
+        },
+    )
 }

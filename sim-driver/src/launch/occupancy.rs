@@ -18,7 +18,12 @@ const REGISTER_UNIT: u32 = 256;
 const SHARED_UNIT: u64 = 128;
 
 /// Blocks of that many threads that are on a multiprocessor at once.
-pub fn active_blocks(settings: &Settings, device: &Device, threads: u32, dynamic_bytes: u32) -> u32 {
+pub fn active_blocks(
+    settings: &Settings,
+    device: &Device,
+    threads: u32,
+    dynamic_bytes: u32,
+) -> u32 {
     if threads == 0 || threads > max_threads(settings, device) {
         return 0;
     }
@@ -26,20 +31,36 @@ pub fn active_blocks(settings: &Settings, device: &Device, threads: u32, dynamic
     let warps = threads.div_ceil(WARP);
     let by_threads = limit(number::MAX_THREADS_PER_MULTIPROCESSOR) / WARP / warps;
     let registers = (settings.kernel().registers * WARP).next_multiple_of(REGISTER_UNIT) * warps;
-    let by_registers = limit(number::MAX_REGISTERS_PER_MULTIPROCESSOR).checked_div(registers).unwrap_or(u32::MAX);
+    let by_registers = limit(number::MAX_REGISTERS_PER_MULTIPROCESSOR)
+        .checked_div(registers)
+        .unwrap_or(u32::MAX);
     let shared = u64::from(settings.kernel().shared_bytes) + u64::from(dynamic_bytes);
-    let shared = (shared + device.limit(number::RESERVED_SHARED_MEMORY_PER_BLOCK)).next_multiple_of(SHARED_UNIT);
-    let by_shared = device.limit(number::MAX_SHARED_MEMORY_PER_MULTIPROCESSOR).checked_div(shared);
+    let shared = (shared + device.limit(number::RESERVED_SHARED_MEMORY_PER_BLOCK))
+        .next_multiple_of(SHARED_UNIT);
+    let by_shared = device
+        .limit(number::MAX_SHARED_MEMORY_PER_MULTIPROCESSOR)
+        .checked_div(shared);
     let by_shared = by_shared.map_or(u32::MAX, |blocks| blocks.min(u64::from(u32::MAX)) as u32);
-    by_threads.min(by_registers).min(by_shared).min(limit(number::MAX_BLOCKS_PER_MULTIPROCESSOR))
+    by_threads
+        .min(by_registers)
+        .min(by_shared)
+        .min(limit(number::MAX_BLOCKS_PER_MULTIPROCESSOR))
 }
 
-fn blocks_per_multiprocessor(numBlocks: Out<i32>, func: CUfunction, blockSize: i32, dynamicSMemSize: usize) -> Answer {
+fn blocks_per_multiprocessor(
+    numBlocks: Out<i32>,
+    func: CUfunction,
+    blockSize: i32,
+    dynamicSMemSize: usize,
+) -> Answer {
     let driver = driver::started()?;
     let context = current()?;
     let place = numBlocks.required()?;
     let function = Launchable::find(driver, func)?;
-    let threads = u32::try_from(blockSize).ok().filter(|&threads| threads > 0).ok_or(CuError::INVALID_VALUE)?;
+    let threads = u32::try_from(blockSize)
+        .ok()
+        .filter(|&threads| threads > 0)
+        .ok_or(CuError::INVALID_VALUE)?;
     let dynamic_bytes = u32::try_from(dynamicSMemSize).unwrap_or(u32::MAX);
     place.set(active_blocks(function.settings(), context.device, threads, dynamic_bytes) as i32);
     Ok(())
@@ -86,17 +107,30 @@ impl DynamicShared {
 }
 
 /// The block size that keeps most threads on a multiprocessor, and as many blocks as fill the device.
-fn best_block(places: [Out<i32>; 2], func: CUfunction, shared: &DynamicShared, blockSizeLimit: i32) -> Answer {
+fn best_block(
+    places: [Out<i32>; 2],
+    func: CUfunction,
+    shared: &DynamicShared,
+    blockSizeLimit: i32,
+) -> Answer {
     let driver = driver::started()?;
     let context = current()?;
     let (grid_place, block_place) = (places[0].required()?, places[1].required()?);
     let function = Launchable::find(driver, func)?;
     let most = max_threads(function.settings(), context.device);
-    let most = u32::try_from(blockSizeLimit).ok().filter(|&limit| limit > 0).map_or(most, |limit| limit.min(most));
+    let most = u32::try_from(blockSizeLimit)
+        .ok()
+        .filter(|&limit| limit > 0)
+        .map_or(most, |limit| limit.min(most));
     let mut best = (0, 0, 0);
     for warps in (1..=most.div_ceil(WARP)).rev() {
         let threads = (warps * WARP).min(most);
-        let blocks = active_blocks(function.settings(), context.device, threads, shared.of(threads));
+        let blocks = active_blocks(
+            function.settings(),
+            context.device,
+            threads,
+            shared.of(threads),
+        );
         if blocks * threads > best.0 {
             best = (blocks * threads, threads, blocks);
         }
@@ -114,7 +148,10 @@ pub fn cuOccupancyMaxPotentialBlockSize(
     dynamicSMemSize: usize,
     blockSizeLimit: i32,
 ) -> Answer {
-    let shared = DynamicShared { function: blockSizeToDynamicSMemSize, bytes: dynamicSMemSize };
+    let shared = DynamicShared {
+        function: blockSizeToDynamicSMemSize,
+        bytes: dynamicSMemSize,
+    };
     best_block([minGridSize, blockSize], func, &shared, blockSizeLimit)
 }
 
@@ -132,7 +169,10 @@ pub fn cuOccupancyMaxPotentialBlockSizeWithFlags(
     if flags > 1 {
         return Err(CuError::INVALID_VALUE);
     }
-    let shared = DynamicShared { function: blockSizeToDynamicSMemSize, bytes: dynamicSMemSize };
+    let shared = DynamicShared {
+        function: blockSizeToDynamicSMemSize,
+        bytes: dynamicSMemSize,
+    };
     best_block([minGridSize, blockSize], func, &shared, blockSizeLimit)
 }
 
@@ -146,20 +186,38 @@ pub fn cuOccupancyAvailableDynamicSMemPerBlock(
     let context = current()?;
     let place = dynamicSmemSize.required()?;
     let function = Launchable::find(driver, func)?;
-    let blocks = u64::try_from(numBlocks).ok().filter(|&blocks| blocks > 0).ok_or(CuError::INVALID_VALUE)?;
-    let threads = u32::try_from(blockSize).ok().filter(|&threads| threads > 0).ok_or(CuError::INVALID_VALUE)?;
-    if u64::from(active_blocks(function.settings(), context.device, threads, 0)) < blocks {
+    let blocks = u64::try_from(numBlocks)
+        .ok()
+        .filter(|&blocks| blocks > 0)
+        .ok_or(CuError::INVALID_VALUE)?;
+    let threads = u32::try_from(blockSize)
+        .ok()
+        .filter(|&threads| threads > 0)
+        .ok_or(CuError::INVALID_VALUE)?;
+    if u64::from(active_blocks(
+        function.settings(),
+        context.device,
+        threads,
+        0,
+    )) < blocks
+    {
         return Err(CuError::INVALID_VALUE);
     }
     let device = context.device;
-    let share = device.limit(number::MAX_SHARED_MEMORY_PER_MULTIPROCESSOR) / blocks / SHARED_UNIT * SHARED_UNIT;
-    let own = device.limit(number::RESERVED_SHARED_MEMORY_PER_BLOCK) + u64::from(function.settings().kernel().shared_bytes);
+    let share = device.limit(number::MAX_SHARED_MEMORY_PER_MULTIPROCESSOR) / blocks / SHARED_UNIT
+        * SHARED_UNIT;
+    let own = device.limit(number::RESERVED_SHARED_MEMORY_PER_BLOCK)
+        + u64::from(function.settings().kernel().shared_bytes);
     let most = device.limit(number::MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
     place.set(share.saturating_sub(own).min(most) as usize);
     Ok(())
 }
 
-fn cluster_question(place: Out<i32>, func: CUfunction, config: In<CUlaunchConfig>) -> Result<(Launchable, Shape), CuError> {
+fn cluster_question(
+    place: Out<i32>,
+    func: CUfunction,
+    config: In<CUlaunchConfig>,
+) -> Result<(Launchable, Shape), CuError> {
     place.required()?;
     let config = config.required()?;
     let driver = driver::started()?;
@@ -170,18 +228,35 @@ fn cluster_question(place: Out<i32>, func: CUfunction, config: In<CUlaunchConfig
     Ok((Launchable::find(driver, func)?, shape_of(&config)?))
 }
 
-pub fn cuOccupancyMaxPotentialClusterSize(clusterSize: Out<i32>, func: CUfunction, config: In<CUlaunchConfig>) -> Answer {
+pub fn cuOccupancyMaxPotentialClusterSize(
+    clusterSize: Out<i32>,
+    func: CUfunction,
+    config: In<CUlaunchConfig>,
+) -> Answer {
     cluster_question(clusterSize, func, config)?;
     clusterSize.set(super::PORTABLE_CLUSTER as i32);
     Ok(())
 }
 
-pub fn cuOccupancyMaxActiveClusters(numClusters: Out<i32>, func: CUfunction, config: In<CUlaunchConfig>) -> Answer {
+pub fn cuOccupancyMaxActiveClusters(
+    numClusters: Out<i32>,
+    func: CUfunction,
+    config: In<CUlaunchConfig>,
+) -> Answer {
     let (function, shape) = cluster_question(numClusters, func, config)?;
     let device = current()?.device;
-    let blocks = active_blocks(function.settings(), device, shape.threads() as u32, shape.shared_bytes);
+    let blocks = active_blocks(
+        function.settings(),
+        device,
+        shape.threads() as u32,
+        shape.shared_bytes,
+    );
     let all = u64::from(blocks) * device.limit(number::MULTIPROCESSOR_COUNT);
-    let cluster: u64 = shape.cluster.iter().map(|&blocks| u64::from(blocks.max(1))).product();
+    let cluster: u64 = shape
+        .cluster
+        .iter()
+        .map(|&blocks| u64::from(blocks.max(1)))
+        .product();
     numClusters.set((all / cluster) as i32);
     Ok(())
 }

@@ -48,7 +48,10 @@ impl Allocation {
 
     /// Whether all these bytes lie in it.
     pub fn holds(&self, address: u64, bytes: u64) -> bool {
-        address >= self.base && address.checked_add(bytes).is_some_and(|end| end <= self.base + self.bytes)
+        address >= self.base
+            && address
+                .checked_add(bytes)
+                .is_some_and(|end| end <= self.base + self.bytes)
     }
 }
 
@@ -65,7 +68,9 @@ impl AddressMap {
     /// Adds one, unless it overlaps another.
     pub fn insert_if_free(&self, allocation: Allocation) -> bool {
         let mut map = self.write();
-        let before = map.range(..allocation.base + allocation.bytes.max(1)).next_back();
+        let before = map
+            .range(..allocation.base + allocation.bytes.max(1))
+            .next_back();
         if before.is_some_and(|(base, other)| base + other.bytes > allocation.base) {
             return false;
         }

@@ -17,7 +17,14 @@ fn allocate(dptr: Out<CUdeviceptr>, bytesize: usize, origin: Origin) -> Answer {
     if bytesize == 0 {
         return Err(CuError::INVALID_VALUE);
     }
-    let base = driver.memory.allocate(&context, Request { bytes: bytesize as u64, origin, pool: 0 })?;
+    let base = driver.memory.allocate(
+        &context,
+        Request {
+            bytes: bytesize as u64,
+            origin,
+            pool: 0,
+        },
+    )?;
     dptr.set(CUdeviceptr(base));
     Ok(())
 }
@@ -42,8 +49,14 @@ pub fn cuMemAllocPitch_v2(
     if !matches!(ElementSizeBytes, 4 | 8 | 16) {
         return Err(CuError::INVALID_VALUE);
     }
-    let pitch = WidthInBytes.checked_next_multiple_of(PITCH_BYTES).ok_or(CuError::OUT_OF_MEMORY)?;
-    allocate(dptr, pitch.checked_mul(Height).ok_or(CuError::OUT_OF_MEMORY)?, Origin::Device)?;
+    let pitch = WidthInBytes
+        .checked_next_multiple_of(PITCH_BYTES)
+        .ok_or(CuError::OUT_OF_MEMORY)?;
+    allocate(
+        dptr,
+        pitch.checked_mul(Height).ok_or(CuError::OUT_OF_MEMORY)?,
+        Origin::Device,
+    )?;
     pitch_place.set(pitch);
     Ok(())
 }
@@ -66,7 +79,9 @@ pub fn cuMemFree_v2(dptr: CUdeviceptr) -> Answer {
     }
     // Like the real one, freeing waits for work that may still use the memory.
     context.group.wait();
-    driver.memory.free(driver, dptr.0, |allocation| !allocation.is_host())
+    driver
+        .memory
+        .free(driver, dptr.0, |allocation| !allocation.is_host())
 }
 
 pub fn cuMemGetInfo_v2(free: Out<usize>, total: Out<usize>) -> Answer {
@@ -74,7 +89,9 @@ pub fn cuMemGetInfo_v2(free: Out<usize>, total: Out<usize>) -> Answer {
     total.set(0);
     with_current(|context| {
         free.required()?.set(context.device.free_bytes() as usize);
-        total.required()?.set(context.device.gpu.total_bytes as usize);
+        total
+            .required()?
+            .set(context.device.gpu.total_bytes as usize);
         Ok(())
     })?
 }
@@ -91,7 +108,11 @@ pub fn cuMemGetInfo(free: Out<u32>, total: Out<u32>) -> Answer {
     })?
 }
 
-pub fn cuMemGetAddressRange_v2(pbase: Out<CUdeviceptr>, psize: Out<usize>, dptr: CUdeviceptr) -> Answer {
+pub fn cuMemGetAddressRange_v2(
+    pbase: Out<CUdeviceptr>,
+    psize: Out<usize>,
+    dptr: CUdeviceptr,
+) -> Answer {
     // Measured on 535: asking for nothing succeeds, even before cuInit.
     if pbase.is_null() && psize.is_null() {
         return Ok(());
@@ -100,7 +121,10 @@ pub fn cuMemGetAddressRange_v2(pbase: Out<CUdeviceptr>, psize: Out<usize>, dptr:
     psize.set(0);
     let driver = driver::started()?;
     current()?;
-    let (base, bytes) = driver.memory.range_around(dptr.0).ok_or(CuError::NOT_FOUND)?;
+    let (base, bytes) = driver
+        .memory
+        .range_around(dptr.0)
+        .ok_or(CuError::NOT_FOUND)?;
     pbase.set(CUdeviceptr(base));
     psize.set(bytes as usize);
     Ok(())

@@ -45,16 +45,23 @@ impl End {
             Self::Device(address) => memory.is_reachable(address, bytes),
             Self::Host(address) => address != 0,
             Self::Unified(address) => {
-                address != 0 && (memory.range_around(address).is_none() || memory.is_reachable(address, bytes))
+                address != 0
+                    && (memory.range_around(address).is_none()
+                        || memory.is_reachable(address, bytes))
             }
         };
-        if known { Ok(()) } else { Err(CuError::INVALID_VALUE) }
+        if known {
+            Ok(())
+        } else {
+            Err(CuError::INVALID_VALUE)
+        }
     }
 
     /// Whether the driver knows nothing of this memory: then the device cannot reach it, and the real driver stages the bytes.
     pub fn is_pageable(self) -> bool {
         !matches!(self, Self::Device(_))
-            && driver::started().is_ok_and(|driver| driver.memory.range_around(self.address()).is_none())
+            && driver::started()
+                .is_ok_and(|driver| driver.memory.range_around(self.address()).is_none())
     }
 }
 
@@ -65,6 +72,9 @@ pub enum Wait {
     No,
 }
 
+/// Larger copies from memory that the device cannot reach wait for their turn in the call.
+const MOST_STAGED_BYTES: usize = 64 << 20;
+
 fn copy(queue: (DefaultStream, CUstream), wait: Wait, to: End, from: End, bytes: usize) -> Answer {
     driver::started()?;
     let (context, stream) = resolve(queue.0, queue.1)?;
@@ -73,14 +83,19 @@ fn copy(queue: (DefaultStream, CUstream), wait: Wait, to: End, from: End, bytes:
     }
     to.check(bytes as u64)?;
     from.check(bytes as u64)?;
-    let must_stage = wait == Wait::No && from.is_pageable() && context.group.has_waiting();
+    let is_staged = wait == Wait::No && from.is_pageable() && context.group.has_waiting();
+    let must_stage = is_staged && bytes <= MOST_STAGED_BYTES;
     let ticket = if must_stage {
         let staged = read(from.address(), bytes);
-        stream.submit(&context, move || move_bytes(to.address(), staged.as_ptr() as u64, bytes))
+        stream.submit(&context, move || {
+            move_bytes(to.address(), staged.as_ptr() as u64, bytes)
+        })
     } else {
-        stream.submit(&context, move || move_bytes(to.address(), from.address(), bytes))
+        stream.submit(&context, move || {
+            move_bytes(to.address(), from.address(), bytes)
+        })
     };
-    if wait == Wait::Yes || to.is_pageable() {
+    if wait == Wait::Yes || to.is_pageable() || is_staged && !must_stage {
         ticket.wait();
     }
     Ok(())
@@ -91,6 +106,12 @@ pub fn move_bytes(to: u64, from: u64, bytes: usize) {
     // SAFETY: device ends were checked to lie in memory that the driver mapped; host ends are the program's, which passed them for
     // this (a wrong one faults here as it does in the real driver).
     unsafe { std::ptr::copy(from as usize as *const u8, to as usize as *mut u8, bytes) }
+}
+
+/// Zeroes bytes.
+pub fn zero(to: u64, bytes: usize) {
+    // SAFETY: the driver mapped this range for the allocation that is being made.
+    unsafe { std::ptr::write_bytes(to as usize as *mut u8, 0, bytes) }
 }
 
 fn read(from: u64, bytes: usize) -> Vec<u8> {
@@ -114,8 +135,19 @@ fn host<T>(address: *const T) -> End {
 /// The stream that calls without a stream parameter use.
 const NULL_STREAM: CUstream = CUstream(0);
 
-pub fn cuMemcpy(default_stream: DefaultStream, dst: CUdeviceptr, src: CUdeviceptr, ByteCount: usize) -> Answer {
-    copy((default_stream, NULL_STREAM), Wait::Yes, unified(dst), unified(src), ByteCount)
+pub fn cuMemcpy(
+    default_stream: DefaultStream,
+    dst: CUdeviceptr,
+    src: CUdeviceptr,
+    ByteCount: usize,
+) -> Answer {
+    copy(
+        (default_stream, NULL_STREAM),
+        Wait::Yes,
+        unified(dst),
+        unified(src),
+        ByteCount,
+    )
 }
 
 pub fn cuMemcpyAsync(
@@ -125,7 +157,13 @@ pub fn cuMemcpyAsync(
     ByteCount: usize,
     hStream: CUstream,
 ) -> Answer {
-    copy((default_stream, hStream), Wait::No, unified(dst), unified(src), ByteCount)
+    copy(
+        (default_stream, hStream),
+        Wait::No,
+        unified(dst),
+        unified(src),
+        ByteCount,
+    )
 }
 
 pub fn cuMemcpyHtoD_v2(
@@ -134,11 +172,28 @@ pub fn cuMemcpyHtoD_v2(
     srcHost: *const c_void,
     ByteCount: usize,
 ) -> Answer {
-    copy((default_stream, NULL_STREAM), Wait::Yes, device(dstDevice), host(srcHost), ByteCount)
+    copy(
+        (default_stream, NULL_STREAM),
+        Wait::Yes,
+        device(dstDevice),
+        host(srcHost),
+        ByteCount,
+    )
 }
 
-pub fn cuMemcpyDtoH_v2(default_stream: DefaultStream, dstHost: *mut c_void, srcDevice: CUdeviceptr, ByteCount: usize) -> Answer {
-    copy((default_stream, NULL_STREAM), Wait::Yes, host(dstHost), device(srcDevice), ByteCount)
+pub fn cuMemcpyDtoH_v2(
+    default_stream: DefaultStream,
+    dstHost: *mut c_void,
+    srcDevice: CUdeviceptr,
+    ByteCount: usize,
+) -> Answer {
+    copy(
+        (default_stream, NULL_STREAM),
+        Wait::Yes,
+        host(dstHost),
+        device(srcDevice),
+        ByteCount,
+    )
 }
 
 pub fn cuMemcpyDtoD_v2(
@@ -147,7 +202,13 @@ pub fn cuMemcpyDtoD_v2(
     srcDevice: CUdeviceptr,
     ByteCount: usize,
 ) -> Answer {
-    copy((default_stream, NULL_STREAM), Wait::Yes, device(dstDevice), device(srcDevice), ByteCount)
+    copy(
+        (default_stream, NULL_STREAM),
+        Wait::Yes,
+        device(dstDevice),
+        device(srcDevice),
+        ByteCount,
+    )
 }
 
 pub fn cuMemcpyHtoDAsync_v2(
@@ -157,7 +218,13 @@ pub fn cuMemcpyHtoDAsync_v2(
     ByteCount: usize,
     hStream: CUstream,
 ) -> Answer {
-    copy((default_stream, hStream), Wait::No, device(dstDevice), host(srcHost), ByteCount)
+    copy(
+        (default_stream, hStream),
+        Wait::No,
+        device(dstDevice),
+        host(srcHost),
+        ByteCount,
+    )
 }
 
 pub fn cuMemcpyDtoHAsync_v2(
@@ -167,7 +234,13 @@ pub fn cuMemcpyDtoHAsync_v2(
     ByteCount: usize,
     hStream: CUstream,
 ) -> Answer {
-    copy((default_stream, hStream), Wait::No, host(dstHost), device(srcDevice), ByteCount)
+    copy(
+        (default_stream, hStream),
+        Wait::No,
+        host(dstHost),
+        device(srcDevice),
+        ByteCount,
+    )
 }
 
 pub fn cuMemcpyDtoDAsync_v2(
@@ -177,7 +250,13 @@ pub fn cuMemcpyDtoDAsync_v2(
     ByteCount: usize,
     hStream: CUstream,
 ) -> Answer {
-    copy((default_stream, hStream), Wait::No, device(dstDevice), device(srcDevice), ByteCount)
+    copy(
+        (default_stream, hStream),
+        Wait::No,
+        device(dstDevice),
+        device(srcDevice),
+        ByteCount,
+    )
 }
 
 fn check_peers(destination: CUcontext, source: CUcontext) -> Answer {
@@ -196,7 +275,13 @@ pub fn cuMemcpyPeer(
     ByteCount: usize,
 ) -> Answer {
     check_peers(dstContext, srcContext)?;
-    copy((default_stream, NULL_STREAM), Wait::Yes, device(dstDevice), device(srcDevice), ByteCount)
+    copy(
+        (default_stream, NULL_STREAM),
+        Wait::Yes,
+        device(dstDevice),
+        device(srcDevice),
+        ByteCount,
+    )
 }
 
 #[allow(clippy::too_many_arguments, reason = "the C function has as many")]
@@ -210,5 +295,11 @@ pub fn cuMemcpyPeerAsync(
     hStream: CUstream,
 ) -> Answer {
     check_peers(dstContext, srcContext)?;
-    copy((default_stream, hStream), Wait::No, device(dstDevice), device(srcDevice), ByteCount)
+    copy(
+        (default_stream, hStream),
+        Wait::No,
+        device(dstDevice),
+        device(srcDevice),
+        ByteCount,
+    )
 }

@@ -51,17 +51,37 @@ impl Place {
             ARRAY => return Err(CuError::INVALID_HANDLE),
             _ => return Err(CuError::INVALID_VALUE),
         };
-        let row_bytes = if self.pitch == 0 { extent.width } else { self.pitch };
-        let rows = if self.rows == 0 { extent.height } else { self.rows };
-        let row_is_long_enough = self.offset[0].checked_add(extent.width).is_some_and(|end| end <= row_bytes);
-        if !row_is_long_enough && extent.height.max(extent.depth) > 1 || rows < extent.height && extent.depth > 1 {
+        let row_bytes = if self.pitch == 0 {
+            extent.width
+        } else {
+            self.pitch
+        };
+        let rows = if self.rows == 0 {
+            extent.height
+        } else {
+            self.rows
+        };
+        let row_is_long_enough = self.offset[0]
+            .checked_add(extent.width)
+            .is_some_and(|end| end <= row_bytes);
+        if !row_is_long_enough && extent.height.max(extent.depth) > 1
+            || rows < extent.height && extent.depth > 1
+        {
             return Err(CuError::INVALID_VALUE);
         }
         let slice_bytes = row_bytes.checked_mul(rows).ok_or(CuError::INVALID_VALUE)?;
-        let skipped = self.offset[2].checked_mul(slice_bytes).zip(self.offset[1].checked_mul(row_bytes));
+        let skipped = self.offset[2]
+            .checked_mul(slice_bytes)
+            .zip(self.offset[1].checked_mul(row_bytes));
         let (slices, rows) = skipped.ok_or(CuError::INVALID_VALUE)?;
-        let skipped = slices.checked_add(rows).and_then(|bytes| bytes.checked_add(self.offset[0]));
-        Ok(Side { begin: begin.offset(skipped.ok_or(CuError::INVALID_VALUE)? as u64), row_bytes, slice_bytes })
+        let skipped = slices
+            .checked_add(rows)
+            .and_then(|bytes| bytes.checked_add(self.offset[0]));
+        Ok(Side {
+            begin: begin.offset(skipped.ok_or(CuError::INVALID_VALUE)? as u64),
+            row_bytes,
+            slice_bytes,
+        })
     }
 }
 
@@ -70,8 +90,11 @@ impl Side {
     fn check(&self, extent: Extent) -> Answer {
         let slices = self.slice_bytes.checked_mul(extent.depth - 1);
         let rows = self.row_bytes.checked_mul(extent.height - 1);
-        let whole = slices.zip(rows).and_then(|(slices, rows)| slices.checked_add(rows)?.checked_add(extent.width));
-        self.begin.check(whole.ok_or(CuError::INVALID_VALUE)? as u64)
+        let whole = slices
+            .zip(rows)
+            .and_then(|(slices, rows)| slices.checked_add(rows)?.checked_add(extent.width));
+        self.begin
+            .check(whole.ok_or(CuError::INVALID_VALUE)? as u64)
     }
 
     fn row(&self, slice: usize, row: usize) -> u64 {
@@ -79,7 +102,12 @@ impl Side {
     }
 }
 
-fn copy(queue: (DefaultStream, CUstream), wait: Wait, extent: Extent, places: [Place; 2]) -> Answer {
+fn copy(
+    queue: (DefaultStream, CUstream),
+    wait: Wait,
+    extent: Extent,
+    places: [Place; 2],
+) -> Answer {
     let (context, stream) = resolve(queue.0, queue.1)?;
     let [to, from] = [places[0].side(extent)?, places[1].side(extent)?];
     if extent.width == 0 || extent.height == 0 || extent.depth == 0 {
@@ -120,7 +148,16 @@ fn copy_2d(queue: (DefaultStream, CUstream), wait: Wait, descriptor: In<CUDA_MEM
         pitch: copied.srcPitch,
         rows: 0,
     };
-    copy(queue, wait, Extent { width: copied.WidthInBytes, height: copied.Height, depth: 1 }, [to, from])
+    copy(
+        queue,
+        wait,
+        Extent {
+            width: copied.WidthInBytes,
+            height: copied.Height,
+            depth: 1,
+        },
+        [to, from],
+    )
 }
 
 fn copy_3d(queue: (DefaultStream, CUstream), wait: Wait, copied: &CUDA_MEMCPY3D) -> Answer {
@@ -143,7 +180,16 @@ fn copy_3d(queue: (DefaultStream, CUstream), wait: Wait, copied: &CUDA_MEMCPY3D)
         pitch: copied.srcPitch,
         rows: copied.srcHeight,
     };
-    copy(queue, wait, Extent { width: copied.WidthInBytes, height: copied.Height, depth: copied.Depth }, [to, from])
+    copy(
+        queue,
+        wait,
+        Extent {
+            width: copied.WidthInBytes,
+            height: copied.Height,
+            depth: copied.Depth,
+        },
+        [to, from],
+    )
 }
 
 fn without_contexts(copied: &CUDA_MEMCPY3D_PEER) -> CUDA_MEMCPY3D {
@@ -186,7 +232,11 @@ pub fn cuMemcpy2DUnaligned_v2(default_stream: DefaultStream, pCopy: In<CUDA_MEMC
     copy_2d((default_stream, NULL_STREAM), Wait::Yes, pCopy)
 }
 
-pub fn cuMemcpy2DAsync_v2(default_stream: DefaultStream, pCopy: In<CUDA_MEMCPY2D>, hStream: CUstream) -> Answer {
+pub fn cuMemcpy2DAsync_v2(
+    default_stream: DefaultStream,
+    pCopy: In<CUDA_MEMCPY2D>,
+    hStream: CUstream,
+) -> Answer {
     copy_2d((default_stream, hStream), Wait::No, pCopy)
 }
 
@@ -195,17 +245,33 @@ pub fn cuMemcpy3D_v2(default_stream: DefaultStream, pCopy: In<CUDA_MEMCPY3D>) ->
     copy_3d((default_stream, NULL_STREAM), Wait::Yes, &pCopy.required()?)
 }
 
-pub fn cuMemcpy3DAsync_v2(default_stream: DefaultStream, pCopy: In<CUDA_MEMCPY3D>, hStream: CUstream) -> Answer {
+pub fn cuMemcpy3DAsync_v2(
+    default_stream: DefaultStream,
+    pCopy: In<CUDA_MEMCPY3D>,
+    hStream: CUstream,
+) -> Answer {
     driver::started()?;
     copy_3d((default_stream, hStream), Wait::No, &pCopy.required()?)
 }
 
 pub fn cuMemcpy3DPeer(default_stream: DefaultStream, pCopy: In<CUDA_MEMCPY3D_PEER>) -> Answer {
     driver::started()?;
-    copy_3d((default_stream, NULL_STREAM), Wait::Yes, &without_contexts(&pCopy.required()?))
+    copy_3d(
+        (default_stream, NULL_STREAM),
+        Wait::Yes,
+        &without_contexts(&pCopy.required()?),
+    )
 }
 
-pub fn cuMemcpy3DPeerAsync(default_stream: DefaultStream, pCopy: In<CUDA_MEMCPY3D_PEER>, hStream: CUstream) -> Answer {
+pub fn cuMemcpy3DPeerAsync(
+    default_stream: DefaultStream,
+    pCopy: In<CUDA_MEMCPY3D_PEER>,
+    hStream: CUstream,
+) -> Answer {
     driver::started()?;
-    copy_3d((default_stream, hStream), Wait::No, &without_contexts(&pCopy.required()?))
+    copy_3d(
+        (default_stream, hStream),
+        Wait::No,
+        &without_contexts(&pCopy.required()?),
+    )
 }

@@ -24,7 +24,13 @@ struct Chunk {
 
 /// How much less memory is free after an allocation of that size.
 pub fn taken_bytes(bytes: u64) -> u64 {
-    if bytes <= SMALL_BYTES { small(bytes) } else { bytes.checked_next_multiple_of(CHUNK_BYTES).unwrap_or(u64::MAX) }
+    if bytes <= SMALL_BYTES {
+        small(bytes)
+    } else {
+        bytes
+            .checked_next_multiple_of(CHUNK_BYTES)
+            .unwrap_or(u64::MAX)
+    }
 }
 
 fn small(bytes: u64) -> u64 {
@@ -39,11 +45,16 @@ impl Heap {
         }
         let bytes = small(bytes);
         let mut chunks = self.chunks();
-        if let Some(address) = chunks.iter_mut().find_map(|(base, chunk)| Some(base + chunk.take(bytes)?)) {
+        if let Some(address) = chunks
+            .iter_mut()
+            .find_map(|(base, chunk)| Some(base + chunk.take(bytes)?))
+        {
             return Some(address);
         }
         let base = pages::map(CHUNK_BYTES, CHUNK_BYTES)?;
-        let mut chunk = Chunk { free: BTreeMap::from([(0, CHUNK_BYTES)]) };
+        let mut chunk = Chunk {
+            free: BTreeMap::from([(0, CHUNK_BYTES)]),
+        };
         let offset = chunk.take(bytes);
         chunks.insert(base, chunk);
         offset.map(|offset| base + offset)
@@ -56,7 +67,9 @@ impl Heap {
         }
         let mut chunks = self.chunks();
         let base = address & !(CHUNK_BYTES - 1);
-        let Some(chunk) = chunks.get_mut(&base) else { return };
+        let Some(chunk) = chunks.get_mut(&base) else {
+            return;
+        };
         chunk.give_back(address - base, small(bytes));
         if chunk.is_free() {
             chunks.remove(&base);
@@ -83,7 +96,12 @@ impl Chunk {
         if let Some(after) = self.free.remove(&(offset + bytes)) {
             bytes += after;
         }
-        if let Some((&before, &length)) = self.free.range(..offset).next_back().filter(|&(&at, &length)| at + length == offset) {
+        if let Some((&before, &length)) = self
+            .free
+            .range(..offset)
+            .next_back()
+            .filter(|&(&at, &length)| at + length == offset)
+        {
             offset = before;
             bytes += length;
         }
@@ -102,7 +120,9 @@ mod tests {
     #[test]
     fn freed_neighbours_become_one_run_again_whatever_the_order() {
         for order in [[0, 1, 2], [2, 0, 1], [1, 2, 0], [0, 2, 1]] {
-            let mut chunk = Chunk { free: BTreeMap::from([(0, CHUNK_BYTES)]) };
+            let mut chunk = Chunk {
+                free: BTreeMap::from([(0, CHUNK_BYTES)]),
+            };
             let offsets = [512, 1024, 512].map(|bytes| (chunk.take(bytes).unwrap(), bytes));
             assert_eq!(offsets, [(0, 512), (512, 1024), (1536, 512)]);
             for place in order {
@@ -117,9 +137,15 @@ mod tests {
     fn allocations_never_overlap_and_are_aligned() {
         let heap = Heap::default();
         let sizes: Vec<u64> = (1..400).map(|step| step * 1777 % (1 << 20)).collect();
-        let mut runs: Vec<(u64, u64)> = sizes.iter().map(|&bytes| (heap.allocate(bytes).unwrap(), bytes)).collect();
+        let mut runs: Vec<(u64, u64)> = sizes
+            .iter()
+            .map(|&bytes| (heap.allocate(bytes).unwrap(), bytes))
+            .collect();
         runs.sort_unstable();
-        assert!(runs.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0));
+        assert!(
+            runs.windows(2)
+                .all(|pair| pair[0].0 + pair[0].1 <= pair[1].0)
+        );
         assert!(runs.iter().all(|run| run.0 % ALIGN_BYTES == 0));
         for (address, bytes) in runs {
             heap.free(address, bytes);

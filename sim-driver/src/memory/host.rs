@@ -57,7 +57,9 @@ pub fn cuMemFreeHost(p: *mut c_void) -> Answer {
     let driver = driver::started()?;
     let context = current()?;
     context.group.wait();
-    driver.memory.free(driver, p as u64, |allocation| allocation.origin == Origin::Host)
+    driver.memory.free(driver, p as u64, |allocation| {
+        allocation.origin == Origin::Host
+    })
 }
 
 pub fn cuMemHostGetDevicePointer_v2(pdptr: Out<CUdeviceptr>, p: *mut c_void, Flags: u32) -> Answer {
@@ -105,7 +107,11 @@ pub fn cuMemHostRegister_v2(p: *mut c_void, bytesize: usize, Flags: u32) -> Answ
         flags: Flags | DEVICE_MAP,
         pool: 0,
     });
-    if registered { Ok(()) } else { Err(CuError::HOST_MEMORY_ALREADY_REGISTERED) }
+    if registered {
+        Ok(())
+    } else {
+        Err(CuError::HOST_MEMORY_ALREADY_REGISTERED)
+    }
 }
 
 pub fn cuMemHostUnregister(p: *mut c_void) -> Answer {
@@ -115,6 +121,8 @@ pub fn cuMemHostUnregister(p: *mut c_void) -> Answer {
         return Err(CuError::INVALID_VALUE);
     }
     context.group.wait();
-    let taken = driver.memory.map.remove_if(p as u64, |allocation| allocation.origin == Origin::Registered);
+    let taken = driver.memory.map.remove_if(p as u64, |allocation| {
+        allocation.origin == Origin::Registered
+    });
     taken.map(|_| ()).ok_or(CuError::HOST_MEMORY_NOT_REGISTERED)
 }

@@ -2,6 +2,7 @@
 //! touched; a device pointer is the address at which it lies, so copies are real, and 70 GiB cost nothing until they are used.
 
 mod address_map;
+mod advise;
 mod allocate;
 mod copy;
 mod copy_box;
@@ -16,6 +17,7 @@ mod virtual_memory;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use address_map::{AddressMap, Allocation, Origin};
+pub use advise::*;
 pub use allocate::*;
 pub use copy::*;
 pub use copy_box::*;
@@ -76,21 +78,31 @@ impl Memory {
     /// Zeroes an allocation of ours and lays its first bytes into it.
     pub fn fill_in(&self, address: u64, bytes: u64, initial: &[u8]) {
         let used = initial.len().min(bytes as usize);
-        let rest = vec![0u8; bytes as usize - used];
         move_bytes(address, initial.as_ptr() as u64, used);
-        move_bytes(address + used as u64, rest.as_ptr() as u64, rest.len());
+        zero(address + used as u64, bytes as usize - used);
     }
 
     /// Gives back memory that begins at this address.
-    pub fn free(&self, driver: &Driver, base: u64, may: impl Fn(&Allocation) -> bool) -> Result<(), CuError> {
-        let allocation = self.map.remove_if(base, may).ok_or(CuError::INVALID_VALUE)?;
+    pub fn free(
+        &self,
+        driver: &Driver,
+        base: u64,
+        may: impl Fn(&Allocation) -> bool,
+    ) -> Result<(), CuError> {
+        let allocation = self
+            .map
+            .remove_if(base, may)
+            .ok_or(CuError::INVALID_VALUE)?;
         self.discard(driver, &allocation);
         Ok(())
     }
 
     /// The allocation or mapped run that an address lies in: where it begins, and its bytes.
     pub fn range_around(&self, address: u64) -> Option<(u64, u64)> {
-        let allocated = self.map.find(address).map(|allocation| (allocation.base, allocation.bytes));
+        let allocated = self
+            .map
+            .find(address)
+            .map(|allocation| (allocation.base, allocation.bytes));
         allocated.or_else(|| self.reservations.mapping_around(address))
     }
 

@@ -6,7 +6,12 @@ pub const PAGE_BYTES: u64 = 4096;
 /// Fresh zeroed pages, mapped when touched, at an address that is a multiple of `align` (a power of two). `None` where the address
 /// space or its limit is used up.
 pub fn map(bytes: u64, align: u64) -> Option<u64> {
-    anonymous(bytes, align, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE)
+    anonymous(
+        bytes,
+        align,
+        libc::PROT_READ | libc::PROT_WRITE,
+        libc::MAP_PRIVATE,
+    )
 }
 
 /// Addresses without memory behind them.
@@ -16,7 +21,12 @@ pub fn reserve(bytes: u64, align: u64) -> Option<u64> {
 
 /// Pages that can be mapped a second time with [`map_again`].
 pub fn map_shareable(bytes: u64) -> Option<u64> {
-    anonymous(bytes, PAGE_BYTES, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED)
+    anonymous(
+        bytes,
+        PAGE_BYTES,
+        libc::PROT_READ | libc::PROT_WRITE,
+        libc::MAP_SHARED,
+    )
 }
 
 /// Gives pages and addresses back.

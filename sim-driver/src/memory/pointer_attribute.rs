@@ -32,6 +32,8 @@ mod number {
     pub const IS_HW_DECOMPRESS_CAPABLE: u32 = 21;
 }
 
+/// More attributes than this are no list but a slip.
+const MOST_ATTRIBUTES: u32 = 1024;
 const MEMORY_TYPE_HOST: u32 = 1;
 const MEMORY_TYPE_DEVICE: u32 = 2;
 
@@ -55,8 +57,12 @@ impl Value {
 /// What `cuPointerGetAttributes` writes for an address that the driver does not know.
 fn unknown(attribute: u32) -> Result<Value, CuError> {
     Ok(match attribute {
-        number::IS_MANAGED | number::MAPPED | number::IS_LEGACY_CUDA_IPC_CAPABLE => Value::Bool(false),
-        number::SYNC_MEMOPS | number::IS_GPU_DIRECT_RDMA_CAPABLE | number::IS_HW_DECOMPRESS_CAPABLE => Value::Bool(false),
+        number::IS_MANAGED | number::MAPPED | number::IS_LEGACY_CUDA_IPC_CAPABLE => {
+            Value::Bool(false)
+        }
+        number::SYNC_MEMOPS
+        | number::IS_GPU_DIRECT_RDMA_CAPABLE
+        | number::IS_HW_DECOMPRESS_CAPABLE => Value::Bool(false),
         number::DEVICE_ORDINAL => Value::Int((-2i32) as u32),
         number::MEMORY_TYPE | number::ACCESS_FLAGS => Value::Int(0),
         number::CONTEXT..=number::MEMORY_BLOCK_ID => Value::Word(0),
@@ -65,11 +71,27 @@ fn unknown(attribute: u32) -> Result<Value, CuError> {
 }
 
 /// An allocation's attribute.
-fn of_allocation(driver: &Driver, found: &Allocation, address: u64, attribute: u32) -> Result<Value, CuError> {
+fn of_allocation(
+    driver: &Driver,
+    found: &Allocation,
+    address: u64,
+    attribute: u32,
+) -> Result<Value, CuError> {
     let is_device = matches!(found.origin, Origin::Device | Origin::Pool);
     Ok(match attribute {
-        number::CONTEXT => Value::Word(if found.origin == Origin::Pool { CUcontext::default() } else { found.context }.0),
-        number::MEMORY_TYPE => Value::Int(if found.is_host() { MEMORY_TYPE_HOST } else { MEMORY_TYPE_DEVICE }),
+        number::CONTEXT => Value::Word(
+            if found.origin == Origin::Pool {
+                CUcontext::default()
+            } else {
+                found.context
+            }
+            .0,
+        ),
+        number::MEMORY_TYPE => Value::Int(if found.is_host() {
+            MEMORY_TYPE_HOST
+        } else {
+            MEMORY_TYPE_DEVICE
+        }),
         number::DEVICE_POINTER => Value::Word(CUdeviceptr(address).0),
         number::HOST_POINTER if is_device => return Err(CuError::INVALID_VALUE),
         number::HOST_POINTER => Value::Word(address),
@@ -120,7 +142,9 @@ pub fn cuPointerGetAttribute(data: *mut c_void, attribute: u32, ptr: CUdeviceptr
     if data.is_null() {
         return Err(CuError::INVALID_VALUE);
     }
-    look_up(driver, ptr.0, attribute)?.ok_or(CuError::INVALID_VALUE)?.write(data);
+    look_up(driver, ptr.0, attribute)?
+        .ok_or(CuError::INVALID_VALUE)?
+        .write(data);
     Ok(())
 }
 
@@ -131,11 +155,15 @@ pub fn cuPointerGetAttributes(
     ptr: CUdeviceptr,
 ) -> Answer {
     let driver = driver::started()?;
-    if numAttributes == 0 || attributes.is_null() || data.is_null() {
+    if !(1..=MOST_ATTRIBUTES).contains(&numAttributes) || attributes.is_null() || data.is_null() {
         return Err(CuError::INVALID_VALUE);
     }
     let places = data.all(numAttributes as usize);
-    for (attribute, place) in attributes.all(numAttributes as usize).into_iter().zip(places) {
+    for (attribute, place) in attributes
+        .all(numAttributes as usize)
+        .into_iter()
+        .zip(places)
+    {
         if place.is_null() {
             return Err(CuError::INVALID_VALUE);
         }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Origin, Request};
-use crate::abi::{CUdevice, CUdeviceptr, CUmemAccessDesc, CUmemLocation, CUmemPoolProps, CUmemoryPool, CUstream};
+use crate::abi::{
+    CUdevice, CUdeviceptr, CUmemAccessDesc, CUmemLocation, CUmemPoolProps, CUmemoryPool, CUstream,
+};
 use crate::boundary::{In, Out};
 use crate::context::Context;
 use crate::device::Device;
@@ -43,10 +45,17 @@ impl Pool {
     }
 
     fn take(&self, bytes: u64) -> Answer {
-        let fits = |used: u64| used.checked_add(bytes).filter(|&used| self.max_bytes == 0 || used <= self.max_bytes);
-        match self.used_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
+        let fits = |used: u64| {
+            used.checked_add(bytes)
+                .filter(|&used| self.max_bytes == 0 || used <= self.max_bytes)
+        };
+        match self
+            .used_bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits)
+        {
             Ok(before) => {
-                self.most_used_bytes.fetch_max(before + bytes, Ordering::Relaxed);
+                self.most_used_bytes
+                    .fetch_max(before + bytes, Ordering::Relaxed);
                 Ok(())
             }
             Err(_) => Err(CuError::OUT_OF_MEMORY),
@@ -64,8 +73,15 @@ impl Pool {
         }
         let taken = super::heap::taken_bytes(bytes as u64);
         self.take(taken)?;
-        let request = Request { bytes: bytes as u64, origin: Origin::Pool, pool: self.handle.0 };
-        driver.memory.allocate(context, request).inspect_err(|_| self.give_back(taken))
+        let request = Request {
+            bytes: bytes as u64,
+            origin: Origin::Pool,
+            pool: self.handle.0,
+        };
+        driver
+            .memory
+            .allocate(context, request)
+            .inspect_err(|_| self.give_back(taken))
     }
 }
 
@@ -76,7 +92,9 @@ fn find(driver: &Driver, handle: CUmemoryPool) -> Result<Arc<Pool>, CuError> {
 /// The pool that the device came with.
 fn default_pool(driver: &Driver, device: &Device) -> Result<Arc<Pool>, CuError> {
     let handle = *device.default_pool.get_or_init(|| {
-        let made = driver.pools.insert(|handle| Pool::new(handle, device.index, true, 0));
+        let made = driver
+            .pools
+            .insert(|handle| Pool::new(handle, device.index, true, 0));
         made.map_or(0, |pool| pool.handle.0)
     });
     find(driver, CUmemoryPool(handle))
@@ -86,7 +104,10 @@ fn default_pool(driver: &Driver, device: &Device) -> Result<Arc<Pool>, CuError> 
 fn current_pool(driver: &Driver, device: &Device) -> Result<Arc<Pool>, CuError> {
     match device.chosen_pool.load(Ordering::Acquire) {
         0 => default_pool(driver, device),
-        handle => driver.pools.get(handle).map_or_else(|| default_pool(driver, device), Ok),
+        handle => driver
+            .pools
+            .get(handle)
+            .map_or_else(|| default_pool(driver, device), Ok),
     }
 }
 
@@ -115,7 +136,12 @@ pub fn cuDeviceSetMemPool(dev: CUdevice, pool: CUmemoryPool) -> Answer {
     Ok(())
 }
 
-pub fn cuMemAllocAsync(default_stream: DefaultStream, dptr: Out<CUdeviceptr>, bytesize: usize, hStream: CUstream) -> Answer {
+pub fn cuMemAllocAsync(
+    default_stream: DefaultStream,
+    dptr: Out<CUdeviceptr>,
+    bytesize: usize,
+    hStream: CUstream,
+) -> Answer {
     dptr.set(CUdeviceptr(0));
     let driver = driver::started()?;
     let (context, _) = resolve(default_stream, hStream)?;
@@ -141,16 +167,26 @@ pub fn cuMemAllocFromPoolAsync(
     Ok(())
 }
 
-pub fn cuMemFreeAsync(default_stream: DefaultStream, dptr: CUdeviceptr, hStream: CUstream) -> Answer {
+pub fn cuMemFreeAsync(
+    default_stream: DefaultStream,
+    dptr: CUdeviceptr,
+    hStream: CUstream,
+) -> Answer {
     let driver = driver::started()?;
     let (context, stream) = resolve(default_stream, hStream)?;
-    let is_whole = driver.memory.map.find(dptr.0).is_some_and(|found| found.base == dptr.0 && !found.is_host());
+    let is_whole = driver
+        .memory
+        .map
+        .find(dptr.0)
+        .is_some_and(|found| found.base == dptr.0 && !found.is_host());
     if !is_whole {
         return Err(CuError::INVALID_VALUE);
     }
     // The memory goes when the stream gets there. If the program frees it twice, the second call's turn finds nothing.
     stream.submit(&context, move || {
-        let _ = driver.memory.free(driver, dptr.0, |allocation| !allocation.is_host());
+        let _ = driver
+            .memory
+            .free(driver, dptr.0, |allocation| !allocation.is_host());
     });
     Ok(())
 }
@@ -165,7 +201,9 @@ pub fn cuMemPoolCreate(pool: Out<CUmemoryPool>, poolProps: In<CUmemPoolProps>) -
         return Err(CuError::INVALID_VALUE);
     }
     let device = driver.device(props.location.id)?.index;
-    let made = driver.pools.insert(|handle| Pool::new(handle, device, false, props.maxSize as u64));
+    let made = driver
+        .pools
+        .insert(|handle| Pool::new(handle, device, false, props.maxSize as u64));
     place.set(made.ok_or(CuError::OUT_OF_MEMORY)?.handle);
     Ok(())
 }
@@ -209,13 +247,15 @@ pub fn cuMemPoolSetAttribute(pool: CUmemoryPool, attr: u32, value: *mut c_void) 
     let pool = find(driver::started()?, pool)?;
     let place = attribute(&pool, attr)?;
     let number = match attr {
-        1..=3 => In::<i32>::at(value).required()?.min(1).max(0) as u64,
+        1..=3 => In::<i32>::at(value).required()?.clamp(0, 1) as u64,
         _ => In::<u64>::at(value).required()?,
     };
     match attr {
         1..=4 => place.store(number, Ordering::Relaxed),
         // The marks of the most ever used may only be set back, to 0.
-        6 | 8 if number == 0 => place.store(pool.used_bytes.load(Ordering::Relaxed), Ordering::Relaxed),
+        6 | 8 if number == 0 => {
+            place.store(pool.used_bytes.load(Ordering::Relaxed), Ordering::Relaxed)
+        }
         _ => return Err(CuError::INVALID_VALUE),
     }
     Ok(())
@@ -238,11 +278,19 @@ pub fn cuMemPoolSetAccess(pool: CUmemoryPool, map: In<CUmemAccessDesc>, count: u
     Ok(())
 }
 
-pub fn cuMemPoolGetAccess(flags: Out<u32>, memPool: CUmemoryPool, location: Out<CUmemLocation>) -> Answer {
+pub fn cuMemPoolGetAccess(
+    flags: Out<u32>,
+    memPool: CUmemoryPool,
+    location: Out<CUmemLocation>,
+) -> Answer {
     let driver = driver::started()?;
     let place = flags.required()?;
     let pool = find(driver, memPool)?;
     let location = location.get().ok_or(CuError::INVALID_VALUE)?;
-    place.set(if driver.device(location.id)?.index == pool.device { 3 } else { 0 });
+    place.set(if driver.device(location.id)?.index == pool.device {
+        3
+    } else {
+        0
+    });
     Ok(())
 }

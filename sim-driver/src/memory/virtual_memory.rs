@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::pages::{self, Access};
-use crate::abi::{CUdeviceptr, CUmemAccessDesc, CUmemAllocationProp, CUmemGenericAllocationHandle, CUmemLocation};
+use crate::abi::{
+    CUdeviceptr, CUmemAccessDesc, CUmemAllocationProp, CUmemGenericAllocationHandle, CUmemLocation,
+};
 use crate::boundary::{In, Out};
 use crate::driver::{self, Driver};
 use crate::status::{Answer, CuError};
@@ -49,7 +51,8 @@ impl Drop for Physical {
 /// A run of a reservation with memory behind it.
 struct Mapping {
     bytes: u64,
-    physical: Arc<Physical>,
+    /// Keeps the memory alive after its handle is released.
+    _physical: Arc<Physical>,
     access: Access,
 }
 
@@ -75,10 +78,14 @@ impl Reservations {
     /// Whether all these bytes are mapped and may be used; neighbouring mappings count as one.
     pub fn is_accessible(&self, address: u64, bytes: u64) -> bool {
         let state = self.state();
-        let Some(end) = address.checked_add(bytes) else { return false };
+        let Some(end) = address.checked_add(bytes) else {
+            return false;
+        };
         let mut at = address;
         while at < end {
-            let Some((base, mapping)) = state.mapped.range(..=at).next_back() else { return false };
+            let Some((base, mapping)) = state.mapped.range(..=at).next_back() else {
+                return false;
+            };
             if at - base >= mapping.bytes || mapping.access == Access::None {
                 return false;
             }
@@ -96,7 +103,11 @@ impl State {
     /// The reservation that holds all these bytes.
     fn holds(&self, address: u64, bytes: u64) -> bool {
         let before = self.reserved.range(..=address).next_back();
-        before.is_some_and(|(base, reserved)| address.checked_add(bytes).is_some_and(|end| end <= base + reserved))
+        before.is_some_and(|(base, reserved)| {
+            address
+                .checked_add(bytes)
+                .is_some_and(|end| end <= base + reserved)
+        })
     }
 
     /// Begins of the mappings that make up exactly this range; `None` if the range cuts one or has a gap.
@@ -133,7 +144,11 @@ fn check_prop(driver: &Driver, prop: &CUmemAllocationProp) -> Result<Option<usiz
     }
 }
 
-pub fn cuMemGetAllocationGranularity(granularity: Out<usize>, prop: In<CUmemAllocationProp>, option: u32) -> Answer {
+pub fn cuMemGetAllocationGranularity(
+    granularity: Out<usize>,
+    prop: In<CUmemAllocationProp>,
+    option: u32,
+) -> Answer {
     let driver = driver::started()?;
     let place = granularity.required()?;
     check_prop(driver, &prop.required()?)?;
@@ -145,16 +160,32 @@ pub fn cuMemGetAllocationGranularity(granularity: Out<usize>, prop: In<CUmemAllo
     Ok(())
 }
 
-pub fn cuMemAddressReserve(ptr: Out<CUdeviceptr>, size: usize, alignment: usize, _addr: CUdeviceptr, flags: u64) -> Answer {
+pub fn cuMemAddressReserve(
+    ptr: Out<CUdeviceptr>,
+    size: usize,
+    alignment: usize,
+    _addr: CUdeviceptr,
+    flags: u64,
+) -> Answer {
     let driver = driver::started()?;
     let place = ptr.required()?;
     let bytes = size as u64;
-    if bytes == 0 || !is_granular(bytes) || flags != 0 || alignment != 0 && !alignment.is_power_of_two() {
+    if bytes == 0
+        || !is_granular(bytes)
+        || flags != 0
+        || alignment != 0 && !alignment.is_power_of_two()
+    {
         return Err(CuError::INVALID_VALUE);
     }
     // The wanted address is a hint, and the driver is free to choose another.
-    let base = pages::reserve(bytes, GRANULARITY.max(alignment as u64)).ok_or(CuError::OUT_OF_MEMORY)?;
-    driver.memory.reservations.state().reserved.insert(base, bytes);
+    let base =
+        pages::reserve(bytes, GRANULARITY.max(alignment as u64)).ok_or(CuError::OUT_OF_MEMORY)?;
+    driver
+        .memory
+        .reservations
+        .state()
+        .reserved
+        .insert(base, bytes);
     place.set(CUdeviceptr(base));
     Ok(())
 }
@@ -193,23 +224,52 @@ pub fn cuMemCreate(
         }
         return Err(CuError::OUT_OF_MEMORY);
     };
-    let made = driver.physical.insert(|handle| Physical { handle, prop, base, bytes, device });
-    place.set(CUmemGenericAllocationHandle(made.ok_or(CuError::OUT_OF_MEMORY)?.handle));
+    let made = driver.physical.insert(|handle| Physical {
+        handle,
+        prop,
+        base,
+        bytes,
+        device,
+    });
+    place.set(CUmemGenericAllocationHandle(
+        made.ok_or(CuError::OUT_OF_MEMORY)?.handle,
+    ));
     Ok(())
 }
 
 pub fn cuMemRelease(handle: CUmemGenericAllocationHandle) -> Answer {
     let driver = driver::started()?;
-    driver.physical.remove(handle.0).map(|_| ()).ok_or(CuError::INVALID_VALUE)
+    driver
+        .physical
+        .remove(handle.0)
+        .map(|_| ())
+        .ok_or(CuError::INVALID_VALUE)
 }
 
-pub fn cuMemMap(ptr: CUdeviceptr, size: usize, offset: usize, handle: CUmemGenericAllocationHandle, flags: u64) -> Answer {
+pub fn cuMemMap(
+    ptr: CUdeviceptr,
+    size: usize,
+    offset: usize,
+    handle: CUmemGenericAllocationHandle,
+    flags: u64,
+) -> Answer {
     let driver = driver::started()?;
     let bytes = size as u64;
-    let physical = driver.physical.get(handle.0).ok_or(CuError::INVALID_VALUE)?;
-    let fits = (offset as u64).checked_add(bytes).is_some_and(|end| end <= physical.bytes);
+    let physical = driver
+        .physical
+        .get(handle.0)
+        .ok_or(CuError::INVALID_VALUE)?;
+    let fits = (offset as u64)
+        .checked_add(bytes)
+        .is_some_and(|end| end <= physical.bytes);
     // As documented, only whole allocations are mapped: the offset has to be 0.
-    if bytes == 0 || !is_granular(bytes) || !is_granular(ptr.0) || offset != 0 || !fits || flags != 0 {
+    if bytes == 0
+        || !is_granular(bytes)
+        || !is_granular(ptr.0)
+        || offset != 0
+        || !fits
+        || flags != 0
+    {
         return Err(CuError::INVALID_VALUE);
     }
     let mut state = driver.memory.reservations.state();
@@ -219,14 +279,23 @@ pub fn cuMemMap(ptr: CUdeviceptr, size: usize, offset: usize, handle: CUmemGener
     if !pages::map_again(physical.base, bytes, ptr.0) {
         return Err(CuError::OUT_OF_MEMORY);
     }
-    state.mapped.insert(ptr.0, Mapping { bytes, physical, access: Access::None });
+    state.mapped.insert(
+        ptr.0,
+        Mapping {
+            bytes,
+            _physical: physical,
+            access: Access::None,
+        },
+    );
     Ok(())
 }
 
 pub fn cuMemUnmap(ptr: CUdeviceptr, size: usize) -> Answer {
     let driver = driver::started()?;
     let mut state = driver.memory.reservations.state();
-    let begins = state.exact(ptr.0, size as u64).ok_or(CuError::INVALID_VALUE)?;
+    let begins = state
+        .exact(ptr.0, size as u64)
+        .ok_or(CuError::INVALID_VALUE)?;
     if !pages::reserve_again(ptr.0, size as u64) {
         return Err(CuError::OUT_OF_MEMORY);
     }
@@ -236,7 +305,12 @@ pub fn cuMemUnmap(ptr: CUdeviceptr, size: usize) -> Answer {
     Ok(())
 }
 
-pub fn cuMemSetAccess(ptr: CUdeviceptr, size: usize, desc: In<CUmemAccessDesc>, count: usize) -> Answer {
+pub fn cuMemSetAccess(
+    ptr: CUdeviceptr,
+    size: usize,
+    desc: In<CUmemAccessDesc>,
+    count: usize,
+) -> Answer {
     let driver = driver::started()?;
     desc.required()?;
     if count == 0 || count > driver.devices().len() + 1 {
@@ -258,7 +332,9 @@ pub fn cuMemSetAccess(ptr: CUdeviceptr, size: usize, desc: In<CUmemAccessDesc>, 
         };
     }
     let mut state = driver.memory.reservations.state();
-    let begins = state.exact(ptr.0, size as u64).ok_or(CuError::INVALID_VALUE)?;
+    let begins = state
+        .exact(ptr.0, size as u64)
+        .ok_or(CuError::INVALID_VALUE)?;
     if !pages::protect(ptr.0, size as u64, access) {
         return Err(CuError::OUT_OF_MEMORY);
     }
@@ -277,8 +353,18 @@ pub fn cuMemGetAccess(flags: Out<u64>, location: In<CUmemLocation>, ptr: CUdevic
     if location.r#type == ON_DEVICE {
         driver.device(location.id)?;
     }
-    let (base, _) = driver.memory.reservations.mapping_around(ptr.0).ok_or(CuError::INVALID_VALUE)?;
-    let access = driver.memory.reservations.state().mapped.get(&base).map(|mapping| mapping.access);
+    let (base, _) = driver
+        .memory
+        .reservations
+        .mapping_around(ptr.0)
+        .ok_or(CuError::INVALID_VALUE)?;
+    let access = driver
+        .memory
+        .reservations
+        .state()
+        .mapped
+        .get(&base)
+        .map(|mapping| mapping.access);
     place.set(match access {
         Some(Access::ReadWrite) => 3,
         Some(Access::Read) => 1,
@@ -293,6 +379,12 @@ pub fn cuMemGetAllocationPropertiesFromHandle(
 ) -> Answer {
     let driver = driver::started()?;
     let place = prop.required()?;
-    place.set(driver.physical.get(handle.0).ok_or(CuError::INVALID_VALUE)?.prop);
+    place.set(
+        driver
+            .physical
+            .get(handle.0)
+            .ok_or(CuError::INVALID_VALUE)?
+            .prop,
+    );
     Ok(())
 }

@@ -23,7 +23,11 @@ pub fn target(driver: &Driver, device: &Device) -> Target {
 }
 
 /// The image at an address, for a device.
-pub fn image_at(driver: &Driver, device: &Device, address: *const c_void) -> Result<Arc<Image>, CuError> {
+pub fn image_at(
+    driver: &Driver,
+    device: &Device,
+    address: *const c_void,
+) -> Result<Arc<Image>, CuError> {
     let bytes = image_memory::copy(address).ok_or(CuError::INVALID_VALUE)?;
     Ok(Arc::new(image::read(&bytes, target(driver, device))?))
 }
@@ -81,7 +85,10 @@ pub fn cuModuleLoadFatBinary(module: Out<CUmodule>, fatCubin: *const c_void) -> 
 pub fn cuModuleUnload(hmod: CUmodule) -> Answer {
     let driver = driver::started()?;
     current()?.group.wait();
-    let module = driver.modules.remove(hmod.0).ok_or(CuError::INVALID_HANDLE)?;
+    let module = driver
+        .modules
+        .remove(hmod.0)
+        .ok_or(CuError::INVALID_HANDLE)?;
     module.drop_functions(driver);
     Ok(())
 }
@@ -101,17 +108,28 @@ pub fn cuModuleGetFunctionCount(count: Out<u32>, r#mod: CUmodule) -> Answer {
     Ok(())
 }
 
-pub fn cuModuleEnumerateFunctions(functions: Out<CUfunction>, numFunctions: u32, r#mod: CUmodule) -> Answer {
+pub fn cuModuleEnumerateFunctions(
+    functions: Out<CUfunction>,
+    numFunctions: u32,
+    r#mod: CUmodule,
+) -> Answer {
     let driver = driver::started()?;
     let place = functions.required()?;
     let module = find(driver, r#mod)?;
     let kernels = module.image.kernels.iter().take(numFunctions as usize);
-    let handles = kernels.map(|kernel| module.function(driver, &kernel.name)).collect::<Result<Vec<_>, _>>()?;
+    let handles = kernels
+        .map(|kernel| module.function(driver, &kernel.name))
+        .collect::<Result<Vec<_>, _>>()?;
     place.set_all(&handles);
     Ok(())
 }
 
-pub fn cuModuleGetGlobal_v2(dptr: Out<CUdeviceptr>, bytes: Out<usize>, hmod: CUmodule, name: Text) -> Answer {
+pub fn cuModuleGetGlobal_v2(
+    dptr: Out<CUdeviceptr>,
+    bytes: Out<usize>,
+    hmod: CUmodule,
+    name: Text,
+) -> Answer {
     dptr.set(CUdeviceptr(0));
     bytes.set(0);
     let driver = driver::started()?;

@@ -70,17 +70,31 @@ struct Section<'a> {
 /// How long a file is, by its headers. `more(offset, bytes)` shows a part of it.
 pub fn bytes_of<'a>(header: &'a [u8], more: impl Fn(usize, usize) -> &'a [u8]) -> usize {
     let head = Bytes(header);
-    let (Some(program), Some(table)) = (head.u64(32), head.u64(40)) else { return HEADER_BYTES };
-    let (Some(programs), Some(sections)) = (head.u16(56), head.u16(60)) else { return HEADER_BYTES };
+    if architecture(&head).is_none() {
+        // Not a cubin after all: nothing in it can be trusted, and its header is enough to refuse it.
+        return HEADER_BYTES;
+    }
+    let (Some(program), Some(table)) = (head.u64(32), head.u64(40)) else {
+        return HEADER_BYTES;
+    };
+    let (Some(programs), Some(sections)) = (head.u16(56), head.u16(60)) else {
+        return HEADER_BYTES;
+    };
     let table_bytes = usize::from(sections) * SECTION_HEADER_BYTES;
-    let mut end = HEADER_BYTES.max(table + table_bytes).max(program + usize::from(programs) * 56);
+    let mut end = HEADER_BYTES
+        .max(table + table_bytes)
+        .max(program + usize::from(programs) * 56);
     let sections = Bytes(more(table, table_bytes));
     for section in (0..table_bytes).step_by(SECTION_HEADER_BYTES) {
-        let place = (sections.u32(section + 4), sections.u64(section + 24), sections.u64(section + 32));
-        if let (Some(kind), Some(offset), Some(bytes)) = place {
-            if kind != SECTION_NO_BITS {
-                end = end.max(offset.saturating_add(bytes));
-            }
+        let place = (
+            sections.u32(section + 4),
+            sections.u64(section + 24),
+            sections.u64(section + 32),
+        );
+        if let (Some(kind), Some(offset), Some(bytes)) = place
+            && kind != SECTION_NO_BITS
+        {
+            end = end.max(offset.saturating_add(bytes));
         }
     }
     end
@@ -94,12 +108,19 @@ pub fn read(file: &[u8], target: Target) -> Result<Image, ImageError> {
         return Err(ImageError::WrongArchitecture);
     }
     let sections = sections(&bytes).ok_or(ImageError::Unrecognized)?;
-    let symbols = sections.iter().find(|section| section.kind == SECTION_SYMBOLS);
+    let symbols = sections
+        .iter()
+        .find(|section| section.kind == SECTION_SYMBOLS);
     let mut image = Image::default();
-    let Some(symbols) = symbols else { return Ok(image) };
+    let Some(symbols) = symbols else {
+        return Ok(image);
+    };
     let names = sections.get(symbols.link).ok_or(ImageError::Unrecognized)?;
-    for symbol in (0..symbols.bytes / SYMBOL_BYTES).map(|number| symbols.offset + number * SYMBOL_BYTES) {
-        let read = read_symbol(&bytes, &sections, names, symbol, architecture).ok_or(ImageError::Unrecognized)?;
+    for symbol in
+        (0..symbols.bytes / SYMBOL_BYTES).map(|number| symbols.offset + number * SYMBOL_BYTES)
+    {
+        let read = read_symbol(&bytes, &sections, names, symbol, architecture)
+            .ok_or(ImageError::Unrecognized)?;
         match read {
             Symbol::Kernel(kernel) => image.kernels.push(kernel),
             Symbol::Global(global) => image.globals.push(global),
@@ -115,7 +136,11 @@ fn architecture(bytes: &Bytes) -> Option<u32> {
     let is_cubin = bytes.part(4, 2)? == CLASS_64_LITTLE && bytes.u16(18)? == MACHINE_CUDA;
     let flags = bytes.u32(48)?;
     let is_shifted = bytes.part(8, 1)?[0] >= ABI_WITH_SHIFTED_FLAGS;
-    is_cubin.then_some(if is_shifted { flags >> 8 & 0xff } else { flags & 0xff })
+    is_cubin.then_some(if is_shifted {
+        flags >> 8 & 0xff
+    } else {
+        flags & 0xff
+    })
 }
 
 fn sections<'a>(bytes: &Bytes<'a>) -> Option<Vec<Section<'a>>> {
@@ -148,26 +173,51 @@ enum Symbol {
     Other,
 }
 
-fn read_symbol(bytes: &Bytes, sections: &[Section], names: &Section, at: usize, architecture: u32) -> Option<Symbol> {
+fn read_symbol(
+    bytes: &Bytes,
+    sections: &[Section],
+    names: &Section,
+    at: usize,
+    architecture: u32,
+) -> Option<Symbol> {
     let name = bytes.text(names.offset.checked_add(bytes.u32(at)? as usize)?)?;
     let (info, other) = (bytes.part(at + 4, 1)?[0], bytes.part(at + 5, 1)?[0]);
     let section = sections.get(usize::from(bytes.u16(at + 6)?));
     let (value, size) = (bytes.u64(at + 8)?, bytes.u64(at + 16)?);
     Some(match (info & 0xf, section) {
-        (SYMBOL_FUNCTION, Some(_)) if other & IS_ENTRY != 0 => Symbol::Kernel(kernel(bytes, sections, name, architecture)?),
-        (SYMBOL_OBJECT, Some(section)) if section.name.starts_with(".nv.global") || section.name == ".nv.constant3" => {
+        (SYMBOL_FUNCTION, Some(_)) if other & IS_ENTRY != 0 => {
+            Symbol::Kernel(kernel(bytes, sections, name, architecture)?)
+        }
+        (SYMBOL_OBJECT, Some(section))
+            if section.name.starts_with(".nv.global") || section.name == ".nv.constant3" =>
+        {
             let initial = match section.kind {
                 SECTION_NO_BITS => Vec::new(),
-                _ => bytes.part(section.offset.checked_add(value)?, size)?.to_vec(),
+                _ => bytes
+                    .part(section.offset.checked_add(value)?, size)?
+                    .to_vec(),
             };
-            Symbol::Global(GlobalImage { name: name.to_owned(), bytes: size as u64, initial })
+            Symbol::Global(GlobalImage {
+                name: name.to_owned(),
+                bytes: size as u64,
+                initial,
+            })
         }
         _ => Symbol::Other,
     })
 }
 
-fn kernel(bytes: &Bytes, sections: &[Section], name: &str, architecture: u32) -> Option<KernelImage> {
-    let find = |prefix: &str| sections.iter().find(|section| section.name.strip_prefix(prefix) == Some(name));
+fn kernel(
+    bytes: &Bytes,
+    sections: &[Section],
+    name: &str,
+    architecture: u32,
+) -> Option<KernelImage> {
+    let find = |prefix: &str| {
+        sections
+            .iter()
+            .find(|section| section.name.strip_prefix(prefix) == Some(name))
+    };
     let size = |prefix: &str| find(prefix).map_or(0, |section| section.bytes as u32);
     let mut kernel = KernelImage {
         name: name.to_owned(),
@@ -196,7 +246,9 @@ fn read_info(info: &Bytes, kernel: &mut KernelImage) {
         match head[1] {
             INFO_PARAM => {
                 // Index of the parameter list, number of the parameter, its offset, and its bytes in the upper 14 bits.
-                if let (Some(number), Some(offset), Some(word)) = (info.u16(at + 4), info.u16(at + 6), info.u32(at + 8)) {
+                if let (Some(number), Some(offset), Some(word)) =
+                    (info.u16(at + 4), info.u16(at + 6), info.u32(at + 8))
+                {
                     params.push((u32::from(number), (u32::from(offset), word >> 18)));
                 }
             }
@@ -216,12 +268,20 @@ fn read_info(info: &Bytes, kernel: &mut KernelImage) {
 mod tests {
     use super::*;
 
-    const H100: Target = Target { capability: 90, newest_ptx: 95 };
+    const H100: Target = Target {
+        capability: 90,
+        newest_ptx: 95,
+    };
 
     /// A small cubin: a kernel with two parameters, a device function, and an initialised global.
     pub fn cubin(flags: u32) -> Vec<u8> {
         let names = b"\0.text.add\0.nv.info.add\0.nv.global.init\0.symtab\0.strtab\0.nv.shared.add\0add\0helper\0table\0";
-        let name = |text: &str| names.windows(text.len()).position(|part| part == text.as_bytes()).unwrap() as u32;
+        let name = |text: &str| {
+            names
+                .windows(text.len())
+                .position(|part| part == text.as_bytes())
+                .unwrap() as u32
+        };
         let mut info = Vec::new();
         for (number, offset, size) in [(1u16, 8u16, 4u32), (0, 0, 8)] {
             info.extend([INFO_FORMAT_SIZED, INFO_PARAM, 12, 0, 0, 0, 0, 0]);
@@ -284,9 +344,19 @@ mod tests {
         let image = read(&cubin(90), H100).unwrap();
         assert_eq!(image.kernels.len(), 1);
         let kernel = &image.kernels[0];
-        assert_eq!((kernel.name.as_str(), kernel.registers, kernel.shared_bytes), ("add", 24, 512));
+        assert_eq!(
+            (kernel.name.as_str(), kernel.registers, kernel.shared_bytes),
+            ("add", 24, 512)
+        );
         assert_eq!(kernel.params, [(0, 8), (8, 4)]);
-        assert_eq!(image.globals, [GlobalImage { name: "table".to_owned(), bytes: 4, initial: vec![1, 2, 3, 4] }]);
+        assert_eq!(
+            image.globals,
+            [GlobalImage {
+                name: "table".to_owned(),
+                bytes: 4,
+                initial: vec![1, 2, 3, 4]
+            }]
+        );
     }
 
     #[test]
@@ -294,21 +364,47 @@ mod tests {
         let file = cubin(90);
         let mut longer = file.clone();
         longer.extend([0xaa; 100]);
-        assert_eq!(bytes_of(&longer[..HEADER_BYTES], |offset, bytes| &longer[offset..offset + bytes]), file.len());
+        assert_eq!(
+            bytes_of(&longer[..HEADER_BYTES], |offset, bytes| &longer
+                [offset..offset + bytes]),
+            file.len()
+        );
     }
 
     #[test]
     fn another_major_architecture_or_a_later_minor_one_cannot_run() {
         assert_eq!(read(&cubin(80), H100), Err(ImageError::WrongArchitecture));
-        assert_eq!(read(&cubin(89), Target { capability: 80, newest_ptx: 95 }), Err(ImageError::WrongArchitecture));
-        assert!(read(&cubin(80), Target { capability: 86, newest_ptx: 95 }).is_ok());
+        assert_eq!(
+            read(
+                &cubin(89),
+                Target {
+                    capability: 80,
+                    newest_ptx: 95
+                }
+            ),
+            Err(ImageError::WrongArchitecture)
+        );
+        assert!(
+            read(
+                &cubin(80),
+                Target {
+                    capability: 86,
+                    newest_ptx: 95
+                }
+            )
+            .is_ok()
+        );
     }
 
     #[test]
     fn a_damaged_cubin_is_refused_and_never_read_past_its_end() {
         let file = cubin(90);
         for end in 0..file.len() {
-            assert_eq!(read(&file[..end], H100), Err(ImageError::Unrecognized), "cut at {end}");
+            assert_eq!(
+                read(&file[..end], H100),
+                Err(ImageError::Unrecognized),
+                "cut at {end}"
+            );
         }
         for place in 0..file.len() {
             let mut damaged = file.clone();

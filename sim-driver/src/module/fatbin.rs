@@ -32,28 +32,37 @@ struct Entry<'a> {
 pub fn bytes_of(header: &[u8]) -> usize {
     let header_bytes = number(header, 6, 2).unwrap_or(0);
     let content_bytes = number(header, 8, 8).unwrap_or(0);
-    HEADER_BYTES.max(usize::try_from(header_bytes.saturating_add(content_bytes)).unwrap_or(HEADER_BYTES))
+    HEADER_BYTES
+        .max(usize::try_from(header_bytes.saturating_add(content_bytes)).unwrap_or(HEADER_BYTES))
 }
 
 /// Reads the entry that suits the GPU best: machine code for the nearest architecture, else the newest PTX that can be compiled.
 pub fn read(bytes: &[u8], target: Target) -> Result<Image, ImageError> {
     let entries = entries(bytes).ok_or(ImageError::Unrecognized)?;
     let best = |kind: u16, fits: &dyn Fn(u32) -> bool| {
-        entries.iter().filter(|entry| entry.kind == kind && fits(entry.architecture)).max_by_key(|entry| entry.architecture)
+        entries
+            .iter()
+            .filter(|entry| entry.kind == kind && fits(entry.architecture))
+            .max_by_key(|entry| entry.architecture)
     };
     if let Some(entry) = best(KIND_CUBIN, &|architecture| target.runs_binary(architecture)) {
         return elf::read(&unpack(entry)?, target);
     }
-    let entry = best(KIND_PTX, &|architecture| target.compiles_ptx(architecture)).ok_or(ImageError::WrongArchitecture)?;
+    let entry = best(KIND_PTX, &|architecture| target.compiles_ptx(architecture))
+        .ok_or(ImageError::WrongArchitecture)?;
     ptx::read(&unpack(entry)?, target)
 }
 
 fn unpack<'a>(entry: &Entry<'a>) -> Result<Cow<'a, [u8]>, ImageError> {
     if entry.flags & FLAG_LZ4 != 0 {
-        return lz4::unpack(entry.content, entry.unpacked_bytes).map(Cow::Owned).ok_or(ImageError::Unrecognized);
+        return lz4::unpack(entry.content, entry.unpacked_bytes)
+            .map(Cow::Owned)
+            .ok_or(ImageError::Unrecognized);
     }
     if entry.flags & FLAG_ZSTD != 0 {
-        return zstd::bulk::decompress(entry.content, entry.unpacked_bytes).map(Cow::Owned).map_err(|_| ImageError::Unrecognized);
+        return zstd::bulk::decompress(entry.content, entry.unpacked_bytes)
+            .map(Cow::Owned)
+            .map_err(|_| ImageError::Unrecognized);
     }
     Ok(Cow::Borrowed(entry.content))
 }
@@ -74,7 +83,11 @@ fn entries(bytes: &[u8]) -> Option<Vec<Entry<'_>>> {
         entries.push(Entry {
             kind: number(head, 0, 2)? as u16,
             architecture: number(head, 28, 4)? as u32,
-            content: if is_packed && packed_bytes > 0 { content.get(..packed_bytes)? } else { content },
+            content: if is_packed && packed_bytes > 0 {
+                content.get(..packed_bytes)?
+            } else {
+                content
+            },
             flags,
             unpacked_bytes: usize::try_from(number(head, 56, 8)?).ok()?,
         });
@@ -89,14 +102,21 @@ fn entries(bytes: &[u8]) -> Option<Vec<Entry<'_>>> {
 /// A number of that many bytes.
 fn number(bytes: &[u8], at: usize, count: usize) -> Option<u64> {
     let part = bytes.get(at..at + count)?;
-    Some(part.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    Some(
+        part.iter()
+            .rev()
+            .fold(0, |number, byte| number << 8 | u64::from(*byte)),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const H100: Target = Target { capability: 90, newest_ptx: 95 };
+    const H100: Target = Target {
+        capability: 90,
+        newest_ptx: 95,
+    };
 
     fn ptx_text(architecture: u32, kernel: &str) -> Vec<u8> {
         format!(".version 8.0\n.target sm_{architecture}\n.address_size 64\n.visible .entry {kernel}()\n{{\nret;\n}}\n").into_bytes()
@@ -130,11 +150,31 @@ mod tests {
 
     #[test]
     fn the_newest_ptx_that_the_gpu_can_run_is_taken() {
-        let part = |architecture, kernel| (KIND_PTX, architecture, 0, ptx_text(architecture, kernel), 0);
+        let part =
+            |architecture, kernel| (KIND_PTX, architecture, 0, ptx_text(architecture, kernel), 0);
         let file = fat(&[part(70, "old"), part(90, "fits"), part(100, "too_new")]);
         assert_eq!(kernel_of(&file, H100).as_deref(), Ok("fits"));
-        assert_eq!(kernel_of(&file, Target { capability: 80, ..H100 }).as_deref(), Ok("old"));
-        assert_eq!(kernel_of(&file, Target { capability: 60, ..H100 }), Err(ImageError::WrongArchitecture));
+        assert_eq!(
+            kernel_of(
+                &file,
+                Target {
+                    capability: 80,
+                    ..H100
+                }
+            )
+            .as_deref(),
+            Ok("old")
+        );
+        assert_eq!(
+            kernel_of(
+                &file,
+                Target {
+                    capability: 60,
+                    ..H100
+                }
+            ),
+            Err(ImageError::WrongArchitecture)
+        );
     }
 
     #[test]

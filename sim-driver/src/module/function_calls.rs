@@ -35,9 +35,15 @@ mod number {
 /// Most threads that a block of the kernel may have on a device: its own bound, or what its registers leave room for.
 pub fn max_threads(settings: &Settings, device: &Device) -> u32 {
     let most = device.limit(device_attribute::MAX_THREADS_PER_BLOCK) as u32;
-    let bound = if settings.kernel().max_threads == 0 { most } else { settings.kernel().max_threads };
+    let bound = if settings.kernel().max_threads == 0 {
+        most
+    } else {
+        settings.kernel().max_threads
+    };
     let registers = device.limit(device_attribute::MAX_REGISTERS_PER_BLOCK) as u32;
-    let by_registers = registers.checked_div(settings.kernel().registers).map_or(most, |threads| threads / 32 * 32);
+    let by_registers = registers
+        .checked_div(settings.kernel().registers)
+        .map_or(most, |threads| threads / 32 * 32);
     bound.min(most).min(by_registers.max(32))
 }
 
@@ -54,12 +60,18 @@ pub fn attribute(settings: &Settings, attribute: u32, device: &Device) -> Result
         number::BINARY_VERSION => kernel.binary_version as i32,
         number::CACHE_MODE_CA | number::CLUSTER_SIZE_MUST_BE_SET => 0,
         number::MAX_DYNAMIC_SHARED_SIZE_BYTES => settings.max_dynamic_shared_bytes(device),
-        number::PREFERRED_SHARED_MEMORY_CARVEOUT => settings.carveout_percent.load(Ordering::Relaxed),
-        number::REQUIRED_CLUSTER_WIDTH..=number::REQUIRED_CLUSTER_DEPTH => {
-            settings.required_cluster[(attribute - number::REQUIRED_CLUSTER_WIDTH) as usize].load(Ordering::Relaxed)
+        number::PREFERRED_SHARED_MEMORY_CARVEOUT => {
+            settings.carveout_percent.load(Ordering::Relaxed)
         }
-        number::NON_PORTABLE_CLUSTER_SIZE_ALLOWED => settings.non_portable_cluster.load(Ordering::Relaxed),
-        number::CLUSTER_SCHEDULING_POLICY_PREFERENCE => settings.cluster_policy.load(Ordering::Relaxed),
+        number::REQUIRED_CLUSTER_WIDTH..=number::REQUIRED_CLUSTER_DEPTH => settings
+            .required_cluster[(attribute - number::REQUIRED_CLUSTER_WIDTH) as usize]
+            .load(Ordering::Relaxed),
+        number::NON_PORTABLE_CLUSTER_SIZE_ALLOWED => {
+            settings.non_portable_cluster.load(Ordering::Relaxed)
+        }
+        number::CLUSTER_SCHEDULING_POLICY_PREFERENCE => {
+            settings.cluster_policy.load(Ordering::Relaxed)
+        }
         _ => return Err(CuError::INVALID_VALUE),
     })
 }
@@ -76,12 +88,16 @@ pub fn set_attribute(settings: &Settings, attribute: u32, value: i32, device: &D
     match attribute {
         number::MAX_DYNAMIC_SHARED_SIZE_BYTES => {
             let most = device.attribute(device_attribute::MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
-            set(&settings.max_dynamic_shared_bytes, 0..=most - settings.kernel().shared_bytes as i32)
+            set(
+                &settings.max_dynamic_shared_bytes,
+                0..=most - settings.kernel().shared_bytes as i32,
+            )
         }
         number::PREFERRED_SHARED_MEMORY_CARVEOUT => set(&settings.carveout_percent, -1..=100),
-        number::REQUIRED_CLUSTER_WIDTH..=number::REQUIRED_CLUSTER_DEPTH => {
-            set(&settings.required_cluster[(attribute - number::REQUIRED_CLUSTER_WIDTH) as usize], 0..=i32::MAX)
-        }
+        number::REQUIRED_CLUSTER_WIDTH..=number::REQUIRED_CLUSTER_DEPTH => set(
+            &settings.required_cluster[(attribute - number::REQUIRED_CLUSTER_WIDTH) as usize],
+            0..=i32::MAX,
+        ),
         number::NON_PORTABLE_CLUSTER_SIZE_ALLOWED => set(&settings.non_portable_cluster, 0..=1),
         number::CLUSTER_SCHEDULING_POLICY_PREFERENCE => set(&settings.cluster_policy, 0..=2),
         _ => Err(CuError::INVALID_VALUE),
@@ -89,8 +105,17 @@ pub fn set_attribute(settings: &Settings, attribute: u32, value: i32, device: &D
 }
 
 /// Offset and bytes of a parameter.
-pub fn param_info(settings: &Settings, index: usize, offset: Out<usize>, size: Out<usize>) -> Answer {
-    let (at, bytes) = settings.kernel().params.get(index).ok_or(CuError::INVALID_VALUE)?;
+pub fn param_info(
+    settings: &Settings,
+    index: usize,
+    offset: Out<usize>,
+    size: Out<usize>,
+) -> Answer {
+    let (at, bytes) = settings
+        .kernel()
+        .params
+        .get(index)
+        .ok_or(CuError::INVALID_VALUE)?;
     offset.set(*at as usize);
     size.set(*bytes as usize);
     Ok(())
@@ -108,19 +133,32 @@ pub fn cuFuncGetAttribute(pi: Out<i32>, attrib: u32, hfunc: CUfunction) -> Answe
 pub fn cuFuncSetAttribute(hfunc: CUfunction, attrib: u32, value: i32) -> Answer {
     let driver = driver::started()?;
     let context = current()?;
-    set_attribute(Launchable::find(driver, hfunc)?.settings(), attrib, value, context.device)
+    set_attribute(
+        Launchable::find(driver, hfunc)?.settings(),
+        attrib,
+        value,
+        context.device,
+    )
 }
 
 pub fn cuFuncSetCacheConfig(hfunc: CUfunction, config: u32) -> Answer {
     let driver = driver::started()?;
     Launchable::find(driver, hfunc)?;
-    if config > 3 { Err(CuError::INVALID_VALUE) } else { Ok(()) }
+    if config > 3 {
+        Err(CuError::INVALID_VALUE)
+    } else {
+        Ok(())
+    }
 }
 
 pub fn cuFuncSetSharedMemConfig(hfunc: CUfunction, config: u32) -> Answer {
     let driver = driver::started()?;
     Launchable::find(driver, hfunc)?;
-    if config > 2 { Err(CuError::INVALID_VALUE) } else { Ok(()) }
+    if config > 2 {
+        Err(CuError::INVALID_VALUE)
+    } else {
+        Ok(())
+    }
 }
 
 pub fn cuFuncGetModule(hmod: Out<CUmodule>, hfunc: CUfunction) -> Answer {
@@ -129,7 +167,10 @@ pub fn cuFuncGetModule(hmod: Out<CUmodule>, hfunc: CUfunction) -> Answer {
     match Launchable::find(driver, hfunc)? {
         Launchable::Function(function) => place.set(function.module),
         Launchable::Kernel(kernel) => {
-            let library = driver.libraries.get(kernel.library.0).ok_or(CuError::INVALID_HANDLE)?;
+            let library = driver
+                .libraries
+                .get(kernel.library.0)
+                .ok_or(CuError::INVALID_HANDLE)?;
             place.set(library.module(driver, &*current()?)?.handle);
         }
     }
@@ -139,7 +180,9 @@ pub fn cuFuncGetModule(hmod: Out<CUmodule>, hfunc: CUfunction) -> Answer {
 pub fn cuFuncGetName(name: Out<*const c_char>, hfunc: CUfunction) -> Answer {
     let driver = driver::started()?;
     let place = name.required()?;
-    place.set(lasting(&Launchable::find(driver, hfunc)?.settings().kernel().name));
+    place.set(lasting(
+        &Launchable::find(driver, hfunc)?.settings().kernel().name,
+    ));
     Ok(())
 }
 
@@ -151,7 +194,12 @@ pub fn cuFuncGetParamInfo(
 ) -> Answer {
     let driver = driver::started()?;
     let place = paramOffset.required()?;
-    param_info(Launchable::find(driver, func)?.settings(), paramIndex, place, paramSize)
+    param_info(
+        Launchable::find(driver, func)?.settings(),
+        paramIndex,
+        place,
+        paramSize,
+    )
 }
 
 pub fn cuFuncIsLoaded(state: Out<u32>, function: CUfunction) -> Answer {

@@ -14,15 +14,21 @@ pub fn copy(image: *const c_void) -> Option<Vec<u8>> {
     // further byte of the four is read only if the ones before are not NUL.
     let magic = unsafe { first_bytes(begin) };
     let bytes = match magic {
-        // SAFETY: the wrapper of a fat binary has 24 bytes, with the address of the fat binary in the second eight.
-        Some(fatbin::WRAPPER_MAGIC) => return copy(unsafe { begin.add(8).cast::<*const c_void>().read_unaligned() }),
-        // SAFETY: a fat binary has at least its header; a cubin at least its header and what that says (see the functions).
-        Some(fatbin::MAGIC) => fatbin::bytes_of(unsafe { std::slice::from_raw_parts(begin, fatbin::HEADER_BYTES) }),
+        Some(fatbin::WRAPPER_MAGIC) => {
+            // SAFETY: the wrapper of a fat binary has 24 bytes, with the address of the fat binary in the second eight.
+            return copy(unsafe { begin.add(8).cast::<*const c_void>().read_unaligned() });
+        }
+        Some(fatbin::MAGIC) => {
+            // SAFETY: a fat binary has at least its header.
+            fatbin::bytes_of(unsafe { std::slice::from_raw_parts(begin, fatbin::HEADER_BYTES) })
+        }
         Some(elf::MAGIC_WORD) => {
-            // SAFETY: as above.
+            // SAFETY: a cubin has at least its header.
             let header = unsafe { std::slice::from_raw_parts(begin, elf::HEADER_BYTES) };
-            // SAFETY: the section headers are part of the image that the header describes.
-            elf::bytes_of(header, |offset, bytes| unsafe { std::slice::from_raw_parts(begin.add(offset), bytes) })
+            elf::bytes_of(header, |offset, bytes| {
+                // SAFETY: the section headers are part of the image that the header describes.
+                unsafe { std::slice::from_raw_parts(begin.add(offset), bytes) }
+            })
         }
         // SAFETY: anything else is text, which ends with a NUL.
         _ => unsafe { CStr::from_ptr(begin.cast()) }.count_bytes(),

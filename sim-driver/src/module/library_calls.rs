@@ -19,23 +19,45 @@ struct Options {
 }
 
 fn check_options(options: [Options; 2]) -> Answer {
-    let wrong = options.iter().any(|options| options.count > 0 && options.are_absent);
-    if wrong { Err(CuError::INVALID_VALUE) } else { Ok(()) }
+    let wrong = options
+        .iter()
+        .any(|options| options.count > 0 && options.are_absent);
+    if wrong {
+        Err(CuError::INVALID_VALUE)
+    } else {
+        Ok(())
+    }
 }
 
 /// A library belongs to no context: its code is chosen for the current context's device, or the first one.
 fn device_for_library(driver: &Driver) -> Result<&Device, CuError> {
-    current().map(|context| context.device).or_else(|_| driver.device(0))
+    current()
+        .map(|context| context.device)
+        .or_else(|_| driver.device(0))
 }
 
 fn add(library: Out<CUlibrary>, image: Arc<Image>) -> Answer {
-    let make = |handle| Library { handle: CUlibrary(handle), image, kernels: Mutex::default(), modules: Mutex::default() };
-    library.set(driver::started()?.libraries.insert(make).ok_or(CuError::OUT_OF_MEMORY)?.handle);
+    let make = |handle| Library {
+        handle: CUlibrary(handle),
+        image,
+        kernels: Mutex::default(),
+        modules: Mutex::default(),
+    };
+    library.set(
+        driver::started()?
+            .libraries
+            .insert(make)
+            .ok_or(CuError::OUT_OF_MEMORY)?
+            .handle,
+    );
     Ok(())
 }
 
 fn find(driver: &Driver, handle: CUlibrary) -> Result<Arc<Library>, CuError> {
-    driver.libraries.get(handle.0).ok_or(CuError::INVALID_HANDLE)
+    driver
+        .libraries
+        .get(handle.0)
+        .ok_or(CuError::INVALID_HANDLE)
 }
 
 fn find_kernel(driver: &Driver, handle: CUkernel) -> Result<Arc<Kernel>, CuError> {
@@ -59,8 +81,14 @@ pub fn cuLibraryLoadData(
     }
     let driver = driver::started()?;
     check_options([
-        Options { count: numJitOptions, are_absent: jitOptions.is_null() },
-        Options { count: numLibraryOptions, are_absent: libraryOptions.is_null() },
+        Options {
+            count: numJitOptions,
+            are_absent: jitOptions.is_null(),
+        },
+        Options {
+            count: numLibraryOptions,
+            are_absent: libraryOptions.is_null(),
+        },
     ])?;
     add(place, image_at(driver, device_for_library(driver)?, code)?)
 }
@@ -80,18 +108,27 @@ pub fn cuLibraryLoadFromFile(
     let path = fileName.required()?;
     let driver = driver::started()?;
     check_options([
-        Options { count: numJitOptions, are_absent: jitOptions.is_null() },
-        Options { count: numLibraryOptions, are_absent: libraryOptions.is_null() },
+        Options {
+            count: numJitOptions,
+            are_absent: jitOptions.is_null(),
+        },
+        Options {
+            count: numLibraryOptions,
+            are_absent: libraryOptions.is_null(),
+        },
     ])?;
     add(place, image_in(driver, device_for_library(driver)?, &path)?)
 }
 
 pub fn cuLibraryUnload(library: CUlibrary) -> Answer {
-    if library.0 == 0 {
+    if library.is_null() {
         return Err(CuError::INVALID_HANDLE);
     }
     let driver = driver::started()?;
-    let library = driver.libraries.remove(library.0).ok_or(CuError::INVALID_HANDLE)?;
+    let library = driver
+        .libraries
+        .remove(library.0)
+        .ok_or(CuError::INVALID_HANDLE)?;
     library.drop_kernels(driver);
     Ok(())
 }
@@ -99,6 +136,9 @@ pub fn cuLibraryUnload(library: CUlibrary) -> Answer {
 pub fn cuLibraryGetKernel(pKernel: Out<CUkernel>, library: CUlibrary, name: Text) -> Answer {
     let place = pKernel.required()?;
     let name = name.required()?;
+    if library.is_null() {
+        return Err(CuError::INVALID_HANDLE);
+    }
     let driver = driver::started()?;
     place.set(find(driver, library)?.kernel(driver, &name)?);
     Ok(())
@@ -111,12 +151,18 @@ pub fn cuLibraryGetKernelCount(count: Out<u32>, lib: CUlibrary) -> Answer {
     Ok(())
 }
 
-pub fn cuLibraryEnumerateKernels(kernels: Out<CUkernel>, numKernels: u32, lib: CUlibrary) -> Answer {
+pub fn cuLibraryEnumerateKernels(
+    kernels: Out<CUkernel>,
+    numKernels: u32,
+    lib: CUlibrary,
+) -> Answer {
     let driver = driver::started()?;
     let place = kernels.required()?;
     let library = find(driver, lib)?;
     let wanted = library.image.kernels.iter().take(numKernels as usize);
-    let handles = wanted.map(|kernel| library.kernel(driver, &kernel.name)).collect::<Result<Vec<_>, _>>()?;
+    let handles = wanted
+        .map(|kernel| library.kernel(driver, &kernel.name))
+        .collect::<Result<Vec<_>, _>>()?;
     place.set_all(&handles);
     Ok(())
 }
@@ -133,17 +179,29 @@ fn global(dptr: Out<CUdeviceptr>, bytes: Out<usize>, library: CUlibrary, name: T
     let name = name.required()?;
     let driver = driver::started()?;
     let context = current()?;
-    let (address, size) = find(driver, library)?.module(driver, &context)?.global(&name)?;
+    let (address, size) = find(driver, library)?
+        .module(driver, &context)?
+        .global(&name)?;
     dptr.set(address);
     bytes.set(size);
     Ok(())
 }
 
-pub fn cuLibraryGetGlobal(dptr: Out<CUdeviceptr>, bytes: Out<usize>, library: CUlibrary, name: Text) -> Answer {
+pub fn cuLibraryGetGlobal(
+    dptr: Out<CUdeviceptr>,
+    bytes: Out<usize>,
+    library: CUlibrary,
+    name: Text,
+) -> Answer {
     global(dptr, bytes, library, name)
 }
 
-pub fn cuLibraryGetManaged(_dptr: Out<CUdeviceptr>, _bytes: Out<usize>, library: CUlibrary, name: Text) -> Answer {
+pub fn cuLibraryGetManaged(
+    _dptr: Out<CUdeviceptr>,
+    _bytes: Out<usize>,
+    library: CUlibrary,
+    name: Text,
+) -> Answer {
     name.required()?;
     // Managed variables are told by a section of their own, which is read as plain globals: none is found by this call.
     find(driver::started()?, library)?;
@@ -171,7 +229,11 @@ pub fn cuKernelGetAttribute(pi: Out<i32>, attrib: u32, kernel: CUkernel, dev: CU
     let driver = driver::started()?;
     let place = pi.required()?;
     let kernel = find_kernel(driver, kernel)?;
-    place.set(function_calls::attribute(&kernel.settings, attrib, driver.device(dev)?)?);
+    place.set(function_calls::attribute(
+        &kernel.settings,
+        attrib,
+        driver.device(dev)?,
+    )?);
     Ok(())
 }
 
@@ -185,7 +247,11 @@ pub fn cuKernelSetCacheConfig(kernel: CUkernel, config: u32, dev: CUdevice) -> A
     let driver = driver::started()?;
     find_kernel(driver, kernel)?;
     driver.device(dev)?;
-    if config > 3 { Err(CuError::INVALID_VALUE) } else { Ok(()) }
+    if config > 3 {
+        Err(CuError::INVALID_VALUE)
+    } else {
+        Ok(())
+    }
 }
 
 pub fn cuKernelGetName(name: Out<*const c_char>, hfunc: CUkernel) -> Answer {
@@ -210,7 +276,9 @@ pub fn cuKernelGetParamInfo(
 /// A name that stays where it is for as long as the process lives, each kept once: callers may hold on to it.
 pub fn lasting(name: &str) -> *const c_char {
     static NAMES: Mutex<Vec<CString>> = Mutex::new(Vec::new());
-    let Ok(name) = CString::new(name) else { return c"".as_ptr() };
+    let Ok(name) = CString::new(name) else {
+        return c"".as_ptr();
+    };
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = names.iter().find(|known| **known == name) {
         return known.as_ptr();

@@ -19,7 +19,7 @@ pub use function_calls::*;
 pub use image::{Image, KernelImage};
 pub use library_calls::*;
 
-use crate::abi::{CUcontext, CUdeviceptr, CUfunction, CUkernel, CUlibrary, CUmodule};
+use crate::abi::{CUdeviceptr, CUfunction, CUkernel, CUlibrary, CUmodule};
 use crate::context::Context;
 use crate::device::Device;
 use crate::driver::Driver;
@@ -30,7 +30,6 @@ use crate::status::CuError;
 /// Code that is loaded into a context.
 pub struct Module {
     pub handle: CUmodule,
-    pub context: CUcontext,
     pub context_id: u64,
     pub image: Arc<Image>,
     /// Functions that were asked for, by name: asking again gives the same handle.
@@ -40,7 +39,6 @@ pub struct Module {
 
 /// A function of a module.
 pub struct Function {
-    pub handle: CUfunction,
     pub module: CUmodule,
     pub context_id: u64,
     pub settings: Settings,
@@ -56,7 +54,6 @@ pub struct Library {
 
 /// A kernel of a library.
 pub struct Kernel {
-    pub handle: CUkernel,
     pub library: CUlibrary,
     pub name: String,
     pub settings: Settings,
@@ -95,7 +92,10 @@ impl Settings {
     /// How much dynamic shared memory a launch may ask for.
     pub fn max_dynamic_shared_bytes(&self, device: &Device) -> i32 {
         match self.max_dynamic_shared_bytes.load(Ordering::Relaxed) {
-            -1 => device.attribute(crate::attribute::number::MAX_SHARED_MEMORY_PER_BLOCK) - self.kernel().shared_bytes as i32,
+            -1 => {
+                device.attribute(crate::attribute::number::MAX_SHARED_MEMORY_PER_BLOCK)
+                    - self.kernel().shared_bytes as i32
+            }
             bytes => bytes,
         }
     }
@@ -103,17 +103,29 @@ impl Settings {
 
 impl Module {
     /// Loads an image into a context: its globals get memory and their first values.
-    pub fn load(driver: &Driver, context: &Context, image: Arc<Image>) -> Result<Arc<Self>, CuError> {
+    pub fn load(
+        driver: &Driver,
+        context: &Context,
+        image: Arc<Image>,
+    ) -> Result<Arc<Self>, CuError> {
         let mut globals = BTreeMap::new();
         for global in &image.globals {
-            let request = Request { bytes: global.bytes.max(1), origin: Origin::Device, pool: 0 };
+            let request = Request {
+                bytes: global.bytes.max(1),
+                origin: Origin::Device,
+                pool: 0,
+            };
             let address = driver.memory.allocate(context, request)?;
-            driver.memory.fill_in(address, global.bytes, &global.initial);
-            globals.insert(global.name.clone(), (CUdeviceptr(address), global.bytes as usize));
+            driver
+                .memory
+                .fill_in(address, global.bytes, &global.initial);
+            globals.insert(
+                global.name.clone(),
+                (CUdeviceptr(address), global.bytes as usize),
+            );
         }
         let make = |handle| Self {
             handle: CUmodule(handle),
-            context: context.handle,
             context_id: context.id,
             image,
             functions: Mutex::default(),
@@ -124,9 +136,13 @@ impl Module {
 
     /// The function of that name.
     pub fn function(&self, driver: &Driver, name: &str) -> Result<CUfunction, CuError> {
-        let place = self.image.kernels.iter().position(|kernel| kernel.name == name).ok_or(CuError::NOT_FOUND)?;
-        let make = |handle| Function {
-            handle: CUfunction(handle),
+        let place = self
+            .image
+            .kernels
+            .iter()
+            .position(|kernel| kernel.name == name)
+            .ok_or(CuError::NOT_FOUND)?;
+        let make = |_| Function {
             module: self.handle,
             context_id: self.context_id,
             settings: Settings::new(&self.image, place),
@@ -154,9 +170,13 @@ impl Module {
 impl Library {
     /// The kernel of that name.
     pub fn kernel(&self, driver: &Driver, name: &str) -> Result<CUkernel, CuError> {
-        let place = self.image.kernels.iter().position(|kernel| kernel.name == name).ok_or(CuError::NOT_FOUND)?;
-        let make = |handle| Kernel {
-            handle: CUkernel(handle),
+        let place = self
+            .image
+            .kernels
+            .iter()
+            .position(|kernel| kernel.name == name)
+            .ok_or(CuError::NOT_FOUND)?;
+        let make = |_| Kernel {
             library: self.handle,
             name: name.to_owned(),
             settings: Settings::new(&self.image, place),
@@ -167,7 +187,10 @@ impl Library {
     /// The library as a module of a context, loaded when first asked for.
     pub fn module(&self, driver: &Driver, context: &Context) -> Result<Arc<Module>, CuError> {
         let mut modules = lock(&self.modules);
-        if let Some(module) = modules.get(&context.id).and_then(|handle| driver.modules.get(handle.0)) {
+        if let Some(module) = modules
+            .get(&context.id)
+            .and_then(|handle| driver.modules.get(handle.0))
+        {
             return Ok(module);
         }
         let module = Module::load(driver, context, Arc::clone(&self.image))?;
@@ -225,7 +248,11 @@ impl Launchable {
         if let Some(function) = driver.functions.get(handle.0) {
             return Ok(Self::Function(function));
         }
-        driver.kernels.get(handle.0).map(Self::Kernel).ok_or(CuError::INVALID_HANDLE)
+        driver
+            .kernels
+            .get(handle.0)
+            .map(Self::Kernel)
+            .ok_or(CuError::INVALID_HANDLE)
     }
 
     /// The kernel's compiled form and settings.

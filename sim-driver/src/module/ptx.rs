@@ -11,7 +11,10 @@ pub fn read(bytes: &[u8], target: Target) -> Result<Image, ImageError> {
     if head.next() != Some(".version") {
         return Err(ImageError::Unrecognized);
     }
-    let version = head.next().and_then(version_number).ok_or(ImageError::InvalidPtx)?;
+    let version = head
+        .next()
+        .and_then(version_number)
+        .ok_or(ImageError::InvalidPtx)?;
     if version > target.newest_ptx {
         return Err(ImageError::PtxTooNew);
     }
@@ -24,12 +27,21 @@ pub fn read(bytes: &[u8], target: Target) -> Result<Image, ImageError> {
         return Err(ImageError::WrongArchitecture);
     }
     let mut image = Image::default();
-    let mut reader = Reader { tokens: &tokens, at: 0 };
+    let mut reader = Reader {
+        tokens: &tokens,
+        at: 0,
+    };
     while let Some(token) = reader.next() {
         match token {
-            ".entry" => image.kernels.push(reader.kernel(architecture, target).ok_or(ImageError::InvalidPtx)?),
+            ".entry" => image.kernels.push(
+                reader
+                    .kernel(architecture, target)
+                    .ok_or(ImageError::InvalidPtx)?,
+            ),
             ".func" => reader.skip_function().ok_or(ImageError::InvalidPtx)?,
-            ".global" | ".const" => image.globals.push(reader.variable().ok_or(ImageError::InvalidPtx)?),
+            ".global" | ".const" => image
+                .globals
+                .push(reader.variable().ok_or(ImageError::InvalidPtx)?),
             "{" => reader.skip_body().ok_or(ImageError::InvalidPtx)?,
             _ => {}
         }
@@ -40,13 +52,19 @@ pub fn read(bytes: &[u8], target: Target) -> Result<Image, ImageError> {
 /// `8.0` as 80.
 fn version_number(text: &str) -> Option<u32> {
     let (major, minor) = text.split_once('.')?;
-    Some(10 * major.parse::<u32>().ok().filter(|&major| major < 100)? + minor.parse::<u32>().ok().filter(|&minor| minor < 10)?)
+    Some(
+        10 * major.parse::<u32>().ok().filter(|&major| major < 100)?
+            + minor.parse::<u32>().ok().filter(|&minor| minor < 10)?,
+    )
 }
 
 /// `sm_90a` as 90.
 fn architecture(text: &str) -> Option<u32> {
     let digits = text.strip_prefix("sm_")?;
-    digits.trim_end_matches(|letter: char| letter.is_ascii_lowercase()).parse().ok()
+    digits
+        .trim_end_matches(|letter: char| letter.is_ascii_lowercase())
+        .parse()
+        .ok()
 }
 
 /// The text with comments made into blanks.
@@ -57,8 +75,14 @@ fn without_comments(text: &str) -> String {
         out.push_str(&rest[..begin]);
         out.push(' ');
         let comment = &rest[begin..];
-        let (ending, kept) = if comment.starts_with("//") { ("\n", 0) } else { ("*/", 2) };
-        rest = comment[2..].find(ending).map_or("", |end| &comment[2 + end + kept..]);
+        let (ending, kept) = if comment.starts_with("//") {
+            ("\n", 0)
+        } else {
+            ("*/", 2)
+        };
+        rest = comment[2..]
+            .find(ending)
+            .map_or("", |end| &comment[2 + end + kept..]);
     }
     out.push_str(rest);
     out
@@ -72,7 +96,9 @@ fn tokens(text: &str) -> Vec<&str> {
     while let Some(first) = rest.chars().next() {
         let end = match first {
             '"' => rest[1..].find('"').map_or(rest.len(), |end| end + 2),
-            first if is_word(first) => rest.find(|letter: char| !is_word(letter)).unwrap_or(rest.len()),
+            first if is_word(first) => rest
+                .find(|letter: char| !is_word(letter))
+                .unwrap_or(rest.len()),
             first => first.len_utf8(),
         };
         tokens.push(&rest[..end]);
@@ -169,16 +195,35 @@ impl<'a> Reader<'a> {
             }
             break;
         }
-        Some(GlobalImage { name: declaration.name.to_owned(), bytes: u64::from(declaration.bytes()?), initial: Vec::new() })
+        Some(GlobalImage {
+            name: declaration.name.to_owned(),
+            bytes: u64::from(declaration.bytes()?),
+            initial: Vec::new(),
+        })
     }
 
     /// One more token of a declaration such as `.align 8 .b8 name[64]`.
     fn declare(&mut self, declaration: &mut Declaration<'a>, token: &'a str) -> Option<()> {
         match token {
-            ".align" => declaration.align = self.next()?.parse().ok().filter(|align: &u32| align.is_power_of_two())?,
+            ".align" => {
+                declaration.align = self
+                    .next()?
+                    .parse()
+                    .ok()
+                    .filter(|align: &u32| align.is_power_of_two())?
+            }
             "[" => {
                 let count = self.next()?;
-                declaration.count = if count == "]" { Some(0) } else { Some(declaration.count.unwrap_or(1).checked_mul(count.parse().ok()?)?) };
+                declaration.count = if count == "]" {
+                    Some(0)
+                } else {
+                    Some(
+                        declaration
+                            .count
+                            .unwrap_or(1)
+                            .checked_mul(count.parse().ok()?)?,
+                    )
+                };
                 if count != "]" && self.next()? != "]" {
                     return None;
                 }
@@ -202,7 +247,9 @@ impl<'a> Reader<'a> {
             match self.next()? {
                 "{" => depth += 1,
                 "}" => depth -= 1,
-                ".shared" => shared_bytes = shared_bytes.checked_add(self.variable()?.bytes as u32)?,
+                ".shared" => {
+                    shared_bytes = shared_bytes.checked_add(self.variable()?.bytes as u32)?
+                }
                 _ => {}
             }
         }
@@ -238,11 +285,15 @@ struct Declaration<'a> {
 
 impl Declaration<'_> {
     fn bytes(&self) -> Option<u32> {
-        self.element_bytes.checked_mul(self.vector.max(1))?.checked_mul(self.count.unwrap_or(1))
+        self.element_bytes
+            .checked_mul(self.vector.max(1))?
+            .checked_mul(self.count.unwrap_or(1))
     }
 
     fn align(&self) -> u32 {
-        self.align.max(self.element_bytes * self.vector.max(1)).max(1)
+        self.align
+            .max(self.element_bytes * self.vector.max(1))
+            .max(1)
     }
 }
 
@@ -263,7 +314,10 @@ fn element_bytes(token: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
-    const H100: Target = Target { capability: 90, newest_ptx: 95 };
+    const H100: Target = Target {
+        capability: 90,
+        newest_ptx: 95,
+    };
 
     const TEXT: &str = "
         // a comment with .entry in it
@@ -289,12 +343,20 @@ mod tests {
     #[test]
     fn kernels_parameters_bounds_and_globals_are_found() {
         let image = read(TEXT.as_bytes(), H100).unwrap();
-        let names: Vec<_> = image.kernels.iter().map(|kernel| kernel.name.as_str()).collect();
+        let names: Vec<_> = image
+            .kernels
+            .iter()
+            .map(|kernel| kernel.name.as_str())
+            .collect();
         assert_eq!(names, ["scale", "empty"]);
         let scale = &image.kernels[0];
         assert_eq!(scale.params, [(0, 8), (8, 4), (16, 24)]);
         assert_eq!((scale.max_threads, scale.shared_bytes), (256, 1040));
-        let globals: Vec<_> = image.globals.iter().map(|global| (global.name.as_str(), global.bytes)).collect();
+        let globals: Vec<_> = image
+            .globals
+            .iter()
+            .map(|global| (global.name.as_str(), global.bytes))
+            .collect();
         assert_eq!(globals, [("weights", 1024), ("limit", 4)]);
     }
 
@@ -302,10 +364,22 @@ mod tests {
     fn what_cannot_be_used_is_told_apart() {
         assert_eq!(read(b"hello", H100), Err(ImageError::Unrecognized));
         assert_eq!(read(&[0x80, 0xff, 1], H100), Err(ImageError::Unrecognized));
-        assert_eq!(read(b".version 99.0\n.target sm_50\n", H100), Err(ImageError::PtxTooNew));
-        assert_eq!(read(b".version 8.0\n.target sm_100\n", H100), Err(ImageError::WrongArchitecture));
+        assert_eq!(
+            read(b".version 99.0\n.target sm_50\n", H100),
+            Err(ImageError::PtxTooNew)
+        );
+        assert_eq!(
+            read(b".version 8.0\n.target sm_100\n", H100),
+            Err(ImageError::WrongArchitecture)
+        );
         assert_eq!(read(b".version 8.0\n", H100), Err(ImageError::InvalidPtx));
-        assert_eq!(read(b".version 8.0\n.target sm_80\n.entry f() { ret;", H100), Err(ImageError::InvalidPtx));
-        assert_eq!(read(b".version 8.0\n.target sm_80\n.entry f(.param .u32", H100), Err(ImageError::InvalidPtx));
+        assert_eq!(
+            read(b".version 8.0\n.target sm_80\n.entry f() { ret;", H100),
+            Err(ImageError::InvalidPtx)
+        );
+        assert_eq!(
+            read(b".version 8.0\n.target sm_80\n.entry f(.param .u32", H100),
+            Err(ImageError::InvalidPtx)
+        );
     }
 }

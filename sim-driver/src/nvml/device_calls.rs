@@ -20,7 +20,12 @@ pub fn nvmlDeviceGetCount_v2(deviceCount: Out<u32>) -> NvmlAnswer {
 pub fn nvmlDeviceGetHandleByIndex(index: u32, device: Out<nvmlDevice_t>) -> NvmlAnswer {
     let driver = ready()?;
     let device = place(device)?;
-    device.set(handle_of(driver.gpus.get(index as usize).ok_or(NvmlError::INVALID_ARGUMENT)?));
+    device.set(handle_of(
+        driver
+            .gpus
+            .get(index as usize)
+            .ok_or(NvmlError::INVALID_ARGUMENT)?,
+    ));
     Ok(())
 }
 
@@ -31,7 +36,10 @@ pub fn nvmlDeviceGetHandleByIndex_v2(index: u32, device: Out<nvmlDevice_t>) -> N
 pub fn nvmlDeviceGetHandleByUUID(uuid: Text, device: Out<nvmlDevice_t>) -> NvmlAnswer {
     let driver = ready()?;
     let (uuid, device) = (text(uuid)?, place(device)?);
-    let found = driver.gpus.iter().find(|gpu| uuid == format!("GPU-{}", uuid_digits(&gpu.uuid)));
+    let found = driver
+        .gpus
+        .iter()
+        .find(|gpu| uuid == format!("GPU-{}", uuid_digits(&gpu.uuid)));
     device.set(handle_of(found.ok_or(NvmlError::NOT_FOUND)?));
     Ok(())
 }
@@ -40,7 +48,13 @@ pub fn nvmlDeviceGetHandleByPciBusId(pciBusId: Text, device: Out<nvmlDevice_t>) 
     let driver = ready()?;
     let (address, device) = (text(pciBusId)?, place(device)?);
     let address = PciAddress::parse(&address).ok_or(NvmlError::INVALID_ARGUMENT)?;
-    device.set(handle_of(driver.gpus.iter().find(|gpu| gpu.pci == address).ok_or(NvmlError::NOT_FOUND)?));
+    device.set(handle_of(
+        driver
+            .gpus
+            .iter()
+            .find(|gpu| gpu.pci == address)
+            .ok_or(NvmlError::NOT_FOUND)?,
+    ));
     Ok(())
 }
 
@@ -70,11 +84,18 @@ pub fn nvmlDeviceGetUUID(device: nvmlDevice_t, uuid: Out<u8>, length: u32) -> Nv
 pub fn nvmlDeviceGetMemoryInfo(device: nvmlDevice_t, memory: Out<nvmlMemory_t>) -> NvmlAnswer {
     let found = self::device(device)?;
     let (total, free) = (found.gpu.total_bytes, found.free_bytes());
-    place(memory)?.set(nvmlMemory_t { total, free, used: total - free });
+    place(memory)?.set(nvmlMemory_t {
+        total,
+        free,
+        used: total - free,
+    });
     Ok(())
 }
 
-pub fn nvmlDeviceGetMemoryInfo_v2(device: nvmlDevice_t, memory: Out<nvmlMemory_v2_t>) -> NvmlAnswer {
+pub fn nvmlDeviceGetMemoryInfo_v2(
+    device: nvmlDevice_t,
+    memory: Out<nvmlMemory_v2_t>,
+) -> NvmlAnswer {
     /// The structure's size and its version, as `nvmlMemory_v2` in nvml.h makes it.
     const VERSION: u32 = size_of::<nvmlMemory_v2_t>() as u32 | 2 << 24;
     let found = self::device(device)?;
@@ -85,14 +106,25 @@ pub fn nvmlDeviceGetMemoryInfo_v2(device: nvmlDevice_t, memory: Out<nvmlMemory_v
     let (total, free) = (found.gpu.total_bytes, found.free_bytes());
     // What the driver keeps for itself is what no program can ever allocate.
     let reserved = total - found.gpu.free_bytes;
-    memory.set(nvmlMemory_v2_t { version: VERSION, total, reserved, free, used: total - free - reserved });
+    memory.set(nvmlMemory_v2_t {
+        version: VERSION,
+        total,
+        reserved,
+        free,
+        used: total - free - reserved,
+    });
     Ok(())
 }
 
 pub fn nvmlDeviceGetPciInfo_v3(device: nvmlDevice_t, pci: Out<nvmlPciInfo_t>) -> NvmlAnswer {
     let found = self::device(device)?;
     let pci = place(pci)?;
-    let PciAddress { domain, bus, device, .. } = found.pci;
+    let PciAddress {
+        domain,
+        bus,
+        device,
+        ..
+    } = found.pci;
     let mut info = nvmlPciInfo_t {
         busIdLegacy: [0; 16],
         domain,
@@ -103,13 +135,23 @@ pub fn nvmlDeviceGetPciInfo_v3(device: nvmlDevice_t, pci: Out<nvmlPciInfo_t>) ->
         busId: [0; 32],
     };
     let fill = |field: &mut [u8], text: &str| field[..text.len()].copy_from_slice(text.as_bytes());
-    fill(&mut info.busIdLegacy, &format!("{:04X}:{bus:02X}:{device:02X}.0", domain & 0xffff));
-    fill(&mut info.busId, &format!("{domain:08X}:{bus:02X}:{device:02X}.0"));
+    fill(
+        &mut info.busIdLegacy,
+        &format!("{:04X}:{bus:02X}:{device:02X}.0", domain & 0xffff),
+    );
+    fill(
+        &mut info.busId,
+        &format!("{domain:08X}:{bus:02X}:{device:02X}.0"),
+    );
     pci.set(info);
     Ok(())
 }
 
-pub fn nvmlDeviceGetCudaComputeCapability(device: nvmlDevice_t, major: Out<i32>, minor: Out<i32>) -> NvmlAnswer {
+pub fn nvmlDeviceGetCudaComputeCapability(
+    device: nvmlDevice_t,
+    major: Out<i32>,
+    minor: Out<i32>,
+) -> NvmlAnswer {
     let found = self::device(device)?;
     let (major, minor) = (place(major)?, place(minor)?);
     major.set(found.attribute(75));
@@ -117,14 +159,24 @@ pub fn nvmlDeviceGetCudaComputeCapability(device: nvmlDevice_t, major: Out<i32>,
     Ok(())
 }
 
-pub fn nvmlDeviceGetUtilizationRates(device: nvmlDevice_t, utilization: Out<nvmlUtilization_t>) -> NvmlAnswer {
+pub fn nvmlDeviceGetUtilizationRates(
+    device: nvmlDevice_t,
+    utilization: Out<nvmlUtilization_t>,
+) -> NvmlAnswer {
     let sensors = self::device(device)?.gpu.sensors;
-    let (gpu, memory) = (sensors.gpu_utilization_percent, sensors.memory_utilization_percent);
+    let (gpu, memory) = (
+        sensors.gpu_utilization_percent,
+        sensors.memory_utilization_percent,
+    );
     place(utilization)?.set(nvmlUtilization_t { gpu, memory });
     Ok(())
 }
 
-pub fn nvmlDeviceGetTemperature(device: nvmlDevice_t, sensorType: u32, temp: Out<u32>) -> NvmlAnswer {
+pub fn nvmlDeviceGetTemperature(
+    device: nvmlDevice_t,
+    sensorType: u32,
+    temp: Out<u32>,
+) -> NvmlAnswer {
     let sensors = self::device(device)?.gpu.sensors;
     let temp = place(temp)?;
     if sensorType != 0 {

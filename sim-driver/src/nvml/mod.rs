@@ -37,9 +37,14 @@ fn ready() -> Result<&'static Driver, NvmlError> {
 /// The GPU of a handle.
 fn device(handle: nvmlDevice_t) -> Result<&'static Device, NvmlError> {
     let driver = ready()?;
-    let offset = handle.0.checked_sub(FIRST_HANDLE).filter(|offset| offset.is_multiple_of(HANDLE_STEP));
+    let offset = handle
+        .0
+        .checked_sub(FIRST_HANDLE)
+        .filter(|offset| offset.is_multiple_of(HANDLE_STEP));
     let place = offset.and_then(|offset| usize::try_from(offset / HANDLE_STEP).ok());
-    place.and_then(|place| driver.gpus.get(place)).ok_or(NvmlError::INVALID_ARGUMENT)
+    place
+        .and_then(|place| driver.gpus.get(place))
+        .ok_or(NvmlError::INVALID_ARGUMENT)
 }
 
 /// A place to write to, which must not be NULL.

@@ -33,7 +33,9 @@ pub fn nvmlShutdown() -> NvmlAnswer {
 }
 
 pub fn nvmlErrorString(result: u32) -> *const c_char {
-    let known = errors(Library::Nvml).iter().find(|info| info.code == result);
+    let known = errors(Library::Nvml)
+        .iter()
+        .find(|info| info.code == result);
     known.map_or(c"Unknown Error".as_ptr(), |info| info.text.as_ptr().cast())
 }
 
@@ -44,7 +46,11 @@ pub fn nvmlSystemGetDriverVersion(version: Out<u8>, length: u32) -> NvmlAnswer {
 pub fn nvmlSystemGetNVMLVersion(version: Out<u8>, length: u32) -> NvmlAnswer {
     let driver = ready()?;
     let cuda_major = driver.profile.cuda_version / 1000;
-    write_text(version, length, &format!("{cuda_major}.{}", driver.profile.driver_version))
+    write_text(
+        version,
+        length,
+        &format!("{cuda_major}.{}", driver.profile.driver_version),
+    )
 }
 
 pub fn nvmlSystemGetCudaDriverVersion(cudaDriverVersion: Out<i32>) -> NvmlAnswer {

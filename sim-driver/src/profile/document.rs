@@ -19,15 +19,25 @@ pub struct Source<'a> {
 impl Source<'_> {
     /// A complaint about the text at that place.
     pub fn complain(&self, at: Range<usize>, what: impl Into<String>) -> ProfileError {
-        let line = 1 + self.text.as_bytes()[..at.start.min(self.text.len())].iter().filter(|&&byte| byte == b'\n').count();
-        ProfileError::Invalid { path: self.path.to_owned(), line, what: what.into() }
+        let line = 1 + self.text.as_bytes()[..at.start.min(self.text.len())]
+            .iter()
+            .filter(|&&byte| byte == b'\n')
+            .count();
+        ProfileError::Invalid {
+            path: self.path.to_owned(),
+            line,
+            what: what.into(),
+        }
     }
 
     /// The parsed text.
     pub fn parse(&self) -> Result<Spanned<DeTable<'_>>, ProfileError> {
         DeTable::parse(self.text).map_err(|error| {
             let end = self.text.len();
-            self.complain(error.span().unwrap_or(end..end), format!("not TOML: {}", error.message().trim_end()))
+            self.complain(
+                error.span().unwrap_or(end..end),
+                format!("not TOML: {}", error.message().trim_end()),
+            )
         })
     }
 }
@@ -58,7 +68,10 @@ impl<'a> Keys<'a> {
             let name: &str = key.get_ref();
             if !known.contains(&name) {
                 let hint = suggestion(name, known.iter().copied());
-                let what = format!("unknown key `{name}`: expected one of {}{hint}", known.join(", "));
+                let what = format!(
+                    "unknown key `{name}`: expected one of {}{hint}",
+                    known.join(", ")
+                );
                 return Err(self.source.complain(key.span(), what));
             }
         }
@@ -67,7 +80,14 @@ impl<'a> Keys<'a> {
 
     /// Every key with its value, whatever the keys are.
     pub fn all(&self) -> Vec<Item<'a>> {
-        self.table.iter().map(|(key, value)| Item { source: self.source, key: key.get_ref(), value }).collect()
+        self.table
+            .iter()
+            .map(|(key, value)| Item {
+                source: self.source,
+                key: key.get_ref(),
+                value,
+            })
+            .collect()
     }
 }
 
@@ -111,7 +131,9 @@ impl<'a> Item<'a> {
 
     /// A whole number.
     pub fn integer(&self, what: &str) -> Result<i128, ProfileError> {
-        let DeValue::Integer(number) = self.value.get_ref() else { return Err(self.expected(what)) };
+        let DeValue::Integer(number) = self.value.get_ref() else {
+            return Err(self.expected(what));
+        };
         i128::from_str_radix(number.as_str(), number.radix()).map_err(|_| self.expected(what))
     }
 
@@ -132,7 +154,10 @@ impl<'a> Item<'a> {
     /// The keys of a table value.
     pub fn table(&self) -> Result<Keys<'a>, ProfileError> {
         match self.value.get_ref() {
-            DeValue::Table(table) => Ok(Keys { source: self.source, table }),
+            DeValue::Table(table) => Ok(Keys {
+                source: self.source,
+                table,
+            }),
             _ => Err(self.expected("a table")),
         }
     }
@@ -140,7 +165,9 @@ impl<'a> Item<'a> {
     /// The tables of an array of tables, each with its own place.
     pub fn tables(&self) -> Result<Vec<Item<'a>>, ProfileError> {
         match self.value.get_ref() {
-            DeValue::Array(values) => Ok(values.iter().map(|value| Item { value, ..*self }).collect()),
+            DeValue::Array(values) => {
+                Ok(values.iter().map(|value| Item { value, ..*self }).collect())
+            }
             _ => Err(self.expected(&format!("an array of tables (`[[{}]]`)", self.key))),
         }
     }
@@ -149,7 +176,9 @@ impl<'a> Item<'a> {
 /// `80 GiB`, `512MiB`, `4096`: a whole number and a binary multiple.
 fn size(text: &str) -> Option<u64> {
     let text = text.trim();
-    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(text.len());
     let unit: u64 = match text[digits..].trim() {
         "" | "B" => 1,
         "KiB" => 1 << 10,

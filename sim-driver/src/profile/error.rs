@@ -32,7 +32,9 @@ pub enum ProfileError {
         what: String,
     },
     /// Profiles that extend one another in a circle, or without end.
-    #[error("profile {path}: more than {limit} profiles extend one another; does one extend itself?")]
+    #[error(
+        "profile {path}: more than {limit} profiles extend one another; does one extend itself?"
+    )]
     TooDeep {
         /// The profile that was asked for.
         path: String,
@@ -46,7 +48,9 @@ pub fn suggestion<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -
     let distance = |name: &str| edit_distance(&written.to_lowercase(), &name.to_lowercase());
     let nearest = known.into_iter().map(|name| (distance(name), name)).min();
     match nearest {
-        Some((distance, name)) if distance <= 1 + written.len() / 4 => format!("; did you mean \"{name}\"?"),
+        Some((distance, name)) if distance <= 1 + written.len() / 4 => {
+            format!("; did you mean \"{name}\"?")
+        }
         _ => String::new(),
     }
 }
@@ -73,8 +77,14 @@ mod tests {
 
     #[test]
     fn a_slip_is_met_with_the_nearest_name_and_nonsense_with_none() {
-        assert_eq!(suggestion("h10", ["a100", "h100", "t4"]), "; did you mean \"h100\"?");
-        assert_eq!(suggestion("total_memry", ["total_memory", "free_memory"]), "; did you mean \"total_memory\"?");
+        assert_eq!(
+            suggestion("h10", ["a100", "h100", "t4"]),
+            "; did you mean \"h100\"?"
+        );
+        assert_eq!(
+            suggestion("total_memry", ["total_memory", "free_memory"]),
+            "; did you mean \"total_memory\"?"
+        );
         assert_eq!(suggestion("blackwell", ["a100", "h100"]), "");
         assert_eq!(edit_distance("kitten", "sitting"), 3);
     }

@@ -28,17 +28,27 @@ pub struct FaultAnswer {
 impl Fault {
     /// A fault that has not seen a call yet.
     pub fn new(function: String, answer: FaultAnswer, when: When) -> Self {
-        Self { function, answer, when, calls: AtomicU64::new(0) }
+        Self {
+            function,
+            answer,
+            when,
+            calls: AtomicU64::new(0),
+        }
     }
 
     /// Counts a call, and says whether it is hit.
     pub fn next_call_is_hit(&self) -> bool {
-        self.when.hits(self.calls.fetch_add(1, Ordering::Relaxed) + 1)
+        self.when
+            .hits(self.calls.fetch_add(1, Ordering::Relaxed) + 1)
     }
 }
 
 impl Clone for Fault {
     fn clone(&self) -> Self {
-        Self::new(self.function.clone(), self.answer.clone(), self.when.clone())
+        Self::new(
+            self.function.clone(),
+            self.answer.clone(),
+            self.when.clone(),
+        )
     }
 }

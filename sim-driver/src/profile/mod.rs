@@ -17,8 +17,6 @@ pub use when::When;
 /// A whole profile: every key of the file, with `extends` already followed.
 #[derive(Clone, Debug)]
 pub struct Profile {
-    /// The name or path that it was asked for by.
-    pub asked_for: String,
     /// What every GPU of the machine is.
     pub gpu: Gpu,
     /// How many of them there are.
@@ -72,6 +70,9 @@ pub struct Sensors {
 impl Gpu {
     /// The value of an attribute; `None` for a number that the API does not know.
     pub fn attribute(&self, number: i32) -> Option<i32> {
-        usize::try_from(number).ok().filter(|&number| number > 0).and_then(|number| self.attributes.get(number).copied())
+        usize::try_from(number)
+            .ok()
+            .filter(|&number| number > 0)
+            .and_then(|number| self.attributes.get(number).copied())
     }
 }

@@ -26,13 +26,21 @@ impl PciAddress {
         let bus = parts.next()??;
         let domain = parts.next().unwrap_or(Some(0))?;
         let fits = bus < 256 && device < 32 && function == "0" && parts.next().is_none();
-        fits.then_some(Self { domain, bus, device })
+        fits.then_some(Self {
+            domain,
+            bus,
+            device,
+        })
     }
 }
 
 impl fmt::Display for PciAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04X}:{:02X}:{:02X}.0", self.domain, self.bus, self.device)
+        write!(
+            f,
+            "{:04X}:{:02X}:{:02X}.0",
+            self.domain, self.bus, self.device
+        )
     }
 }
 
@@ -42,12 +50,30 @@ mod tests {
 
     #[test]
     fn the_usual_forms_are_read_and_written_as_the_driver_does() {
-        let address = PciAddress { domain: 0, bus: 0x3b, device: 0 };
-        for form in ["0000:3b:00.0", "0000:3B:00.0", "3b:00", "00000000:3b:00.0", "3b:0.0"] {
+        let address = PciAddress {
+            domain: 0,
+            bus: 0x3b,
+            device: 0,
+        };
+        for form in [
+            "0000:3b:00.0",
+            "0000:3B:00.0",
+            "3b:00",
+            "00000000:3b:00.0",
+            "3b:0.0",
+        ] {
             assert_eq!(PciAddress::parse(form), Some(address), "{form}");
         }
         assert_eq!(address.to_string(), "0000:3B:00.0");
-        for wrong in ["", "3b", "0000:3b:00.1", "0000:3b:20.0", "g0:00.0", "1:2:3:4.0", "0000:100:00.0"] {
+        for wrong in [
+            "",
+            "3b",
+            "0000:3b:00.1",
+            "0000:3b:20.0",
+            "g0:00.0",
+            "1:2:3:4.0",
+            "0000:100:00.0",
+        ] {
             assert_eq!(PciAddress::parse(wrong), None, "{wrong}");
         }
     }

@@ -48,13 +48,19 @@ pub fn load(name: &str) -> Result<Profile, ProfileError> {
         if texts.len() == MAX_DEPTH {
             let path = texts.swap_remove(0);
             let (path, _): (String, String) = path;
-            return Err(ProfileError::TooDeep { path, limit: MAX_DEPTH });
+            return Err(ProfileError::TooDeep {
+                path,
+                limit: MAX_DEPTH,
+            });
         }
         let (path, text) = find(&name)?;
-        next = extends(&Source { path: &path, text: &text })?;
+        next = extends(&Source {
+            path: &path,
+            text: &text,
+        })?;
         texts.push((path, text));
     }
-    let mut profile = blank(name);
+    let mut profile = blank();
     let mut overrides = Vec::new();
     for (path, text) in texts.iter().rev() {
         apply(&mut profile, &mut overrides, &Source { path, text })?;
@@ -79,11 +85,18 @@ fn find(name: &str) -> Result<(String, String), ProfileError> {
     if !name.contains('/') && !name.ends_with(".toml") && !Path::new(name).is_file() {
         let known = shipped::names().collect::<Vec<_>>().join(", ");
         let suggestion = suggestion(name, shipped::names());
-        return Err(ProfileError::Unknown { name: name.to_owned(), known, suggestion });
+        return Err(ProfileError::Unknown {
+            name: name.to_owned(),
+            known,
+            suggestion,
+        });
     }
     match std::fs::read_to_string(name) {
         Ok(text) => Ok((name.to_owned(), text)),
-        Err(error) => Err(ProfileError::Unreadable { path: name.to_owned(), cause: error.to_string() }),
+        Err(error) => Err(ProfileError::Unreadable {
+            path: name.to_owned(),
+            cause: error.to_string(),
+        }),
     }
 }
 
@@ -109,15 +122,18 @@ fn extends(source: &Source) -> Result<Option<String>, ProfileError> {
 }
 
 /// What a profile that says nothing would be.
-fn blank(name: &str) -> Profile {
+fn blank() -> Profile {
     Profile {
-        asked_for: name.to_owned(),
         gpu: Gpu {
             name: "Simulated GPU".to_owned(),
             total_bytes: 8 << 30,
             free_bytes: 8 << 30,
             uuid: *b"cutape-simulated",
-            pci: PciAddress { domain: 0, bus: 1, device: 0 },
+            pci: PciAddress {
+                domain: 0,
+                bus: 1,
+                device: 0,
+            },
             attributes: attribute::plain(),
             sensors: Sensors {
                 temperature_c: 30,
@@ -136,7 +152,11 @@ fn blank(name: &str) -> Profile {
     }
 }
 
-fn apply(profile: &mut Profile, overrides: &mut Vec<(i32, i32)>, source: &Source) -> Result<(), ProfileError> {
+fn apply(
+    profile: &mut Profile,
+    overrides: &mut Vec<(i32, i32)>,
+    source: &Source,
+) -> Result<(), ProfileError> {
     let document = source.parse()?;
     let mut free_is_given = false;
     for item in Keys::new(source, document.get_ref()).checked(KEYS)? {
@@ -157,7 +177,9 @@ fn apply(profile: &mut Profile, overrides: &mut Vec<(i32, i32)>, source: &Source
                 let (major, minor) = version(&item, "a CUDA version such as \"13.5\"")?;
                 profile.cuda_version = major * 1000 + minor * 10;
             }
-            "driver_version" => profile.driver_version = item.text("a version such as \"595.99\"")?.to_owned(),
+            "driver_version" => {
+                profile.driver_version = item.text("a version such as \"595.99\"")?.to_owned()
+            }
             "uuid" => profile.gpu.uuid = uuid(&item)?,
             "pci" => profile.gpu.pci = pci(&item)?,
             "attributes" => attributes(overrides, &item)?,
@@ -178,13 +200,25 @@ fn apply(profile: &mut Profile, overrides: &mut Vec<(i32, i32)>, source: &Source
 
 fn number_between(item: &Item, least: i128, most: i128, what: &str) -> Result<u32, ProfileError> {
     let number = item.integer(what)?;
-    if (least..=most).contains(&number) { Ok(number as u32) } else { Err(item.expected(what)) }
+    if (least..=most).contains(&number) {
+        Ok(number as u32)
+    } else {
+        Err(item.expected(what))
+    }
 }
 
 /// `"9.0"` as two numbers.
 fn version(item: &Item, what: &str) -> Result<(i32, i32), ProfileError> {
-    let part = |digits: &str| digits.parse::<i32>().ok().filter(|number| (0..1000).contains(number));
-    let parts = item.text(what)?.split_once('.').and_then(|(major, minor)| Some((part(major)?, part(minor)?)));
+    let part = |digits: &str| {
+        digits
+            .parse::<i32>()
+            .ok()
+            .filter(|number| (0..1000).contains(number))
+    };
+    let parts = item
+        .text(what)?
+        .split_once('.')
+        .and_then(|(major, minor)| Some((part(major)?, part(minor)?)));
     parts.ok_or_else(|| item.expected(what))
 }
 
@@ -192,7 +226,9 @@ fn version(item: &Item, what: &str) -> Result<(i32, i32), ProfileError> {
 fn uuid(item: &Item) -> Result<[u8; 16], ProfileError> {
     const WHAT: &str = "a UUID such as \"GPU-5e0e8f2a-3c1d-4b6f-9a7e-1f2d3c4b5a69\"";
     let text = item.text(WHAT)?;
-    let digits = text.strip_prefix("GPU-").ok_or_else(|| item.expected(WHAT))?;
+    let digits = text
+        .strip_prefix("GPU-")
+        .ok_or_else(|| item.expected(WHAT))?;
     let groups: Vec<&str> = digits.split('-').collect();
     if groups.iter().map(|group| group.len()).ne([8, 4, 4, 4, 12]) {
         return Err(item.expected(WHAT));
@@ -237,7 +273,9 @@ fn sensors(sensors: &mut Sensors, item: &Item) -> Result<(), ProfileError> {
 
 /// One `[[fault]]`, for each function that its name or pattern means.
 fn faults(table: &Item) -> Result<Vec<Fault>, ProfileError> {
-    let entries = table.table()?.checked(&["function", "error", "set", "when"])?;
+    let entries = table
+        .table()?
+        .checked(&["function", "error", "set", "when"])?;
     let entry = |key: &str| entries.iter().find(|entry| entry.key() == key);
     let function = entry("function").ok_or_else(|| table.complain("a fault needs `function`"))?;
     let hit = functions(function)?;
@@ -245,7 +283,8 @@ fn faults(table: &Item) -> Result<Vec<Fault>, ProfileError> {
         None => When::always(),
         Some(entry) => {
             let text = entry.text_or_number("which calls are hit")?;
-            text.parse().map_err(|what| entry.complain(format!("`when`: {what}")))?
+            text.parse()
+                .map_err(|what| entry.complain(format!("`when`: {what}")))?
         }
     };
     let error = match entry("error") {
@@ -260,9 +299,18 @@ fn faults(table: &Item) -> Result<Vec<Fault>, ProfileError> {
         .map(|info| {
             let set = match set {
                 None => Vec::new(),
-                Some(item) => item.table()?.all().iter().map(|value| out_value(value, info)).collect::<Result<_, _>>()?,
+                Some(item) => item
+                    .table()?
+                    .all()
+                    .iter()
+                    .map(|value| out_value(value, info))
+                    .collect::<Result<_, _>>()?,
             };
-            Ok(Fault::new(info.name.to_owned(), FaultAnswer { error, set }, when.clone()))
+            Ok(Fault::new(
+                info.name.to_owned(),
+                FaultAnswer { error, set },
+                when.clone(),
+            ))
         })
         .collect()
 }
@@ -271,8 +319,14 @@ fn faults(table: &Item) -> Result<Vec<Fault>, ProfileError> {
 fn functions(item: &Item) -> Result<Vec<&'static surface::FunctionInfo>, ProfileError> {
     let written = item.text("the exported name of a function, or a beginning and `*`")?;
     let hit: Vec<_> = match written.strip_suffix('*') {
-        Some(beginning) => surface::FUNCTIONS.iter().filter(|info| info.name.starts_with(beginning)).collect(),
-        None => surface::FUNCTIONS.iter().filter(|info| info.name == written).collect(),
+        Some(beginning) => surface::FUNCTIONS
+            .iter()
+            .filter(|info| info.name.starts_with(beginning))
+            .collect(),
+        None => surface::FUNCTIONS
+            .iter()
+            .filter(|info| info.name == written)
+            .collect(),
     };
     if hit.is_empty() {
         let hint = suggestion(written, surface::FUNCTIONS.iter().map(|info| info.name));
@@ -296,14 +350,34 @@ fn error_code(item: &Item, library: surface::Library) -> Result<u32, ProfileErro
 }
 
 /// An entry of `set`: the parameter's place, and the value in as many bytes as the parameter points to.
-fn out_value(entry: &Item, function: &surface::FunctionInfo) -> Result<(usize, Vec<u8>), ProfileError> {
-    let writable = || function.params.iter().filter(|param| param.out_bytes > 0).map(|param| param.name);
-    let place = function.params.iter().position(|param| param.name == entry.key() && param.out_bytes > 0);
+fn out_value(
+    entry: &Item,
+    function: &surface::FunctionInfo,
+) -> Result<(usize, Vec<u8>), ProfileError> {
+    let writable = || {
+        function
+            .params
+            .iter()
+            .filter(|param| param.out_bytes > 0)
+            .map(|param| param.name)
+    };
+    let place = function
+        .params
+        .iter()
+        .position(|param| param.name == entry.key() && param.out_bytes > 0);
     let place = place.ok_or_else(|| {
         let names: Vec<_> = writable().collect();
-        let expected = if names.is_empty() { "none (it writes no numbers)".to_owned() } else { names.join(", ") };
+        let expected = if names.is_empty() {
+            "none (it writes no numbers)".to_owned()
+        } else {
+            names.join(", ")
+        };
         let hint = suggestion(entry.key(), writable());
-        entry.complain(format!("`{}` is not an out parameter of {}: expected {expected}{hint}", entry.key(), function.name))
+        entry.complain(format!(
+            "`{}` is not an out parameter of {}: expected {expected}{hint}",
+            entry.key(),
+            function.name
+        ))
     })?;
     let bytes = usize::from(function.params[place].out_bytes);
     let value = match entry.text("") {

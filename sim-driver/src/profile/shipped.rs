@@ -9,13 +9,19 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("t4", include_str!("../../profiles/t4.toml")),
     ("two-gpu", include_str!("../../profiles/two-gpu.toml")),
     ("no-device", include_str!("../../profiles/no-device.toml")),
-    ("shim-uninitialized", include_str!("../../profiles/shim-uninitialized.toml")),
+    (
+        "shim-uninitialized",
+        include_str!("../../profiles/shim-uninitialized.toml"),
+    ),
     ("shim-fixed", include_str!("../../profiles/shim-fixed.toml")),
 ];
 
 /// The text of a shipped profile.
 pub fn text(name: &str) -> Option<&'static str> {
-    SHIPPED.iter().find(|(shipped, _)| *shipped == name).map(|(_, text)| *text)
+    SHIPPED
+        .iter()
+        .find(|(shipped, _)| *shipped == name)
+        .map(|(_, text)| *text)
 }
 
 /// The names, for messages.

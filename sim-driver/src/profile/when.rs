@@ -34,20 +34,28 @@ impl FromStr for When {
         if text.trim() == "always" {
             return Ok(Self::always());
         }
-        text.split(',').map(|item| calls(item.trim())).collect::<Result<_, _>>().map(Self)
+        text.split(',')
+            .map(|item| calls(item.trim()))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 }
 
 fn calls(item: &str) -> Result<Calls, String> {
     let number = |digits: &str| match digits.trim().parse::<u64>() {
         Ok(number) if number > 0 => Ok(number),
-        _ => Err(format!("expected `always`, a call number from 1 on (`3`), `3+`, `2..5` or `every 4`, found \"{item}\"")),
+        _ => Err(format!(
+            "expected `always`, a call number from 1 on (`3`), `3+`, `2..5` or `every 4`, found \"{item}\""
+        )),
     };
     if let Some(step) = item.strip_prefix("every ") {
         return Ok(Calls::Every(number(step)?));
     }
     if let Some(first) = item.strip_suffix('+') {
-        return Ok(Calls::Range { first: number(first)?, last: u64::MAX });
+        return Ok(Calls::Range {
+            first: number(first)?,
+            last: u64::MAX,
+        });
     }
     if let Some((first, last)) = item.split_once("..") {
         let (first, last) = (number(first)?, number(last)?);
@@ -57,7 +65,10 @@ fn calls(item: &str) -> Result<Calls, String> {
         return Ok(Calls::Range { first, last });
     }
     let only = number(item)?;
-    Ok(Calls::Range { first: only, last: only })
+    Ok(Calls::Range {
+        first: only,
+        last: only,
+    })
 }
 
 #[cfg(test)]

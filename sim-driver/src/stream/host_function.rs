@@ -19,13 +19,20 @@ impl UserData {
     }
 }
 
-pub fn cuLaunchHostFunc(default_stream: DefaultStream, hStream: CUstream, r#fn: CUhostFn, userData: *mut c_void) -> Answer {
-    crate::driver::started()?;
+pub fn cuLaunchHostFunc(
+    default_stream: DefaultStream,
+    hStream: CUstream,
+    r#fn: CUhostFn,
+    userData: *mut c_void,
+) -> Answer {
+    crate::driver::start_was_tried()?;
     let function = r#fn.ok_or(CuError::INVALID_VALUE)?;
     let (context, stream) = resolve(default_stream, hStream)?;
     let data = UserData(userData);
     // SAFETY: the program gave the function to be called with this very pointer (cuLaunchHostFunc's contract).
-    stream.submit_after(&context, Vec::new(), Place::Worker, move || unsafe { function(data.pointer()) });
+    stream.submit_after(&context, Vec::new(), Place::Worker, move || unsafe {
+        function(data.pointer())
+    });
     Ok(())
 }
 
@@ -37,7 +44,7 @@ pub fn cuStreamAddCallback(
     flags: u32,
 ) -> Answer {
     const SUCCESS: u32 = 0;
-    crate::driver::started()?;
+    crate::driver::start_was_tried()?;
     let function = callback.ok_or(CuError::INVALID_VALUE)?;
     if flags != 0 {
         return Err(CuError::INVALID_VALUE);

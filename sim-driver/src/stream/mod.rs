@@ -1,6 +1,7 @@
 //! Streams: order of work, and the calls about them.
 
 mod calls;
+mod capture;
 mod host_function;
 mod queue;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use calls::*;
+pub use capture::*;
 pub use host_function::*;
 pub use queue::{Group, Place, Queue, Ticket};
 
@@ -54,8 +56,17 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Stream {
     /// One of the default streams of a context.
-    pub fn default_of(kind: StreamKind, context: CUcontext, context_id: u64, group: &Arc<Group>) -> Self {
-        let handle = if kind == StreamKind::Legacy { LEGACY } else { PER_THREAD };
+    pub fn default_of(
+        kind: StreamKind,
+        context: CUcontext,
+        context_id: u64,
+        group: &Arc<Group>,
+    ) -> Self {
+        let handle = if kind == StreamKind::Legacy {
+            LEGACY
+        } else {
+            PER_THREAD
+        };
         Self {
             handle,
             kind,
@@ -71,9 +82,24 @@ impl Stream {
 
     /// A stream that the program asks for.
     pub fn created(handle: CUstream, context: &Context, flags: u32, priority: i32) -> Self {
-        let made = Self::default_of(StreamKind::Created, context.handle, context.id, &context.group);
-        let queue = if flags & NON_BLOCKING != 0 { Queue::new(&context.group, false) } else { Arc::clone(&made.queue) };
-        Self { handle, flags, priority, queue, ..made }
+        let made = Self::default_of(
+            StreamKind::Created,
+            context.handle,
+            context.id,
+            &context.group,
+        );
+        let queue = if flags & NON_BLOCKING != 0 {
+            Queue::new(&context.group, false)
+        } else {
+            Arc::clone(&made.queue)
+        };
+        Self {
+            handle,
+            flags,
+            priority,
+            queue,
+            ..made
+        }
     }
 
     /// Does work in the stream's order, at once where nothing is ahead.
@@ -106,7 +132,10 @@ impl Stream {
         match self.kind {
             StreamKind::Legacy => {
                 let others = self.group.queues().into_iter();
-                others.filter(|queue| queue.is_blocking && !Arc::ptr_eq(queue, &self.queue)).map(|queue| queue.tail()).collect()
+                others
+                    .filter(|queue| queue.is_blocking && !Arc::ptr_eq(queue, &self.queue))
+                    .map(|queue| queue.tail())
+                    .collect()
             }
             _ => vec![context.legacy.queue.tail()],
         }
@@ -117,12 +146,18 @@ impl Stream {
 ///
 /// # Errors
 /// As [`current`], and `INVALID_HANDLE` for what is no living stream.
-pub fn resolve(default_stream: DefaultStream, handle: CUstream) -> Result<(Arc<Context>, Arc<Stream>), CuError> {
+pub fn resolve(
+    default_stream: DefaultStream,
+    handle: CUstream,
+) -> Result<(Arc<Context>, Arc<Stream>), CuError> {
     let context = current()?;
     let stream = match (handle, default_stream) {
         (CUstream(0), DefaultStream::Legacy) | (LEGACY, _) => Arc::clone(&context.legacy),
         (CUstream(0), DefaultStream::PerThread) | (PER_THREAD, _) => per_thread_stream(&context),
-        _ => driver::started()?.streams.get(handle.0).ok_or(CuError::INVALID_HANDLE)?,
+        _ => driver::started()?
+            .streams
+            .get(handle.0)
+            .ok_or(CuError::INVALID_HANDLE)?,
     };
     Ok((context, stream))
 }

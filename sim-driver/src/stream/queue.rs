@@ -25,7 +25,11 @@ impl Ticket {
     pub fn wait(&self) {
         let mut state = self.queue.state();
         while state.completed < self.number {
-            state = self.queue.progress.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .queue
+                .progress
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -102,24 +106,43 @@ impl Queue {
             state: Mutex::default(),
             progress: Condvar::new(),
         });
-        group.queues.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&queue));
+        group
+            .queues
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::downgrade(&queue));
         queue
     }
 
     /// Does the work, or has it done after what is ahead and after the tickets. Returns the point behind it.
-    pub fn submit(self: &Arc<Self>, mut after: Vec<Ticket>, place: Place, work: impl FnOnce() + Send + 'static) -> Ticket {
+    pub fn submit(
+        self: &Arc<Self>,
+        mut after: Vec<Ticket>,
+        place: Place,
+        work: impl FnOnce() + Send + 'static,
+    ) -> Ticket {
         after.retain(|ticket| !ticket.is_done());
         let mut state = self.state();
         state.given += 1;
-        let ticket = Ticket { queue: Arc::clone(self), number: state.given };
-        if place == Place::Anywhere && after.is_empty() && !state.is_running && state.jobs.is_empty() {
+        let ticket = Ticket {
+            queue: Arc::clone(self),
+            number: state.given,
+        };
+        if place == Place::Anywhere
+            && after.is_empty()
+            && !state.is_running
+            && state.jobs.is_empty()
+        {
             state.is_running = true;
             drop(state);
             work();
             self.finish_inline();
         } else {
             self.group.waiting.fetch_add(1, Ordering::AcqRel);
-            state.jobs.push_back(Job { after, work: Box::new(work) });
+            state.jobs.push_back(Job {
+                after,
+                work: Box::new(work),
+            });
             // A caller that is running work now starts the worker when it is done.
             if !state.is_running {
                 self.start_worker(state);
@@ -130,7 +153,10 @@ impl Queue {
 
     /// The point behind everything given so far.
     pub fn tail(self: &Arc<Self>) -> Ticket {
-        Ticket { queue: Arc::clone(self), number: self.state().given }
+        Ticket {
+            queue: Arc::clone(self),
+            number: self.state().given,
+        }
     }
 
     /// Whether everything given is done.

@@ -1,0 +1,304 @@
+//! One JSON object a line: what `cutape print --format jsonl` and `cutape export --to jsonl` write. docs/jsonl.md describes it for users.
+//!
+//! Written by hand rather than through a JSON tree, because arguments keep the order of the prototype.
+
+use std::fmt::Write;
+
+use cutape_trace_format::call::Call;
+use cutape_trace_format::decode::decode;
+use cutape_trace_format::trace::Trace;
+use cutape_trace_format::value::{Argument, Value};
+
+/// The `schema` member of the first line.
+pub const SCHEMA: &str = "cutape.print";
+/// The `version` member of the first line.
+pub const VERSION: u32 = 1;
+
+/// Numbers beyond this are strings: a double holds no more exactly, and most JSON readers use doubles.
+const EXACT: u64 = 1 << 53;
+
+/// The first line, without line end.
+pub fn header(trace: &Trace) -> String {
+    let mut line = Object::default();
+    line.text("schema", SCHEMA);
+    line.uint("version", VERSION.into());
+    let recording = trace.recording();
+    line.member("cutape", |out| match recording {
+        Some(recording) => text(out, &recording.cutape_version),
+        None => out.push_str("null"),
+    });
+    line.member("command", |out| {
+        list(
+            out,
+            recording.map_or(&[][..], |recording| &recording.command),
+            |out, word| text(out, word),
+        )
+    });
+    line.optional(
+        "host",
+        recording.map(|recording| recording.host.as_str()),
+        text,
+    );
+    line.optional("start_realtime_ns", trace.start_realtime_ns(), uint);
+    line.uint("start_monotonic_ns", trace.start_ns());
+    line.finish()
+}
+
+/// The line of a call, without line end.
+pub fn call(trace: &Trace, call: &Call) -> String {
+    let decoded = decode(trace.schema(), call);
+    let thread = trace.thread(call.thread);
+    let mut line = Object::default();
+    line.uint("seq", call.seq);
+    line.optional(
+        "pid",
+        trace
+            .process(call.process)
+            .map(|entry| entry.process.pid.into()),
+        uint,
+    );
+    line.optional("tid", thread.map(|thread| thread.tid.into()), uint);
+    line.optional("thread", thread.map(|thread| thread.name.as_str()), text);
+    line.member("t_ns", |out| {
+        int(
+            out,
+            i128::from(call.begin_ns) - i128::from(trace.start_ns()),
+        )
+    });
+    line.optional("dur_ns", call.duration_ns, uint);
+    line.text("api", &trace.function_name(call.function));
+    line.member("args", |out| arguments(out, &decoded.arguments));
+    let (code, name) = match &decoded.returned {
+        Some(Value::Enum { value, name }) => (Some(Value::Int(*value)), *name),
+        other => (other.clone(), None),
+    };
+    line.optional("ret", code.as_ref(), value);
+    line.optional("ret_name", name, text);
+    line.member("caller", |out| caller(out, trace, call));
+    line.member("in_flight", |out| {
+        out.push_str(if call.returned.is_none() {
+            "true"
+        } else {
+            "false"
+        })
+    });
+    line.finish()
+}
+
+/// An object under construction.
+#[derive(Default)]
+struct Object(String);
+
+impl Object {
+    fn member(&mut self, name: &str, write: impl FnOnce(&mut String)) {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        text(&mut self.0, name);
+        self.0.push(':');
+        write(&mut self.0);
+    }
+
+    fn text(&mut self, name: &str, content: &str) {
+        self.member(name, |out| text(out, content));
+    }
+
+    fn uint(&mut self, name: &str, number: u64) {
+        self.member(name, |out| uint(out, number));
+    }
+
+    /// `null` where there is nothing.
+    fn optional<T>(&mut self, name: &str, content: Option<T>, write: impl FnOnce(&mut String, T)) {
+        self.member(name, |out| match content {
+            Some(content) => write(out, content),
+            None => out.push_str("null"),
+        });
+    }
+
+    fn finish(mut self) -> String {
+        self.0.push_str(if self.0.is_empty() { "{}" } else { "}" });
+        self.0
+    }
+}
+
+fn text(out: &mut String, content: &str) {
+    out.push('"');
+    for character in content.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            control if control < ' ' => number(out, format_args!("\\u{:04x}", control as u32)),
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+}
+
+/// Writing to a string can't fail.
+fn number(out: &mut String, number: std::fmt::Arguments<'_>) {
+    let _ = out.write_fmt(number);
+}
+
+fn uint(out: &mut String, value: u64) {
+    int(out, value.into());
+}
+
+fn int(out: &mut String, value: i128) {
+    if value.unsigned_abs() > EXACT.into() {
+        number(out, format_args!("\"{value}\""));
+    } else {
+        number(out, format_args!("{value}"));
+    }
+}
+
+fn hex(out: &mut String, value: u64) {
+    number(out, format_args!("\"{value:#x}\""));
+}
+
+fn list<T>(out: &mut String, items: &[T], mut write: impl FnMut(&mut String, &T)) {
+    out.push('[');
+    for (place, item) in items.iter().enumerate() {
+        if place > 0 {
+            out.push(',');
+        }
+        write(out, item);
+    }
+    out.push(']');
+}
+
+fn arguments(out: &mut String, arguments: &[Argument<'_>]) {
+    let mut object = Object::default();
+    for (place, argument) in arguments.iter().enumerate() {
+        if argument.name.is_empty() {
+            object.member(&format!("arg{place}"), |out| value(out, &argument.value));
+        } else {
+            object.member(&argument.name, |out| value(out, &argument.value));
+        }
+    }
+    out.push_str(&object.finish());
+}
+
+fn caller(out: &mut String, trace: &Trace, call: &Call) {
+    let found = trace.module_at(call.process, call.caller, call.begin_ns);
+    let mut object = Object::default();
+    object.member("address", |out| hex(out, call.caller));
+    object.optional(
+        "module",
+        found.map(|(library, _)| library.path.as_str()),
+        text,
+    );
+    object.optional("offset", found.map(|(_, offset)| offset), hex);
+    out.push_str(&object.finish());
+}
+
+fn value(out: &mut String, content: &Value<'_>) {
+    match content {
+        Value::Int(value) => int(out, (*value).into()),
+        Value::Uint(value) => uint(out, *value),
+        Value::Float(value) => float(out, *value),
+        Value::Enum {
+            name: Some(name), ..
+        } => text(out, name),
+        Value::Enum { value, name: None } => int(out, (*value).into()),
+        Value::Flags { value, names, rest } => flags(out, *value, names, *rest),
+        Value::Handle(word) | Value::DevicePointer(word) | Value::Address(word) => hex(out, *word),
+        Value::Text {
+            text: content,
+            full_bytes: None,
+        } => text(out, content),
+        Value::Text {
+            text: content,
+            full_bytes: Some(full),
+        } => {
+            cut(
+                out,
+                "text",
+                |out| text(out, content),
+                ("full_bytes", Some(*full)),
+            );
+        }
+        Value::Bytes { bytes, full_bytes } => cut(
+            out,
+            "bytes",
+            |out| hex_bytes(out, bytes),
+            ("full_bytes", *full_bytes),
+        ),
+        Value::Struct(fields) | Value::Union(fields) => structure(out, fields),
+        Value::Array {
+            items,
+            full_items: None,
+        } => list(out, items, value),
+        Value::Array { items, full_items } => {
+            cut(
+                out,
+                "items",
+                |out| list(out, items, value),
+                ("full_items", *full_items),
+            );
+        }
+        Value::InOut { before, after } => {
+            let mut object = Object::default();
+            object.member("before", |out| value(out, before));
+            object.member("after", |out| value(out, after));
+            out.push_str(&object.finish());
+        }
+        Value::Null => out.push_str("null"),
+        Value::NotCaptured(address) => {
+            let mut object = Object::default();
+            object.member("not_captured", |out| hex(out, *address));
+            out.push_str(&object.finish());
+        }
+        Value::NotRecorded => out.push_str("{\"not_recorded\":true}"),
+    }
+}
+
+/// An object of the content and, where it was cut, how much there was.
+fn cut(out: &mut String, name: &str, write: impl FnOnce(&mut String), full: (&str, Option<u64>)) {
+    let mut object = Object::default();
+    object.member(name, write);
+    if let Some(count) = full.1 {
+        object.uint(full.0, count);
+    }
+    out.push_str(&object.finish());
+}
+
+fn float(out: &mut String, value: f64) {
+    if value.is_finite() {
+        // Debug keeps the shortest digits that read back as the same number, and the point or exponent that makes it a float.
+        number(out, format_args!("{value:?}"));
+    } else {
+        number(out, format_args!("\"{value}\""));
+    }
+}
+
+fn flags(out: &mut String, value: u64, names: &[&str], rest: u64) {
+    if names.is_empty() {
+        return uint(out, value);
+    }
+    let mut joined = names.join("|");
+    if rest != 0 {
+        number(&mut joined, format_args!("|{rest:#x}"));
+    }
+    text(out, &joined);
+}
+
+fn hex_bytes(out: &mut String, bytes: &[u8]) {
+    out.push('"');
+    bytes
+        .iter()
+        .for_each(|byte| number(out, format_args!("{byte:02x}")));
+    out.push('"');
+}
+
+fn structure(out: &mut String, fields: &[(&str, Value<'_>)]) {
+    let mut object = Object::default();
+    for (place, (name, content)) in fields.iter().enumerate() {
+        if name.is_empty() {
+            object.member(&format!("_{place}"), |out| value(out, content));
+        } else {
+            object.member(name, |out| value(out, content));
+        }
+    }
+    out.push_str(&object.finish());
+}

@@ -1,0 +1,71 @@
+//! One argument as text: its value, or what is better known about it than its value.
+
+use cutape_cuda_api::{Direction, Param, Type};
+use cutape_trace_format::call::Call;
+use cutape_trace_format::schema::TraceSchema;
+use cutape_trace_format::value::Argument;
+
+use super::Detail;
+use super::value::push_value;
+use crate::printable::push_printable;
+use crate::quantity::push_hex_byte;
+
+/// The type whose 16 bytes name export tables and devices.
+const UUID_TYPE: &str = "CUuuid";
+
+/// Which argument of which call.
+pub(super) struct Place<'a> {
+    pub schema: &'a TraceSchema,
+    pub call: &'a Call,
+    pub number: usize,
+}
+
+/// Adds an argument's value.
+pub(super) fn push_argument(
+    out: &mut String,
+    place: &Place<'_>,
+    param: Option<&Param>,
+    shown: &Argument<'_>,
+    detail: &Detail,
+) {
+    let uuid = param
+        .filter(|param| points_to_uuid(place.schema, param))
+        .and_then(|param| uuid_of(place, param.direction));
+    match uuid {
+        Some(uuid) => push_uuid(out, place.schema, &uuid),
+        None => push_value(out, &shown.value, shown.unit, detail),
+    }
+}
+
+fn points_to_uuid(schema: &TraceSchema, param: &Param) -> bool {
+    let Type::Pointer { to, .. } = &param.ty else {
+        return false;
+    };
+    matches!(&**to, Type::Named(name) if name == UUID_TYPE
+        && schema.type_named(name).is_some_and(|definition| definition.size == 16))
+}
+
+/// The captured bytes, where the answer makes them valid.
+fn uuid_of(place: &Place<'_>, direction: Direction) -> Option<[u8; 16]> {
+    let out = direction == Direction::Out;
+    if out && place.call.returned != Some(0) {
+        return None;
+    }
+    let capture = place.call.capture(place.number.try_into().ok()?, out)?;
+    capture.bytes.try_into().ok()
+}
+
+/// Adds `NAME 6bd5fb6c-5bf4-e74a-8987-d93912fd9df9`, in the order of memory; without a name where none is known.
+fn push_uuid(out: &mut String, schema: &TraceSchema, uuid: &[u8; 16]) {
+    let tables = schema.export_tables();
+    if let Some(table) = tables.iter().find(|table| table.guid == *uuid) {
+        push_printable(out, &table.name);
+        out.push(' ');
+    }
+    for (place, &byte) in uuid.iter().enumerate() {
+        if matches!(place, 4 | 6 | 8 | 10) {
+            out.push('-');
+        }
+        push_hex_byte(out, byte);
+    }
+}

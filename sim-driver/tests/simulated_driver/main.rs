@@ -1,0 +1,6 @@
+//! The simulated driver, loaded as a program loads it.
+
+mod behaviour;
+mod conformance;
+mod driver;
+mod real_clients;

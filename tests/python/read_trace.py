@@ -1,0 +1,397 @@
+#!/usr/bin/env python3
+"""Reads a sealed cutape trace without any of cutape's code, and prints what `cutape print --format jsonl` prints.
+
+Needs msgpack and zstandard from PyPI. Follows docs/format.md; where the two differ, one of them is wrong.
+
+Usage: read_trace.py TRACE
+"""
+
+import json
+import struct
+import sys
+import zlib
+
+import msgpack
+import zstandard
+
+MASK = (1 << 64) - 1
+EXACT = 1 << 53
+MAX_DEPTH = 24
+KINDS = {
+    1: "recording", 2: "schema", 3: "process", 4: "libraries", 5: "threads", 7: "calls", 9: "note", 10: "exit", 11: "index",
+}
+
+
+class FormatError(Exception):
+    """The file is not what docs/format.md says."""
+
+
+def blocks(path):
+    """Yields (kind, unpacked msgpack) of every block of a file."""
+    with open(path, "rb") as file:
+        data = file.read()
+    if data[:8] != b"cutTRACE" or struct.unpack_from("<I", data, 8)[0] != 1:
+        raise FormatError("not a trace of format version 1")
+    at = 16
+    while data[at:at + 8] == b"\xc7cutBLK\n":
+        kind = data[at + 8]
+        frame_bytes, raw_bytes, crc = struct.unpack_from("<III", data, at + 24)
+        frame = data[at + 36:at + 36 + frame_bytes]
+        if zlib.crc32(data[at:at + 32] + frame) != crc:
+            raise FormatError(f"wrong checksum at offset {at}")
+        raw = zstandard.ZstdDecompressor().decompress(frame, max_output_size=raw_bytes)
+        yield KINDS.get(kind), msgpack.unpackb(raw, strict_map_key=False)
+        at += 36 + frame_bytes
+    if data[at:at + 8] != b"cutINDEX" or len(data) != at + 24:
+        raise FormatError(f"neither a block nor the footer at offset {at}")
+
+
+def planes(base, mask, data, rows):
+    """The numbers of a column whose varying bytes lie in planes."""
+    shifts = [8 * byte for byte in range(8) if mask >> byte & 1]
+    if len(data) != len(shifts) * rows:
+        raise FormatError("planes of another length")
+    numbers = []
+    for row in range(rows):
+        number = base
+        for place, shift in enumerate(shifts):
+            number |= data[place * rows + row] << shift
+        numbers.append(number)
+    return numbers
+
+
+def column(stored, rows):
+    """The words of a column."""
+    if isinstance(stored, int):
+        return [stored] * rows
+    tag = stored[0]
+    if tag == 1:
+        return planes(stored[1], stored[2], stored[3], rows)
+    if tag == 2:
+        words = [stored[1]]
+        for zigzag in planes(stored[2], stored[3], stored[4], rows - 1):
+            words.append(words[-1] + (zigzag >> 1 ^ -(zigzag & 1)) & MASK)
+        return words
+    if tag == 3:
+        return [stored[1][index] for index in stored[2]]
+    raise FormatError(f"column encoding {tag}")
+
+
+def group_rows(group, blobs):
+    """The calls of a group: dictionaries without begin and thread."""
+    rows = group["n"]
+    caller, duration, returned = (column(group[key], rows) for key in ("caller", "dur", "ret"))
+    args = [column(stored, rows) for stored in group["args"]]
+    calls = [
+        {"f": group["f"], "caller": caller[row], "dur": duration[row], "ret": returned[row],
+         "args": [words[row] for words in args], "captures": {}}
+        for row in range(rows)
+    ]
+    for capture in group["caps"]:
+        have = [row for row, word in enumerate(column(capture.get("have", 1), rows)) if word]
+        data = column(capture["data"], len(have))
+        cut = dict(capture.get("cut", []))
+        for row, word in zip(have, data):
+            content = word.to_bytes(8, "little")[:capture["bytes"]] if "bytes" in capture else blobs[word]
+            # A reader that wants one capture a parameter and phase takes the first.
+            calls[row]["captures"].setdefault((capture["param"], capture["out"]), (content, cut.get(row)))
+    return calls
+
+
+def calls_of(block):
+    """The calls of a Calls block, in order."""
+    rows = block["n"]
+    begin, thread, group = (column(block[key], rows) for key in ("begin", "thread", "group"))
+    groups = [iter(group_rows(stored, block["blobs"])) for stored in block["groups"]]
+    still_open = {row for row, _ in block["open"]}
+    for row in range(rows):
+        call = next(groups[group[row]])
+        call["seq"] = block["seq"] + row
+        call["begin_ns"] = begin[row] * block["unit"]
+        call["thread"] = thread[row]
+        call["open"] = row in still_open
+        call["dur_ns"] = None if call["open"] else call["dur"] * block["unit"]
+        yield call
+
+
+def number(value):
+    """Integers that a double does not hold are strings."""
+    return value if abs(value) <= EXACT else str(value)
+
+
+def hexadecimal(value):
+    return f"{value:#x}"
+
+
+def signed(data):
+    return int.from_bytes(data, "little", signed=True)
+
+
+def unsigned(data):
+    return int.from_bytes(data, "little")
+
+
+def variant(value):
+    """Name and content of a Rust enumeration's value: a string, or a map with one key."""
+    return (value, None) if isinstance(value, str) else next(iter(value.items()))
+
+
+class Schema:
+    """Functions by number, types by name; turns words and bytes into values."""
+
+    def __init__(self, stored):
+        self.functions = dict((number, function) for number, function in stored["functions"])
+        self.types = {definition["name"]: definition for definition in stored["types"]}
+
+    def size(self, ty, depth=0):
+        kind, content = variant(ty)
+        if kind == "Void" or depth >= MAX_DEPTH:
+            return 0
+        if kind == "Char":
+            return 1
+        if kind in ("Int", "Float"):
+            return content["bytes"]
+        if kind == "Pointer":
+            return 8
+        if kind == "Array":
+            return self.size(content["of"], depth + 1) * content["len"]
+        return self.types.get(content, {"size": 0})["size"]
+
+    def text(self, data, full):
+        end = data.find(b"\0")
+        text = data[:end if end >= 0 else None].decode("utf-8", "replace")
+        return {"text": text, "full_bytes": number(full)} if full is not None and end < 0 else text
+
+    def raw(self, data, full=None):
+        value = {"bytes": data.hex()}
+        if full is not None:
+            value["full_bytes"] = number(full)
+        return value
+
+    def value(self, ty, data, depth=0):
+        kind, content = variant(ty)
+        size = self.size(ty, depth)
+        if size > len(data) or depth >= MAX_DEPTH or kind == "Void":
+            return self.raw(data)
+        own = data[:size]
+        if kind == "Char" or kind == "Int" and content["signed"]:
+            return number(signed(own))
+        if kind == "Int":
+            return number(unsigned(own))
+        if kind == "Float":
+            value = struct.unpack("<f" if size == 4 else "<d", own)[0]
+            return value if abs(value) < float("inf") else {"inf": "inf", "-inf": "-inf"}.get(repr(value), "NaN")
+        if kind == "Pointer":
+            return hexadecimal(unsigned(own)) if unsigned(own) else None
+        if kind == "Array":
+            return self.array(content["of"], own, depth)
+        if content not in self.types:
+            return self.raw(data)
+        return self.named(self.types[content]["kind"], own, depth)
+
+    def array(self, of, data, depth):
+        kind, content = variant(of)
+        size = self.size(of, depth + 1)
+        if kind == "Char":
+            return self.text(data, None)
+        if kind == "Void" or kind == "Int" and content["bytes"] == 1 or size == 0:
+            return self.raw(data)
+        return [self.value(of, data[at:at + size], depth + 1) for at in range(0, len(data) - size + 1, size)]
+
+    def named(self, kind, own, depth):
+        kind, content = variant(kind)
+        if kind in ("Handle", "DevicePointer"):
+            return hexadecimal(unsigned(own))
+        if kind == "Callback":
+            return hexadecimal(unsigned(own)) if unsigned(own) else None
+        if kind == "Alias":
+            return self.value(content, own, depth + 1)
+        if kind == "Enum":
+            names = content["values"]
+            return self.flags(names, unsigned(own)) if content["flags"] else self.enumeration(names, signed(own))
+        if kind in ("Struct", "Union"):
+            return {field["name"] or f"_{place}": self.field(field, own, depth) for place, field in enumerate(content)}
+        return self.raw(own)
+
+    def field(self, field, own, depth):
+        data = own[field["offset"]:]
+        if field.get("bits"):
+            first, count = field["bits"]
+            return number(unsigned(data[:8]) >> first & (1 << count) - 1)
+        return self.value(field["type"], data, depth + 1)
+
+    @staticmethod
+    def enumeration(names, value):
+        return next((name for name, known in names if known == value), number(value))
+
+    @staticmethod
+    def flags(names, value):
+        for name, bits in names:
+            if bits & MASK == value:
+                return name
+        rest, found = value, []
+        for name, bits in names:
+            bits &= MASK
+            if bits and rest & bits == bits:
+                found.append(name)
+                rest &= ~bits
+        if not found:
+            return number(value)
+        return "|".join(found + ([hexadecimal(rest)] if rest else []))
+
+    def behind(self, param, capture):
+        data, full = capture
+        kind, content = variant(param["type"])
+        target = content["to"] if kind == "Pointer" else param["type"]
+        target_kind, target_content = variant(target)
+        extent, _ = variant(param["extent"])
+        size = self.size(target)
+        if extent == "Text":
+            return self.text(data, full)
+        if extent == "One" and full is None and 0 < size <= len(data):
+            return self.value(target, data)
+        if extent == "Count" and size > 0:
+            if target_kind == "Char" or target_kind == "Int" and target_content["bytes"] == 1:
+                return self.raw(data, full)
+            items = [self.value(target, data[at:at + size], 1) for at in range(0, len(data) - size + 1, size)]
+            return items if full is None else {"items": items, "full_items": number(full // size)}
+        if extent == "Bytes" and size == len(data) > 0 and target_kind == "Named":
+            if variant(self.types.get(target_content, {"kind": "Opaque"})["kind"])[0] in ("Struct", "Union"):
+                return self.value(target, data)
+        return self.raw(data, full)
+
+    def argument(self, signature, place, words, call):
+        param = signature["params"][place]
+        direction, address = param["direction"], words[0]
+        if direction == "Value":
+            return self.value(param["type"], b"".join(word.to_bytes(8, "little") for word in words))
+        if address == 0:
+            return None
+        if direction == "Opaque":
+            return hexadecimal(address)
+        missing = {"not_captured": hexadecimal(address)}
+        succeeded = not call["open"] and (call["ret"] == 0 or variant(signature["returns"])[0] != "Named")
+        before, after = call["captures"].get((place, False)), call["captures"].get((place, True))
+        before = missing if before is None else self.behind(param, before)
+        if after is None or not (param["valid"] == "Always" or succeeded):
+            after = missing
+        else:
+            after = self.behind(param, after)
+        return {"In": before, "Out": after, "InOut": {"before": before, "after": after}}[direction]
+
+    def arguments(self, call):
+        signature = self.functions.get(call["f"], {}).get("signature")
+        words, values, at = call["args"], {}, 0
+        for place, param in enumerate(signature["params"] if signature else []):
+            size = max(1, self.size(param["type"])) if param["direction"] == "Value" else 8
+            own = words[at:at + (size + 7) // 8]
+            complete = len(own) == (size + 7) // 8
+            value = self.argument(signature, place, own, call) if complete else {"not_recorded": True}
+            values[param["name"] or f"arg{place}"] = value
+            at += (size + 7) // 8
+        for word in words[at:]:
+            values[f"arg{len(values)}"] = number(word)
+        return values
+
+    def returned(self, call):
+        """Number and name."""
+        if call["open"]:
+            return None, None
+        signature = self.functions.get(call["f"], {}).get("signature")
+        if not signature:
+            return number(call["ret"]), None
+        if signature["returns"] == "Void":
+            return None, None
+        data = call["ret"].to_bytes(8, "little")
+        value = self.value(signature["returns"], data)
+        kind, content = variant(signature["returns"])
+        definition = variant(self.types.get(content, {"kind": "Opaque"})["kind"]) if kind == "Named" else (None, None)
+        if definition[0] == "Enum" and not definition[1]["flags"]:
+            code = signed(data[:self.size(signature["returns"])])
+            return number(code), value if isinstance(value, str) and value != str(code) else None
+        return value, None
+
+
+def module_at(maps, address, at_ns):
+    """Path and file offset of an address: in the newest map before the call, else in the oldest after it."""
+    before = [m for m in reversed(maps) if m["since_ns"] <= at_ns]
+    after = [m for m in maps if m["since_ns"] > at_ns]
+    for libraries in before + after:
+        for library in reversed(libraries["libraries"]):
+            if library["start"] <= address < library["end"]:
+                return library["path"], hexadecimal(address - library["start"] + library["file_offset"])
+    return None, None
+
+
+def main(path):
+    recording, processes, threads, libraries, call_blocks, schema = None, {}, {}, {}, [], None
+    for kind, block in blocks(path):
+        if kind == "recording":
+            recording = block
+        elif kind == "schema":
+            schema = Schema(block)
+        elif kind == "process":
+            processes[block["number"]] = block
+        elif kind == "libraries":
+            libraries.setdefault(block["process"], []).append(block)
+        elif kind == "threads":
+            threads.update((thread["ordinal"], thread) for thread in block["threads"])
+        elif kind == "calls":
+            call_blocks.append(block)
+    anchors = [process["anchor"] for _, process in sorted(processes.items())]
+    start_ns, start_realtime_ns = start(recording, anchors, call_blocks)
+    emit({
+        "schema": "cutape.print", "version": 1,
+        "cutape": recording and recording["cutape_version"],
+        "command": recording["command"] if recording else [],
+        "host": recording and recording["host"],
+        "start_realtime_ns": start_realtime_ns and number(start_realtime_ns),
+        "start_monotonic_ns": number(start_ns),
+    })
+    for block in call_blocks:
+        for call in calls_of(block):
+            thread = threads.get(call["thread"])
+            process = thread and processes.get(thread["process"])
+            module, offset = module_at(libraries.get(thread and thread["process"], []), call["caller"], call["begin_ns"])
+            code, name = schema.returned(call)
+            function = schema.functions.get(call["f"])
+            emit({
+                "seq": number(call["seq"]),
+                "pid": process and process["pid"],
+                "tid": thread and thread["tid"],
+                "thread": thread and thread["name"],
+                "t_ns": number(call["begin_ns"] - start_ns),
+                "dur_ns": call["dur_ns"] if call["dur_ns"] is None else number(call["dur_ns"]),
+                "api": function["name"] if function else f"function#{call['f']}",
+                "args": schema.arguments(call),
+                "ret": code,
+                "ret_name": name,
+                "caller": {"address": hexadecimal(call["caller"]), "module": module, "offset": offset},
+                "in_flight": call["open"],
+            })
+
+
+def start(recording, anchors, call_blocks):
+    """Monotonic and real time from which times count."""
+    if recording and recording["start_monotonic_ns"]:
+        start_ns = recording["start_monotonic_ns"]
+    else:
+        begins = [anchor["monotonic_ns"] for anchor in anchors if anchor["monotonic_ns"]]
+        begins += [next(calls_of(block))["begin_ns"] for block in call_blocks[:1]]
+        start_ns = min(begins, default=0)
+    if recording and recording["start_realtime_ns"]:
+        return start_ns, recording["start_realtime_ns"]
+    anchor = next((anchor for anchor in anchors if anchor["realtime_ns"]), None)
+    if anchor is None or anchor["monotonic_ns"] < start_ns:
+        return start_ns, None
+    return start_ns, anchor["realtime_ns"] - (anchor["monotonic_ns"] - start_ns)
+
+
+def emit(line):
+    sys.stdout.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(sys.argv[1])
