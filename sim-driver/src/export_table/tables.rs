@@ -66,6 +66,9 @@ static CONTEXT_CHECKS: [Slot; 4] = table(&[
 ]);
 /// The runtime of CUDA 13.5 wants it to exist. As many slots as driver 595.99 has.
 static TOOLS_CONTEXT: [Slot; 95] = table(&[(4, Slot(context_id as *const c_void))]);
+/// No public project names it. libcublasLt (13.4) asks for it before products of 16-bit numbers on GPUs with clusters, and crashes
+/// where it is refused; that its function 4 refuses is fine. As many slots as driver 535 has (measured).
+static ASKED_BY_CUBLAS: [Slot; 16] = table(&[]);
 
 /// The table of a GUID, whose bytes are given as they lie in memory.
 pub fn find(guid: &[u8; 16]) -> Option<*const c_void> {
@@ -77,6 +80,7 @@ pub fn find(guid: &[u8; 16]) -> Option<*const c_void> {
         0xd4082055_bde6_704b_8d34_ba123c66e1f2 => &INTEGRITY_CHECK,
         0x263e8860_7cd2_6143_92f6_bbd5006dfa7e => &CONTEXT_CHECKS,
         0x21318c60_9714_3248_8ca6_41ff7324c8f2 => &TOOLS_CONTEXT,
+        0x1734dc26_800d_4745_8726_c0f1e7dd8bca => &ASKED_BY_CUBLAS,
         _ => return None,
     };
     Some(table.as_ptr().cast())
