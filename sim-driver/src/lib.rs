@@ -22,6 +22,7 @@ mod error_text;
 mod event;
 mod export_table;
 mod launch;
+mod logs;
 mod memory;
 mod module;
 mod nvml;
