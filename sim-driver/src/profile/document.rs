@@ -151,6 +151,19 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// Whether the value is `true`.
+    pub fn is_true(&self) -> bool {
+        matches!(self.value.get_ref(), DeValue::Boolean(true))
+    }
+
+    /// The values of an array, or the value itself.
+    pub fn one_or_many(&self) -> Vec<Self> {
+        match self.value.get_ref() {
+            DeValue::Array(values) => values.iter().map(|value| Item { value, ..*self }).collect(),
+            _ => vec![*self],
+        }
+    }
+
     /// The keys of a table value.
     pub fn table(&self) -> Result<Keys<'a>, ProfileError> {
         match self.value.get_ref() {
