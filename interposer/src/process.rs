@@ -41,6 +41,8 @@ pub struct Process {
     pub freed: AtomicU32,
     /// Somebody waits for room.
     pub waiting: AtomicBool,
+    /// The flusher has gone, so that waiting for room would be for ever.
+    pub unattended: AtomicBool,
 }
 
 struct Rings {
@@ -120,6 +122,7 @@ impl Process {
             wake: AtomicU32::new(0),
             freed: AtomicU32::new(0),
             waiting: AtomicBool::new(false),
+            unattended: AtomicBool::new(false),
         }));
         flusher::start(process, orders, blocks, Timebase { first, unit_ns })?;
         Ok(process)
@@ -213,7 +216,7 @@ impl Process {
                 thread.set_limit(limit);
                 return Ok(true);
             }
-            if self.settings.on_full == OnFull::Drop {
+            if self.settings.on_full == OnFull::Drop || self.unattended.load(Ordering::Acquire) {
                 header.dropped.fetch_add(1, Ordering::Relaxed);
                 self.wake_flusher();
                 return Ok(false);
