@@ -97,7 +97,7 @@ pub fn start() -> Answer {
             driver.profile.visible_devices,
         )
     });
-    if visible.is_empty() {
+    if visible.is_empty() && !driver.profile.starts_without_gpu {
         return Err(CuError::NO_DEVICE);
     }
     let page = start_page()?;

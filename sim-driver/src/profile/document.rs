@@ -151,9 +151,12 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// Whether the value is `true`.
-    pub fn is_true(&self) -> bool {
-        matches!(self.value.get_ref(), DeValue::Boolean(true))
+    /// `true` or `false`.
+    pub fn flag(&self) -> Result<bool, ProfileError> {
+        match self.value.get_ref() {
+            DeValue::Boolean(flag) => Ok(*flag),
+            _ => Err(self.expected("true or false")),
+        }
     }
 
     /// The values of an array, or the value itself.

@@ -35,6 +35,8 @@ pub struct Profile {
     pub cuda_version: i32,
     /// What NVML calls the driver's version: `595.99`.
     pub driver_version: String,
+    /// Whether `cuInit` succeeds where no GPU is visible, as no real driver's does.
+    pub starts_without_gpu: bool,
     /// How the driver reads CUDA_VISIBLE_DEVICES.
     pub visible_devices: Reading,
     /// What goes wrong in calls.

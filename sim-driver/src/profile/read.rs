@@ -22,6 +22,7 @@ const KEYS: &[&str] = &[
     "driver_version",
     "uuid",
     "pci",
+    "starts_without_gpu",
     "visible_devices",
     "attributes",
     "nvml",
@@ -153,6 +154,7 @@ fn blank() -> Profile {
         count: 1,
         cuda_version: 13_050,
         driver_version: "595.99".to_owned(),
+        starts_without_gpu: false,
         visible_devices: Reading::AsDocumented,
         faults: Vec::new(),
         look_ups: LookUps::default(),
@@ -190,6 +192,7 @@ fn apply(
             "uuid" => profile.gpu.uuid = uuid(&item)?,
             "pci" => profile.gpu.pci = pci(&item)?,
             "attributes" => attributes(overrides, &item)?,
+            "starts_without_gpu" => profile.starts_without_gpu = item.flag()?,
             "visible_devices" => profile.visible_devices = reading(&item)?,
             "nvml" => nvml(&mut profile.gpu, &item)?,
             "fault" => {

@@ -86,13 +86,8 @@ impl<'a> Entries<'a> {
         self.0.iter().find(|entry| keys.contains(&entry.key()))
     }
 
-    /// A key whose only value is `true`.
     fn flag(&self, key: &str) -> Result<bool, ProfileError> {
-        match self.get(key) {
-            None => Ok(false),
-            Some(entry) if entry.is_true() => Ok(true),
-            Some(entry) => Err(entry.expected("true (leave the key out where it is not so)")),
-        }
+        self.get(key).map_or(Ok(false), Item::flag)
     }
 }
 
