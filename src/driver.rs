@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use cutape_driver_search::{FileId, Search};
 
-use crate::front;
+use crate::front_mark::is_front;
 use crate::installed;
 
 /// The value of `--driver`.
@@ -128,7 +128,7 @@ fn searched(soname: &str) -> Option<PathBuf> {
     let ours = env::var_os("LD_LIBRARY_PATH")
         .into_iter()
         .flat_map(|list| env::split_paths(&list).collect::<Vec<_>>())
-        .filter(|folder| front::is_front(folder))
+        .filter(|folder| is_front(folder))
         .filter_map(|folder| FileId::of(&folder.join(soname)).ok());
     let search = ours.fold(
         Search::new(env::var_os("LD_LIBRARY_PATH")),

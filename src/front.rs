@@ -14,10 +14,9 @@ use std::path::{Path, PathBuf};
 use cutape_driver_search::elf::Library;
 
 use crate::driver::Driver;
+use crate::front_mark::{self, is_front};
 use crate::installed;
 
-/// File in every front, by which one is known.
-const MARK: &str = ".cutape-front";
 /// Names under which programs ask for the driver; the second is for those that know no version.
 const CUDA_NAMES: [&str; 2] = ["libcuda.so.1", "libcuda.so"];
 const NVML_NAMES: [&str; 2] = ["libnvidia-ml.so.1", "libnvidia-ml.so"];
@@ -28,11 +27,6 @@ pub struct RecordingFront {
     pub folder: PathBuf,
     /// Functions that the real libraries export and the interposer does not: programs don't find them.
     pub missing: Vec<String>,
-}
-
-/// Whether a folder is a front of ours.
-pub fn is_front(folder: &Path) -> bool {
-    folder.join(MARK).exists()
 }
 
 /// Makes the front for a recording on `driver`, unless it is there.
@@ -187,10 +181,7 @@ fn fill(folder: &Path, write: impl Fn(&Path) -> io::Result<()>) -> Result<(), St
     let make = || -> io::Result<()> {
         DirBuilder::new().mode(0o700).create(&draft)?;
         write(&draft)?;
-        fs::write(
-            draft.join(MARK),
-            "Made by cutape; libraries here take the place of the CUDA driver's.\n",
-        )?;
+        front_mark::put(&draft)?;
         fs::rename(&draft, folder)
     };
     let made = make();

@@ -6,6 +6,7 @@ mod clock;
 mod commands;
 mod driver;
 mod front;
+mod front_mark;
 mod host;
 mod installed;
 mod message;

@@ -281,3 +281,24 @@ fn in_out_parameters_show_both_sides() {
         call(None, &both[..1])
     );
 }
+
+#[test]
+fn opaque_bytes_are_shown_whole_whichever_of_them_are_zero() {
+    let mut handle = [0; 64];
+    (handle[1], handle[63]) = (0xaa, 0xbb);
+    let mut sample = Sample::new();
+    sample.call_with(
+        "cuIpcGetMemHandle",
+        &[0x10, 0x20],
+        Some(0),
+        &[SampleCapture::after(0, &handle)],
+    );
+    let line = texts(&mut sample, Detail::FULL).remove(0);
+    let bytes = format!("00aa{}bb", "00".repeat(61));
+    assert_eq!(
+        line,
+        format!(
+            "cuIpcGetMemHandle(pHandle={{reserved=x\"{bytes}\"}}, dptr=0x20) = CUDA_SUCCESS (0)"
+        )
+    );
+}

@@ -9,11 +9,14 @@ use cutape_trace_format::ring::{CallId, END_WIDE, Word0, kind};
 
 use crate::capture::{self, Gathered};
 use crate::clock;
+use crate::fixed_capture::{end_with_small_outs, fixed_words, put_fixed};
 use crate::fork_page::{NOT_STARTED, fork_page};
 use crate::hook::{HEADER_WORDS, Hook, Place};
 use crate::recording;
 use crate::thread::ThreadState;
 
+/// How far ahead of a record the ring's memory is asked for; see [`Record::prefetch`].
+pub const AHEAD: usize = 1024;
 /// Integer registers that carry arguments.
 const REGISTERS: usize = 6;
 
@@ -96,17 +99,25 @@ pub unsafe extern "sysv64" fn begin(frame: &mut Frame) -> Dispatch {
     // SAFETY: a thread's state is its own; `reserve_fast` gives as many words as are written.
     unsafe {
         let real = hook.real.load(Ordering::Relaxed);
-        if hook.elaborate_begin || real.is_null() {
-            return begin_slowly(frame, thread);
-        }
-        let Some(mut record) = Record::reserve_fast(thread, hook.begin.words()) else {
+        let captured = if hook.fixed_ins {
+            fixed_words(frame, thread)
+        } else {
+            (!hook.elaborate_begin).then_some(0)
+        };
+        let Some(captured) = captured.filter(|_| !real.is_null()) else {
             return begin_slowly(frame, thread);
         };
-        record.prefetch();
-        record.put(hook.begin.0);
+        let Some(mut record) = Record::reserve_fast(thread, hook.begin.words() + captured) else {
+            return begin_slowly(frame, thread);
+        };
+        record.prefetch(8 * captured);
+        record.put(hook.begin.longer_by(captured).0);
         let stamp = record.skip();
         record.put(frame.caller());
         record.put_arguments(frame);
+        if captured > 0 {
+            put_fixed(&mut record, frame);
+        }
         record.name_call(frame);
         stamp.write(clock::tsc());
         record.commit();
@@ -123,6 +134,16 @@ pub unsafe extern "sysv64" fn begin(frame: &mut Frame) -> Dispatch {
 /// Called by the trampoline only, after the real function returned.
 pub unsafe extern "sysv64" fn end(frame: &mut Frame) {
     let ticks = clock::tsc();
+    // SAFETY: the caller's promises.
+    unsafe { end_at(frame, ticks) }
+}
+
+/// [`end`] of a call that returned at `ticks` of the time stamp counter.
+///
+/// # Safety
+/// As for [`end`].
+#[inline(always)]
+pub unsafe extern "sysv64" fn end_at(frame: &mut Frame, ticks: u64) {
     let thread = ThreadState::current();
     // SAFETY: as for `begin`.
     unsafe {
@@ -192,48 +213,12 @@ unsafe extern "sysv64" fn begin_slowly(frame: &mut Frame, thread: *mut ThreadSta
     }
 }
 
-/// [`end`] for calls whose out-parameters are numbers and handles, like [`end`] without a call of its own.
-unsafe extern "sysv64" fn end_with_small_outs(
-    frame: &mut Frame,
-    thread: *mut ThreadState,
-    ticks: u64,
-) {
-    let hook = frame.hook;
-    let succeeded = frame.result[0] as u32 == 0;
-    // SAFETY: as for `begin`. After success the driver has written behind the pointers that aren't NULL; otherwise only memory on
-    // the stack is read here.
-    unsafe {
-        let mut words = HEADER_WORDS;
-        for capture in hook.outs {
-            let pointer = frame.word(capture.word.into());
-            let wanted = pointer != 0 && (succeeded || capture.always);
-            if wanted
-                && !succeeded
-                && !capture::is_on_stack(frame, thread, pointer as usize, capture::SMALL)
-            {
-                return end_slowly(frame, thread, ticks);
-            }
-            words += if wanted { capture::SMALL_WORDS } else { 0 };
-        }
-        let Some(mut record) = Record::reserve_fast(thread, words) else {
-            return end_slowly(frame, thread, ticks);
-        };
-        record.put(Word0::new(words, kind::END, 0, frame.result[0] as u32).0);
-        record.put(ticks);
-        record.put(frame.call.0);
-        for capture in hook.outs {
-            let pointer = frame.word(capture.word.into());
-            if pointer != 0 && (succeeded || capture.always) {
-                capture::put_small(&mut record, capture, pointer as *const u8);
-            }
-        }
-        record.commit();
-    }
-}
-
 /// [`end`] for calls that need more: memory to be read, a wide result, room in the ring, an answer that we amend.
+///
+/// # Safety
+/// As for [`end_at`].
 #[inline(never)]
-unsafe extern "sysv64" fn end_slowly(frame: &mut Frame, thread: *mut ThreadState, tsc: u64) {
+pub unsafe extern "sysv64" fn end_slowly(frame: &mut Frame, thread: *mut ThreadState, tsc: u64) {
     let ticks = if clock::uses_tsc() {
         tsc
     } else {
@@ -332,8 +317,11 @@ impl Record {
     /// [`Self::reserve`] where the thread has a ring of the current epoch with room in it; `None` otherwise, and nothing has happened.
     ///
     /// A thread without a ring has no room, so its epoch need not be told from that of a process where no call was made yet.
+    ///
+    /// # Safety
+    /// `thread` is the calling thread's state.
     #[inline(always)]
-    unsafe fn reserve_fast(thread: *mut ThreadState, words: usize) -> Option<Self> {
+    pub unsafe fn reserve_fast(thread: *mut ThreadState, words: usize) -> Option<Self> {
         let bytes = words as u64 * 8;
         // SAFETY: the state is the calling thread's.
         unsafe {
@@ -364,11 +352,10 @@ impl Record {
     /// Asks for the memory that the records after the next few will take: the flusher had it last, and waiting for its lines to come
     /// back costs 4 ns a call (measured with 3 arguments, 72 bytes a call; nearer or farther than 1 KiB ahead helps less).
     #[inline(always)]
-    fn prefetch(&self) {
-        const AHEAD: usize = 1024;
+    fn prefetch(&self, captured_bytes: usize) {
         const LINE: usize = 64;
-        for line in [AHEAD, AHEAD + LINE] {
-            let at = self.next.cast::<u8>().wrapping_add(line);
+        for line in (0..=LINE + captured_bytes).step_by(LINE) {
+            let at = self.next.cast::<u8>().wrapping_add(AHEAD + line);
             // SAFETY: a prefetch never faults and changes nothing.
             unsafe { asm!("prefetchw [{at}]", at = in(reg) at, options(nostack, preserves_flags)) };
         }

@@ -208,14 +208,14 @@ impl Flusher {
             .collect();
         let now = clock::read_all();
         let fit = self.fit(&now);
-        // SAFETY: this thread is the only consumer, and the positions were just read.
         let slices: Vec<RingSlice<'_>> = pending
             .iter()
             .filter(|(_, from, to)| from < to)
-            .map(|(ring, from, to)| RingSlice {
+            .map(|&(ring, from, to)| RingSlice {
                 ring: ring.index,
-                from: *from,
-                bytes: unsafe { ring.bytes(*from, *to) },
+                from,
+                // SAFETY: this thread is the only consumer, and the positions were just read.
+                bytes: unsafe { ring.bytes(from, to) },
             })
             .collect();
         self.out.clear();
