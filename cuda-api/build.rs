@@ -3,7 +3,7 @@
 
 use cutape_api_model::{
     Library, Table, TableError, TypeKind, apply_overlay, parse_table, set_default_roles,
-    write_table,
+    set_opaque_bytes, write_table,
 };
 use std::collections::HashMap;
 use std::path::Path;
@@ -23,6 +23,7 @@ fn join_tables() -> Result<(), String> {
         read_table("table/nvml.api", Library::Nvml)?,
     ];
     for table in &mut tables {
+        set_opaque_bytes(table);
         let Table {
             functions, types, ..
         } = table;

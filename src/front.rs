@@ -14,10 +14,9 @@ use std::path::{Path, PathBuf};
 use cutape_driver_search::elf::Library;
 
 use crate::driver::Driver;
+use crate::front_mark::{self, is_front};
 use crate::installed;
 
-/// File in every front, by which one is known.
-const MARK: &str = ".cutape-front";
 /// Names under which programs ask for the driver; the second is for those that know no version.
 const CUDA_NAMES: [&str; 2] = ["libcuda.so.1", "libcuda.so"];
 const NVML_NAMES: [&str; 2] = ["libnvidia-ml.so.1", "libnvidia-ml.so"];
@@ -30,11 +29,6 @@ pub struct RecordingFront {
     pub missing: Vec<String>,
 }
 
-/// Whether a folder is a front of ours.
-pub fn is_front(folder: &Path) -> bool {
-    folder.join(MARK).exists()
-}
-
 /// Makes the front for a recording on `driver`, unless it is there.
 ///
 /// # Errors
@@ -43,7 +37,10 @@ pub fn for_recording(driver: &Driver) -> Result<RecordingFront, String> {
     let interposer = Library::read(&installed::find(installed::INTERPOSER)?)
         .map_err(|error| error.to_string())?;
     let real = real_libraries(driver)?;
-    let names: HashSet<&str> = real.iter().flat_map(Library::exports).collect();
+    let mut names: HashSet<&str> = real.iter().flat_map(Library::exports).collect();
+    for hidden in &driver.hidden {
+        names.remove(hidden.as_str());
+    }
     let missing = real
         .iter()
         .flat_map(|library| interposer.lacks(library))
@@ -67,14 +64,13 @@ pub fn for_recording(driver: &Driver) -> Result<RecordingFront, String> {
     Ok(RecordingFront { folder, missing })
 }
 
-/// Makes the front that puts the simulated driver in the drivers' places.
+/// Makes the front that puts the simulated driver in the drivers' places, without the functions that its profile leaves out.
 ///
 /// # Errors
 /// As for [`for_recording`].
-pub fn for_simulation() -> Result<PathBuf, String> {
-    let library = installed::find(installed::SIMULATOR)?;
-    let bytes = fs::read(&library)
-        .map_err(|error| format!("could not read {}: {error}", library.display()))?;
+pub fn for_simulation(driver: &Driver) -> Result<PathBuf, String> {
+    let library = Library::read(&driver.cuda).map_err(|error| error.to_string())?;
+    let bytes = library.without(|name| !driver.hidden.iter().any(|hidden| hidden == name));
     let folder = place(&format!("sim-{:08x}", crc32fast::hash(&bytes)))?;
     fill(&folder, |draft| {
         write_library(&draft.join(CUDA_NAMES[0]), &bytes)?;
@@ -187,10 +183,7 @@ fn fill(folder: &Path, write: impl Fn(&Path) -> io::Result<()>) -> Result<(), St
     let make = || -> io::Result<()> {
         DirBuilder::new().mode(0o700).create(&draft)?;
         write(&draft)?;
-        fs::write(
-            draft.join(MARK),
-            "Made by cutape; libraries here take the place of the CUDA driver's.\n",
-        )?;
+        front_mark::put(&draft)?;
         fs::rename(&draft, folder)
     };
     let made = make();

@@ -6,6 +6,7 @@ mod clock;
 mod commands;
 mod driver;
 mod front;
+mod front_mark;
 mod host;
 mod installed;
 mod message;
@@ -14,6 +15,7 @@ mod process_end;
 mod progress;
 mod reading;
 mod recording;
+mod simulator;
 mod size;
 
 use std::process::ExitCode;

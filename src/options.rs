@@ -17,7 +17,7 @@ pub struct RecordingOptions {
     #[arg(short, long, value_name = "NAME")]
     pub output: Option<PathBuf>,
 
-    /// The driver that calls are passed on to: a library file, or sim[:PROFILE] for the simulated GPU. Without it, the libcuda.so.1
+    /// The driver that calls are passed on to: a library file, or `sim[:PROFILE]` for the simulated GPU. Without it, the libcuda.so.1
     /// that the program would have found
     #[arg(long, value_name = "PATH|sim[:PROFILE]")]
     pub driver: Option<DriverChoice>,

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use cutape_trace_format::call::{Call, ProcessId};
 use cutape_trace_format::trace::Trace;
 
+use crate::printable::push_printable;
 use crate::quantity::push_hex;
 
 /// Names kept at most; a program that makes code as it runs has any number of call sites.
@@ -41,20 +42,11 @@ fn caller_name(trace: &Trace, call: &Call) -> String {
     match trace.module_at(call.process, call.caller, call.begin_ns) {
         Some((library, offset)) => {
             let file = library.path.rsplit('/').next().unwrap_or(&library.path);
-            name.extend(file.chars().map(printable));
+            push_printable(&mut name, file);
             name.push('+');
             push_hex(&mut name, offset);
         }
         None => push_hex(&mut name, call.caller),
     }
     name
-}
-
-/// Paths may hold anything but NUL; on a terminal a control character would act.
-pub(crate) fn printable(letter: char) -> char {
-    if letter.is_control() {
-        char::REPLACEMENT_CHARACTER
-    } else {
-        letter
-    }
 }

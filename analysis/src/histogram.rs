@@ -3,8 +3,8 @@
 /// Buckets of each power of two.
 const BUCKETS: usize = 32;
 const BUCKET_BITS: u32 = BUCKETS.trailing_zeros();
-/// Groups: times below 64 ns one by one, then one group for each power of two.
-const GROUPS: usize = 64 - BUCKET_BITS as usize;
+/// Groups: one of times below 32 ns, then one for each power of two up to 2^63.
+const GROUPS: usize = 1 + 64 - BUCKET_BITS as usize;
 
 /// Counts of times. A percentile is within 1.6 % of the true one: half the width of a bucket, 1/32 of its lower end.
 #[derive(Clone, Debug)]

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use chrono::{DateTime, FixedOffset};
 
-use crate::caller::printable;
 use crate::info::{CountInfo, End, Info, LossesInfo, ProcessInfo};
+use crate::printable::push_printable;
 use crate::quantity::{push_time, text};
 
 /// Threads listed of one process; programs that make a thread for each call have thousands.
@@ -35,7 +35,7 @@ pub fn info_text(info: &Info, offset: FixedOffset) -> String {
 fn field(out: &mut String, name: &str, value: &str) {
     out.push_str(name);
     out.extend(std::iter::repeat_n(' ', 15usize.saturating_sub(name.len())));
-    out.extend(value.chars().map(printable));
+    push_printable(out, value);
     out.push('\n');
 }
 
@@ -175,7 +175,7 @@ fn push_process(out: &mut String, process: &ProcessInfo) {
     field(out, "  threads", &process.threads.len().to_string());
     for thread in process.threads.iter().take(MAX_THREADS) {
         let _ = write!(out, "    {:>9}  ", thread.tid);
-        out.extend(thread.name.chars().map(printable));
+        push_printable(out, &thread.name);
         out.extend(std::iter::repeat_n(
             ' ',
             15usize.saturating_sub(thread.name.chars().count()),
@@ -186,7 +186,7 @@ fn push_process(out: &mut String, process: &ProcessInfo) {
     field(out, "  libraries", &process.libraries.len().to_string());
     for library in &process.libraries {
         out.push_str("    ");
-        out.extend(library.path.chars().map(printable));
+        push_printable(out, &library.path);
         if !library.build_id.is_empty() {
             out.push_str("  ");
             out.push_str(&library.build_id);
@@ -221,7 +221,7 @@ fn push_list(out: &mut String, name: &str, lines: Vec<String>) {
     field(out, name, &lines.len().to_string());
     for line in lines.iter().take(MAX_LISTED) {
         out.push_str("  ");
-        out.extend(line.chars().map(printable));
+        push_printable(out, line);
         out.push('\n');
     }
     push_more(out, lines.len(), MAX_LISTED);

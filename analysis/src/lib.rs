@@ -11,6 +11,7 @@ pub mod json;
 pub mod json_lines;
 pub mod line;
 pub mod outcome;
+pub mod printable;
 pub mod quantity;
 pub mod stats;
 pub mod stats_text;

@@ -3,7 +3,8 @@
 use cutape_trace_format::call::Call;
 use cutape_trace_format::trace::Trace;
 
-use crate::caller::{Callers, printable};
+use crate::caller::Callers;
+use crate::printable::push_printable;
 use crate::quantity::{push_decimal, push_seconds, push_time};
 use crate::text::{Detail, push_call};
 
@@ -164,7 +165,7 @@ impl LineWriter {
             }
             Column::ThreadName => {
                 let name = trace.thread(call.thread).map_or("?", |thread| &thread.name);
-                out.extend(name.chars().map(printable));
+                push_printable(out, name);
                 align_left(out, start, THREAD_NAME_WIDTH);
             }
             Column::Time => {

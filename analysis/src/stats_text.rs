@@ -1,5 +1,6 @@
 //! Statistics as a table.
 
+use crate::printable::push_printable;
 use crate::quantity::{push_decimal, push_time, text};
 use crate::stats::{FunctionStats, Stats};
 
@@ -30,7 +31,7 @@ pub fn stats_text(stats: &Stats) -> String {
             out.push_str(cell);
             out.push_str("  ");
         }
-        out.push_str(name);
+        push_printable(&mut out, name);
         out.push('\n');
     }
     push_in_flight(&mut out, stats);
@@ -68,7 +69,7 @@ fn push_in_flight(out: &mut String, stats: &Stats) {
         out.push_str("\n  ");
         push_decimal(out, function.in_flight);
         out.push_str("  ");
-        out.push_str(&function.api);
+        push_printable(out, &function.api);
     }
     out.push('\n');
 }
@@ -90,6 +91,8 @@ fn push_codes(out: &mut String, stats: &Stats) {
             (None, Some(number)) => format!("{} code {number}", code.library),
             (_, None) => format!("other {} codes", code.library),
         };
-        out.push_str(&format!("  {count:>width$}  {shown}\n"));
+        out.push_str(&format!("  {count:>width$}  "));
+        push_printable(out, &shown);
+        out.push('\n');
     }
 }

@@ -3,6 +3,7 @@
 use cutape_trace_format::metadata::note;
 
 use crate::info::Info;
+use crate::printable::push_printable;
 
 /// A few lines: what was recorded and lost; the first call that failed and is no benign probe, if one did; why recording was turned off, if it
 /// was.
@@ -20,7 +21,11 @@ pub fn summary_lines(info: &Info) -> Vec<String> {
     }
     // Losses are counted in the first line, and waiting is no loss.
     let off = info.notes.iter().filter(|entry| entry.kind == note::OFF);
-    lines.extend(off.map(|entry| format!("warning: recording was turned off: {}", entry.text)));
+    lines.extend(off.map(|entry| {
+        let mut line = "warning: recording was turned off: ".to_owned();
+        push_printable(&mut line, &entry.text);
+        line
+    }));
     lines
 }
 

@@ -236,3 +236,69 @@ fn a_function_known_by_name_only_shows_its_words_and_claims_nothing_about_them()
         ]
     );
 }
+
+#[test]
+fn no_name_in_a_trace_can_send_a_command_to_a_terminal() {
+    let mut sample = Sample::new();
+    sample.processes[0].rings[0].function(40_000, "cu\x1b]0;title\x07");
+    sample.call_number(40_000, &[], None, &[]);
+    let line = texts(&mut sample, Detail::LINE).remove(0);
+    assert!(!line.contains(char::is_control), "{line:?}");
+}
+
+#[test]
+fn in_out_parameters_show_both_sides() {
+    let (before, after) = (8u32.to_le_bytes(), 3u32.to_le_bytes());
+    let call = |answer, captures: &[SampleCapture<'_>]| {
+        text(
+            "cuDevSmResourceSplitByCount",
+            &[0, 0x10, 0, 0, 0, 2],
+            answer,
+            captures,
+        )
+    };
+    let both = [
+        SampleCapture::before(1, &before),
+        SampleCapture::after(1, &after),
+    ];
+    assert!(
+        call(Some(0), &both).contains("nbGroups=8 => 3, "),
+        "{}",
+        call(Some(0), &both)
+    );
+    let same = [
+        SampleCapture::before(1, &before),
+        SampleCapture::after(1, &before),
+    ];
+    assert!(
+        call(Some(0), &same).contains("nbGroups=8, "),
+        "{}",
+        call(Some(0), &same)
+    );
+    assert!(
+        call(None, &both[..1]).contains("nbGroups=8 => ?, "),
+        "{}",
+        call(None, &both[..1])
+    );
+}
+
+#[test]
+fn opaque_bytes_are_shown_whole_whichever_of_them_are_zero() {
+    let mut handle = [0; 64];
+    (handle[1], handle[63]) = (0xaa, 0xbb);
+    let mut sample = Sample::new();
+    sample.call_with(
+        "cuIpcGetMemHandle",
+        &[0x10, 0x20],
+        Some(0),
+        &[SampleCapture::after(0, &handle)],
+    );
+    let line = texts(&mut sample, Detail::FULL).remove(0);
+    let bytes = format!("00aa{}bb", "00".repeat(61));
+    assert_eq!(
+        line,
+        format!(
+            "cuIpcGetMemHandle(pHandle={{reserved=x\"{bytes}\"}}, dptr=0x20) = CUDA_SUCCESS (0)"
+        )
+    );
+}

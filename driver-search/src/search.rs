@@ -84,7 +84,7 @@ impl Search {
 }
 
 /// The path of the loaded file that `address` lies in, as the loader names it; the interposer finds itself with this.
-pub fn loaded_file(address: *const c_void) -> Option<PathBuf> {
+pub fn loaded_file(address: usize) -> Option<PathBuf> {
     let mut info = libc::Dl_info {
         dli_fname: std::ptr::null(),
         dli_fbase: std::ptr::null_mut(),
@@ -92,7 +92,7 @@ pub fn loaded_file(address: *const c_void) -> Option<PathBuf> {
         dli_saddr: std::ptr::null_mut(),
     };
     // SAFETY: dladdr accepts any address and fills `info` when it returns non-zero.
-    let known = unsafe { libc::dladdr(address, &raw mut info) } != 0;
+    let known = unsafe { libc::dladdr(address as *const c_void, &raw mut info) } != 0;
     if !known || info.dli_fname.is_null() {
         return None;
     }
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn loaded_file_names_this_test() {
-        let here = loaded_file(loaded_file as *const c_void).unwrap();
+        let here = loaded_file(loaded_file as *const () as usize).unwrap();
         assert_eq!(
             FileId::of(&here).unwrap(),
             FileId::of(&std::env::current_exe().unwrap()).unwrap()

@@ -2,7 +2,7 @@
 
 use cutape_cuda_api::{Api, Direction, Extent, Function, Length, Param, Type, Validity};
 
-use crate::convention::Layout;
+use crate::convention::{Layout, Place};
 
 /// On which side of the call.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,8 +18,10 @@ const MAX_CAPTURES: usize = 12;
 pub struct Capture {
     /// It as source text.
     source: String,
-    /// A number of 1, 2, 4 or 8 bytes.
+    /// A number of 1, 2, 4 or 8 bytes, behind a pointer in a register.
     pub is_small: bool,
+    /// Of known size, behind a pointer in a register.
+    pub is_fixed: bool,
 }
 
 /// Captures as the elements of an array.
@@ -68,10 +70,15 @@ fn capture(
     };
     let extent = extent(api, params, layout, param)?;
     let word = layout.first_word[index];
+    let in_register = matches!(layout.places[word], Place::Register(_));
     let always = param.valid == Validity::Always;
     let source =
         format!("Capture {{ param: {index}, word: {word}, always: {always}, extent: {extent} }}");
-    Some(Capture { source, is_small })
+    Some(Capture {
+        source,
+        is_small: is_small && in_register,
+        is_fixed: matches!(param.extent, Extent::One) && in_register,
+    })
 }
 
 /// `None` where nothing of known size lies behind the pointer: an incomplete type, or bytes of no type and no length.

@@ -1,6 +1,7 @@
 //! The generated source text.
 
-use std::fmt::Write;
+use std::collections::BTreeSet;
+use std::fmt::{self, Write};
 
 use cutape_cuda_api::{Api, DefaultStream, Function, Library, Type};
 
@@ -14,6 +15,9 @@ const UNKNOWN_WORDS: usize = 6;
 /// Words copied from the caller's stack for such a function. More than any function of the API takes; above every frame lie at
 /// least the C library's own.
 const UNKNOWN_STACK_WORDS: usize = 16;
+
+/// Argument words of the largest routine that src/straight.rs can make.
+const MAX_STRAIGHT_WORDS: usize = 16;
 
 /// `hooks.rs`: the static tables.
 pub fn hooks(api: &Api) -> String {
@@ -42,11 +46,16 @@ fn hook(api: &Api, id: usize, function: &Function, text: &mut String, details: &
     let needs_more = wide_return || after(&function.name) != "None";
     let elaborate_begin = placed || !ins.is_empty();
     let elaborate_end = needs_more || !outs.is_empty();
-    let small_outs = !needs_more && !outs.is_empty() && outs.iter().all(|capture| capture.is_small);
+    let small_outs =
+        !needs_more && !placed && !outs.is_empty() && outs.iter().all(|capture| capture.is_small);
+    let fixed_ins = !placed
+        && layout.stack_words == 0
+        && !ins.is_empty()
+        && ins.iter().all(|capture| capture.is_fixed);
     line(
         text,
         format_args!(
-            "Hook {{ real: AtomicPtr::new(ptr::null_mut()), begin: Hook::begin_word({id}, {}), mode: {}, wide_return: {wide_return}, elaborate_begin: {elaborate_begin}, elaborate_end: {elaborate_end}, small_outs: {small_outs}, placed: {placed}, ins: &[{}], outs: &[{}], detail: &DETAIL_{id} }},",
+            "Hook {{ real: AtomicPtr::new(ptr::null_mut()), begin: Hook::begin_word({id}, {}), mode: {}, wide_return: {wide_return}, elaborate_begin: {elaborate_begin}, elaborate_end: {elaborate_end}, small_outs: {small_outs}, fixed_ins: {fixed_ins}, placed: {placed}, ins: &[{}], outs: &[{}], detail: &DETAIL_{id} }},",
             layout.places.len(),
             1 + stack_words.next_multiple_of(2),
             captures::source(&ins),
@@ -79,7 +88,7 @@ fn dynamic_hooks(known: usize, text: &mut String) {
         line(
             text,
             format_args!(
-                "Hook {{ real: AtomicPtr::new(ptr::null_mut()), begin: Hook::begin_word({}, {UNKNOWN_WORDS}), mode: {}, wide_return: false, elaborate_begin: false, elaborate_end: false, small_outs: false, placed: false, ins: &[], outs: &[], detail: &DYNAMIC_DETAIL }},",
+                "Hook {{ real: AtomicPtr::new(ptr::null_mut()), begin: Hook::begin_word({}, {UNKNOWN_WORDS}), mode: {}, wide_return: false, elaborate_begin: false, elaborate_end: false, small_outs: false, fixed_ins: false, placed: false, ins: &[], outs: &[], detail: &DYNAMIC_DETAIL }},",
                 known + index,
                 1 + UNKNOWN_STACK_WORDS,
             ),
@@ -93,21 +102,19 @@ fn dynamic_hooks(known: usize, text: &mut String) {
 pub fn exports(api: &Api) -> String {
     let mut text = String::new();
     for (id, function) in api.functions().iter().enumerate() {
-        let layout = Layout::of(api, function);
-        let wide = function.signature.is_none() || layout.uses_vectors();
         line(
             &mut text,
             format_args!(
                 "export!({}, HOOKS, {id}, {});",
                 function.name,
-                if wide { "wide" } else { "plain" }
+                Trampoline::of(api, function)
             ),
         );
     }
     for index in 0..DYNAMIC_HOOKS {
         line(
             &mut text,
-            format_args!("dynamic!(dynamic_{index}, DYNAMIC_HOOKS, {index}, wide);"),
+            format_args!("dynamic!(dynamic_{index}, DYNAMIC_HOOKS, {index}, trampoline::wide);"),
         );
     }
     line(
@@ -136,6 +143,78 @@ pub fn exports(api: &Api) -> String {
         );
     }
     text
+}
+
+/// `straight.rs`: the routines for plain argument lists, those that an export names.
+pub fn straight(api: &Api) -> String {
+    let all = api.functions().iter();
+    let used: BTreeSet<Trampoline> = all.map(|function| Trampoline::of(api, function)).collect();
+    let mut text = String::new();
+    for trampoline in used {
+        match trampoline {
+            Trampoline::Wide | Trampoline::Plain | Trampoline::PlainIn => {}
+            Trampoline::Scalars { words } => {
+                line(
+                    &mut text,
+                    format_args!("scalars!(scalars_{words}, {words});"),
+                );
+            }
+            Trampoline::Answers { words } => {
+                line(
+                    &mut text,
+                    format_args!("answers!(answers_{words}, {words});"),
+                );
+            }
+        }
+    }
+    text
+}
+
+/// The routine that serves a function: the shortest that does all that it needs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Trampoline {
+    /// Vector registers matter, or nobody knows what matters.
+    Wide,
+    /// Memory is read before the call, or arguments lie out of order.
+    Plain,
+    /// The same, and only a 32-bit code comes out.
+    PlainIn,
+    /// Words go in and a 32-bit code comes out.
+    Scalars { words: usize },
+    /// Words go in, and there is more to look at after the call.
+    Answers { words: usize },
+}
+
+impl Trampoline {
+    fn of(api: &Api, function: &Function) -> Self {
+        let layout = Layout::of(api, function);
+        if function.signature.is_none() || layout.uses_vectors() {
+            return Self::Wide;
+        }
+        let words = layout.places.len();
+        let has = |phase| !captures::list(api, function, &layout, phase).is_empty();
+        let is_straight = layout.is_straight() && words <= MAX_STRAIGHT_WORDS && !has(Phase::In);
+        let answers =
+            has(Phase::Out) || has_wide_return(api, function) || after(&function.name) != "None";
+        match (is_straight, answers) {
+            (true, false) => Self::Scalars { words },
+            (true, true) => Self::Answers { words },
+            (false, false) => Self::PlainIn,
+            (false, true) => Self::Plain,
+        }
+    }
+}
+
+impl fmt::Display for Trampoline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wide => f.write_str("trampoline::wide"),
+            Self::Plain => f.write_str("trampoline::plain"),
+            Self::PlainIn => f.write_str("trampoline::plain_in"),
+            Self::Scalars { words } => write!(f, "straight::scalars_{words}"),
+            Self::Answers { words } => write!(f, "straight::answers_{words}"),
+        }
+    }
 }
 
 /// `names.rs`: which functions `cuGetProcAddress` may mean by a base name, sorted by name; the newest first.

@@ -24,6 +24,7 @@ fn main() {
     let out = Path::new(&out);
     write(&out.join("hooks.rs"), emit::hooks(api).as_bytes());
     write(&out.join("exports.rs"), emit::exports(api).as_bytes());
+    write(&out.join("straight.rs"), emit::straight(api).as_bytes());
     write(&out.join("names.rs"), emit::names(api).as_bytes());
     let schema = Schema {
         functions: (0..).zip(api.functions().iter().cloned()).collect(),

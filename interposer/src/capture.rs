@@ -18,30 +18,6 @@ use crate::thread::ThreadState;
 /// No function captures more than this many parameters; a build-time check compares the table with it.
 pub const MAX_CAPTURES: usize = 12;
 
-/// Bytes of the largest capture that [`put_small`] takes.
-pub const SMALL: usize = 8;
-/// Words that such a capture takes in a record.
-pub const SMALL_WORDS: usize = 2;
-
-/// Writes a capture of 1, 2, 4 or 8 bytes taken after the call.
-///
-/// # Safety
-/// The memory is readable and the record has [`SMALL_WORDS`] left.
-#[inline(always)]
-pub unsafe fn put_small(record: &mut Record, capture: &Capture, from: *const u8) {
-    // SAFETY: the caller's promises.
-    unsafe {
-        let (bytes, value) = match capture.extent {
-            Extent::Bytes(8) => (8, from.cast::<u64>().read_unaligned()),
-            Extent::Bytes(4) => (4, u64::from(from.cast::<u32>().read_unaligned())),
-            Extent::Bytes(2) => (2, u64::from(from.cast::<u16>().read_unaligned())),
-            _ => (1, u64::from(from.read())),
-        };
-        record.put(bytes | u64::from(capture.param) << 32 | CAPTURE_OUT);
-        record.put(value);
-    }
-}
-
 /// Whether memory lies between our own frame and the end of the stack that it is on, where everything is mapped.
 #[inline(always)]
 pub fn is_on_stack(frame: &Frame, thread: *const ThreadState, at: usize, bytes: usize) -> bool {

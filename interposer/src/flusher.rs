@@ -18,6 +18,7 @@ use crate::fork_page::fork_page;
 use crate::futex;
 use crate::held_file::HeldFile;
 use crate::introduction;
+use crate::last_thread;
 use crate::load_map::LoadMap;
 use crate::process::Process;
 use crate::recording::{self, BlockedSignals};
@@ -41,8 +42,10 @@ pub struct Timebase {
 const STACK_BYTES: usize = 512 << 10;
 /// Calls are in a block after this time at the latest; readers of a running program look into the rings.
 const FLUSH_AFTER_NS: u64 = 1_000_000_000;
-/// With nothing to do, the clocks are still compared this often.
-const IDLE_NS: u64 = 8_000_000_000;
+/// With nothing to do, the clocks are still compared this often, and whether the main thread is still there is looked at.
+const IDLE_NS: u64 = 1_000_000_000;
+/// Once the main thread has ended, the process must not outlive its last thread by more than this.
+const WATCH_NS: u64 = 5_000_000;
 /// Sleep before the second anchor is renewed for the first time; it doubles from there, so that even a short recording has two
 /// readings of its clocks some way apart.
 const FIRST_SLEEP_NS: u64 = 2_000_000;
@@ -146,7 +149,13 @@ impl Flusher {
                 continue;
             }
             self.note_libraries()?;
-            let longest = if fullest == Fill::Empty {
+            let longest = if last_thread::main_has_ended() {
+                if last_thread::is_alone() {
+                    self.leave_to_the_program();
+                    return Ok(());
+                }
+                WATCH_NS
+            } else if fullest == Fill::Empty {
                 IDLE_NS
             } else {
                 FLUSH_AFTER_NS
@@ -155,6 +164,18 @@ impl Flusher {
             sleep_ns = (sleep_ns * 4).min(IDLE_NS);
         }
         Ok(())
+    }
+
+    /// The C library ends the process from this thread now, and runs the program's exit handlers on it: it takes signals as the
+    /// program's own would, and calls made from here are left in the rings.
+    fn leave_to_the_program(&self) {
+        self.process.unattended.store(true, Ordering::Release);
+        // SAFETY: the set is ours, and sigemptyset initialises it.
+        unsafe {
+            let mut none = std::mem::zeroed();
+            libc::sigemptyset(&raw mut none);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+        }
     }
 
     /// The thread that starts the recording publishes it after it has started us.
@@ -187,14 +208,14 @@ impl Flusher {
             .collect();
         let now = clock::read_all();
         let fit = self.fit(&now);
-        // SAFETY: this thread is the only consumer, and the positions were just read.
         let slices: Vec<RingSlice<'_>> = pending
             .iter()
             .filter(|(_, from, to)| from < to)
-            .map(|(ring, from, to)| RingSlice {
+            .map(|&(ring, from, to)| RingSlice {
                 ring: ring.index,
-                from: *from,
-                bytes: unsafe { ring.bytes(*from, *to) },
+                from,
+                // SAFETY: this thread is the only consumer, and the positions were just read.
+                bytes: unsafe { ring.bytes(from, to) },
             })
             .collect();
         self.out.clear();

@@ -34,7 +34,8 @@ static BEFORE_FIRST_CALL: ForkPage = ForkPage {
     starting_thread: AtomicU32::new(0),
 };
 
-static PAGE: AtomicPtr<ForkPage> = AtomicPtr::new((&raw const BEFORE_FIRST_CALL).cast_mut());
+/// Where the process's page is; see [`fork_page`].
+pub static PAGE: AtomicPtr<ForkPage> = AtomicPtr::new((&raw const BEFORE_FIRST_CALL).cast_mut());
 
 /// The process's page.
 #[inline(always)]

@@ -5,7 +5,7 @@ use std::ptr;
 use std::sync::atomic::AtomicPtr;
 
 use crate::hook::{Capture, Count, Detail, Extent, Hook, Library, Place};
-use crate::trampoline::{plain, wide};
+use crate::{straight, trampoline};
 
 /// Bytes between two hooks, for the exports' address arithmetic.
 const HOOK_BYTES: usize = size_of::<Hook>();
@@ -13,7 +13,7 @@ const HOOK_BYTES: usize = size_of::<Hook>();
 include!(concat!(env!("OUT_DIR"), "/hooks.rs"));
 
 macro_rules! stub {
-    ($(#[$attribute:meta])* $visibility:vis $name:ident, $table:ident, $index:literal, $trampoline:ident) => {
+    ($(#[$attribute:meta])* $visibility:vis $name:ident, $table:ident, $index:literal, $trampoline:path) => {
         $(#[$attribute])*
         #[unsafe(naked)]
         #[allow(non_snake_case, missing_docs)]
@@ -33,13 +33,13 @@ macro_rules! stub {
 }
 
 macro_rules! export {
-    ($name:ident, $table:ident, $index:literal, $trampoline:ident) => {
+    ($name:ident, $table:ident, $index:literal, $trampoline:path) => {
         stub!(#[unsafe(no_mangle)] pub $name, $table, $index, $trampoline);
     };
 }
 
 macro_rules! dynamic {
-    ($name:ident, $table:ident, $index:literal, $trampoline:ident) => {
+    ($name:ident, $table:ident, $index:literal, $trampoline:path) => {
         stub!($name, $table, $index, $trampoline);
     };
 }

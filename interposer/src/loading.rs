@@ -3,7 +3,6 @@
 //! Without us the program would have got it now, before it used up its descriptors, gave up its rights or filled its memory; loading
 //! it at the first call could fail where the program didn't.
 
-use std::ffi::c_void;
 use std::path::Path;
 
 use cutape_driver_search::loaded_file;
@@ -25,7 +24,7 @@ extern "C" fn load_the_real_one() {
 
 /// Which library we were loaded as: our file has a name for each.
 fn asked_for() -> Library {
-    let path = loaded_file((&raw const ON_LOAD).cast::<c_void>());
+    let path = loaded_file(&raw const ON_LOAD as usize);
     let name = path
         .as_deref()
         .and_then(Path::file_name)

@@ -41,6 +41,8 @@ pub struct Process {
     pub freed: AtomicU32,
     /// Somebody waits for room.
     pub waiting: AtomicBool,
+    /// The flusher has gone, so that waiting for room would be for ever.
+    pub unattended: AtomicBool,
 }
 
 struct Rings {
@@ -120,6 +122,7 @@ impl Process {
             wake: AtomicU32::new(0),
             freed: AtomicU32::new(0),
             waiting: AtomicBool::new(false),
+            unattended: AtomicBool::new(false),
         }));
         flusher::start(process, orders, blocks, Timebase { first, unit_ns })?;
         Ok(process)
@@ -160,7 +163,6 @@ impl Process {
         thread.id_base = u64::from(ring.index) << 48;
         thread.ring = std::ptr::from_ref(ring);
         thread.reserved = header.head.load(Ordering::Acquire);
-        thread.published = thread.reserved;
         thread.set_limit(thread.reserved);
         thread.epoch = self.epoch;
         if !self.make_room(thread, thread_record::BYTES)? {
@@ -197,7 +199,7 @@ impl Process {
             };
             let header = ring.header();
             // A record inside another one stays in the outer one's ring.
-            let complete = thread.published == thread.reserved;
+            let complete = header.head.load(Ordering::Relaxed) == thread.reserved;
             if complete && let Some(larger) = take_larger(ring) {
                 self.give_back(ring);
                 if !self.adopt(thread, larger)? {
@@ -213,7 +215,7 @@ impl Process {
                 thread.set_limit(limit);
                 return Ok(true);
             }
-            if self.settings.on_full == OnFull::Drop {
+            if self.settings.on_full == OnFull::Drop || self.unattended.load(Ordering::Acquire) {
                 header.dropped.fetch_add(1, Ordering::Relaxed);
                 self.wake_flusher();
                 return Ok(false);

@@ -107,7 +107,7 @@ fn find(soname: &str, library_path: Option<OsString>) -> Option<PathBuf> {
 
 fn own_file() -> Option<FileId> {
     static OWN: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
-    FileId::of(&loaded_file((&raw const OWN).cast())?).ok()
+    FileId::of(&loaded_file(&raw const OWN as usize)?).ok()
 }
 
 fn loader_error() -> String {

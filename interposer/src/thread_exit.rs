@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
 use crate::fork_page::fork_page;
+use crate::last_thread;
 use crate::process::Process;
 use crate::recording::BlockedSignals;
 use crate::thread::ThreadState;
@@ -37,5 +38,8 @@ unsafe extern "C" fn thread_ends(_: *mut c_void) {
         let _signals = BlockedSignals::new();
         ThreadState::forget_ring(thread);
         process.give_back(ring);
+        if last_thread::thread_ends() {
+            process.wake_flusher();
+        }
     }
 }

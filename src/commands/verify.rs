@@ -44,11 +44,12 @@ pub fn run(arguments: Arguments) -> ExitCode {
     };
     let _ = writeln!(
         report,
-        "{}: {state}: {} intact blocks with {} calls in {} files, {} problems",
+        "{}: {state}: {} intact blocks with {} calls in {} {}, {} problems",
         arguments.trace.display(),
         verified.blocks,
         verified.calls,
         verified.files,
+        if verified.files == 1 { "file" } else { "files" },
         verified.problems.len()
     );
     match reading::print(&report) {

@@ -6,7 +6,8 @@
  *     return         each thread makes CALLS calls, then main returns; prints the number of completed calls
  *     abort          thread 0 calls abort() after CALLS calls, while the others go on; so in all modes below
  *     segv-driver    ... makes the driver write to address 16 (cuDriverGetVersion)
- *     segv-callback  ... makes the driver run a host function that reads address 0 (cuLaunchHostFunc, cuCtxSynchronize)
+ *     segv-callback  ... makes the driver run a host function that reads address 0 (cuCtxSetCurrent, cuLaunchHostFunc, cuCtxSynchronize;
+ *                    only the second is announced)
  *     _exit          ... calls _exit(7)
  *     exit           ... calls exit(7); as thread 0 is not the main thread, this is exit from another thread
  *
@@ -59,6 +60,7 @@ static const char *mode;
 static uint64_t calls; /* 0: until killed */
 static pthread_barrier_t all_running;
 static struct file_header *header;
+static CUcontext context;
 
 static void publish(struct progress *progress, uint64_t n, uint64_t function, uint64_t argument)
 {
@@ -108,6 +110,7 @@ static void end_process(struct progress *progress, uint64_t n)
         publish(progress, n, 4, 16);
         complete(progress, n, cuDriverGetVersion((int *)16));
     } else if (strcmp(mode, "segv-callback") == 0) {
+        cuCtxSetCurrent(context);
         publish(progress, n, 5, n);
         complete(progress, n, cuLaunchHostFunc(NULL, read_address_zero, NULL));
         cuCtxSynchronize();
@@ -183,7 +186,6 @@ int main(int argc, char **argv)
 
     open_driver();
     CUdevice device = 0;
-    CUcontext context = NULL;
     start_device(&device, &context);
     pthread_barrier_init(&all_running, NULL, (unsigned int)threads);
     static struct worker workers[MAX_THREADS];

@@ -122,6 +122,11 @@ impl Word0 {
         Self(words as u64 | (kind as u64) << 16 | (flags as u64) << 24 | (number as u64) << 32)
     }
 
+    /// The same for a record with that many words more. The sum must be below [`MAX_RECORD_WORDS`].
+    pub const fn longer_by(self, words: usize) -> Self {
+        Self(self.0 + words as u64)
+    }
+
     /// Length of the record in words, this one included.
     pub const fn words(self) -> usize {
         (self.0 & 0xffff) as usize

@@ -2,6 +2,7 @@
 //!
 //! Each chore is a module with a clap `Args` struct and a function that takes it and gives the exit code.
 
+mod bench;
 mod demo;
 mod fetch_clients;
 mod table;
@@ -21,6 +22,7 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum Chore {
     Demo(demo::Args),
+    Bench(bench::Args),
     FetchClients(fetch_clients::Args),
     Table(table::Args),
 }
@@ -28,6 +30,7 @@ enum Chore {
 fn main() -> ExitCode {
     match CommandLine::parse().chore {
         Chore::Demo(args) => demo::run(&args),
+        Chore::Bench(args) => bench::run(&args),
         Chore::FetchClients(args) => fetch_clients::run(&args),
         Chore::Table(args) => table::run(&args),
     }

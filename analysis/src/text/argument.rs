@@ -7,6 +7,7 @@ use cutape_trace_format::value::Argument;
 
 use super::Detail;
 use super::value::push_value;
+use crate::printable::push_printable;
 use crate::quantity::push_hex_byte;
 
 /// The type whose 16 bytes name export tables and devices.
@@ -58,7 +59,7 @@ fn uuid_of(place: &Place<'_>, direction: Direction) -> Option<[u8; 16]> {
 fn push_uuid(out: &mut String, schema: &TraceSchema, uuid: &[u8; 16]) {
     let tables = schema.export_tables();
     if let Some(table) = tables.iter().find(|table| table.guid == *uuid) {
-        out.push_str(&table.name);
+        push_printable(out, &table.name);
         out.push(' ');
     }
     for (place, &byte) in uuid.iter().enumerate() {

@@ -13,11 +13,12 @@ use cutape_trace_format::schema::TraceSchema;
 use cutape_trace_format::value::Value;
 
 use crate::outcome::{Outcome, outcome};
+use crate::printable::push_printable;
 use crate::quantity::{push_decimal, push_hex};
 
 /// Adds one call: function, arguments, answer. Returns where the answer starts in `out`, so that it can be given a colour.
 pub fn push_call(out: &mut String, schema: &TraceSchema, call: &Call, detail: &Detail) -> usize {
-    out.push_str(&schema.function_name(call.function));
+    push_printable(out, &schema.function_name(call.function));
     out.push('(');
     push_arguments(out, schema, call, detail);
     out.push_str(") = ");
@@ -46,7 +47,7 @@ pub fn push_arguments(out: &mut String, schema: &TraceSchema, call: &Call, detai
     let decoded = decode(schema, call);
     for (number, shown) in decoded.arguments.iter().enumerate() {
         separate(out, number);
-        out.push_str(&shown.name);
+        push_printable(out, &shown.name);
         out.push('=');
         let param = signature.params.get(number);
         let place = argument::Place {
@@ -66,7 +67,7 @@ pub fn push_answer(out: &mut String, schema: &TraceSchema, call: &Call, detail: 
         Outcome::Code { name, code } => {
             match name {
                 Some(name) => {
-                    out.push_str(name);
+                    push_printable(out, name);
                     out.push_str(" (");
                     push_decimal(out, code.into());
                     out.push(')');

@@ -4,6 +4,7 @@ use cutape_cuda_api::Unit;
 use cutape_trace_format::value::Value;
 
 use super::Detail;
+use crate::printable::push_printable;
 use crate::quantity::{
     push_bytes, push_cuda_version, push_decimal, push_hex, push_hex_byte, push_signed,
 };
@@ -82,7 +83,7 @@ fn push_float(out: &mut String, number: f64, unit: Option<Unit>) {
 fn push_enum(out: &mut String, value: i64, name: Option<&str>) {
     match name {
         Some(name) => {
-            out.push_str(name);
+            push_printable(out, name);
             out.push_str(" (");
             push_signed(out, value);
             out.push(')');
@@ -96,7 +97,7 @@ fn push_flags(out: &mut String, names: &[&str], rest: u64) {
         if number > 0 {
             out.push('|');
         }
-        out.push_str(name);
+        push_printable(out, name);
     }
     if names.is_empty() && rest == 0 {
         out.push('0');
@@ -181,7 +182,7 @@ fn push_fields(out: &mut String, fields: &[(&str, Value<'_>)], separator: &str, 
         }
         first = false;
         if !name.is_empty() {
-            out.push_str(name);
+            push_printable(out, name);
             out.push('=');
         }
         push_value(out, value, None, detail);

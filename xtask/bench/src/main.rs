@@ -1,0 +1,39 @@
+//! Measurements of the project, each a ratio against a baseline of the same run. `cargo xtask bench` builds and runs this program.
+
+mod bar;
+mod burst;
+mod client;
+mod document;
+mod error;
+mod lttng;
+mod machine;
+mod record;
+mod report;
+mod stream;
+mod sustained;
+mod threads;
+mod trace_check;
+mod workbench;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Measure the project against what it promises.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask bench", max_term_width = 100)]
+struct CommandLine {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    Record(record::Args),
+}
+
+fn main() -> ExitCode {
+    match CommandLine::parse().what {
+        What::Record(args) => record::run(&args),
+    }
+}
