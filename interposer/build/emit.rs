@@ -190,11 +190,9 @@ impl Trampoline {
         }
         let words = layout.places.len();
         let has = |phase| !captures::list(api, function, &layout, phase).is_empty();
-        let is_straight =
-            layout.is_straight() && words <= MAX_STRAIGHT_WORDS && !has(Phase::In);
-        let answers = has(Phase::Out)
-            || has_wide_return(api, function)
-            || after(&function.name) != "None";
+        let is_straight = layout.is_straight() && words <= MAX_STRAIGHT_WORDS && !has(Phase::In);
+        let answers =
+            has(Phase::Out) || has_wide_return(api, function) || after(&function.name) != "None";
         match (is_straight, answers) {
             (true, false) => Self::Scalars { words },
             (true, true) => Self::Answers { words },
