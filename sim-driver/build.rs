@@ -7,6 +7,8 @@ mod check;
 mod implementations;
 #[path = "build/layouts.rs"]
 mod layouts;
+#[path = "build/profiles.rs"]
+mod profiles;
 #[path = "build/write.rs"]
 mod write;
 
@@ -28,11 +30,16 @@ fn main() {
     let mut text = write::surface(api, &implemented);
     text += &layouts::asserts(api, "crate::abi", &abi);
     text += &layouts::asserts(api, "crate::nvml::abi", &nvml_abi);
-    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it")).join("surface.rs");
-    std::fs::write(&out, text).unwrap_or_else(|error| panic!("{}: {error}", out.display()));
+    write_out("surface.rs", &text);
+    write_out("shipped.rs", &profiles::list(&sources.with_file_name("profiles")));
     // The library outlives dlclose: threads of its own may still run in it.
     println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     // Its own functions are its own, also where a library that was loaded earlier exports the same names, as the interposer does:
     // otherwise cuGetProcAddress would hand out the interposer's.
     println!("cargo::rustc-cdylib-link-arg=-Wl,-Bsymbolic");
+}
+
+fn write_out(name: &str, text: &str) {
+    let path = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it")).join(name);
+    std::fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }

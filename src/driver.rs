@@ -8,6 +8,7 @@ use cutape_driver_search::{FileId, Search};
 
 use crate::front_mark::is_front;
 use crate::installed;
+use crate::simulator::Simulator;
 
 /// The value of `--driver`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct Driver {
     pub nvml: Option<PathBuf>,
     /// Variables that the libraries need.
     pub environment: Vec<(&'static str, String)>,
+    /// Functions that the libraries export and that programs must not find: what a simulated driver's profile leaves out.
+    pub hidden: Vec<String>,
 }
 
 impl Driver {
@@ -81,20 +84,24 @@ impl Driver {
             cuda,
             nvml,
             environment: Vec::new(),
+            hidden: Vec::new(),
         })
     }
 
     /// The simulated driver serves as both libraries.
     fn simulated(profile: Option<&str>) -> Result<Self, String> {
         let library = installed::find(installed::SIMULATOR)?;
+        let profile = profile.map(absolute_if_file);
+        let hidden = Simulator::load(&library)?.check_profile(profile.as_deref())?;
         let environment = profile
-            .map(|profile| ("CUTAPE_SIM_PROFILE", absolute_if_file(profile)))
+            .map(|profile| ("CUTAPE_SIM_PROFILE", profile))
             .into_iter()
             .collect();
         Ok(Self {
             nvml: Some(library.clone()),
             cuda: library,
             environment,
+            hidden,
         })
     }
 
@@ -107,6 +114,7 @@ impl Driver {
             cuda,
             nvml: searched("libnvidia-ml.so.1"),
             environment: Vec::new(),
+            hidden: Vec::new(),
         })
     }
 }

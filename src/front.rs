@@ -37,7 +37,10 @@ pub fn for_recording(driver: &Driver) -> Result<RecordingFront, String> {
     let interposer = Library::read(&installed::find(installed::INTERPOSER)?)
         .map_err(|error| error.to_string())?;
     let real = real_libraries(driver)?;
-    let names: HashSet<&str> = real.iter().flat_map(Library::exports).collect();
+    let mut names: HashSet<&str> = real.iter().flat_map(Library::exports).collect();
+    for hidden in &driver.hidden {
+        names.remove(hidden.as_str());
+    }
     let missing = real
         .iter()
         .flat_map(|library| interposer.lacks(library))
@@ -61,14 +64,13 @@ pub fn for_recording(driver: &Driver) -> Result<RecordingFront, String> {
     Ok(RecordingFront { folder, missing })
 }
 
-/// Makes the front that puts the simulated driver in the drivers' places.
+/// Makes the front that puts the simulated driver in the drivers' places, without the functions that its profile leaves out.
 ///
 /// # Errors
 /// As for [`for_recording`].
-pub fn for_simulation() -> Result<PathBuf, String> {
-    let library = installed::find(installed::SIMULATOR)?;
-    let bytes = fs::read(&library)
-        .map_err(|error| format!("could not read {}: {error}", library.display()))?;
+pub fn for_simulation(driver: &Driver) -> Result<PathBuf, String> {
+    let library = Library::read(&driver.cuda).map_err(|error| error.to_string())?;
+    let bytes = library.without(|name| !driver.hidden.iter().any(|hidden| hidden == name));
     let folder = place(&format!("sim-{:08x}", crc32fast::hash(&bytes)))?;
     fill(&folder, |draft| {
         write_library(&draft.join(CUDA_NAMES[0]), &bytes)?;

@@ -15,6 +15,7 @@ mod process_end;
 mod progress;
 mod reading;
 mod recording;
+mod simulator;
 mod size;
 
 use std::process::ExitCode;

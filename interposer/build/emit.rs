@@ -48,7 +48,10 @@ fn hook(api: &Api, id: usize, function: &Function, text: &mut String, details: &
     let elaborate_end = needs_more || !outs.is_empty();
     let small_outs =
         !needs_more && !placed && !outs.is_empty() && outs.iter().all(|capture| capture.is_small);
-    let fixed_ins = !placed && !ins.is_empty() && ins.iter().all(|capture| capture.is_fixed);
+    let fixed_ins = !placed
+        && layout.stack_words == 0
+        && !ins.is_empty()
+        && ins.iter().all(|capture| capture.is_fixed);
     line(
         text,
         format_args!(

@@ -18,6 +18,13 @@ pub struct Implementation {
     pub returns: String,
 }
 
+impl Implementation {
+    /// Whether it answers an error code, and not a text.
+    pub fn answers_code(&self) -> bool {
+        matches!(self.returns.as_str(), "Answer" | "NvmlAnswer")
+    }
+}
+
 /// All implementations under a folder.
 ///
 /// # Panics

@@ -18,7 +18,8 @@ pub fn surface(api: &Api, implemented: &[Implementation]) -> String {
         if implementation.is_some() {
             names += &format!("{}\\0", function.name);
         }
-        out += &info(api, function);
+        let answers_code = implementation.is_none_or(Implementation::answers_code);
+        out += &info(api, function, answers_code);
         exports += &export(api, place, function, implementation);
     }
     out += "];\n";
@@ -76,7 +77,7 @@ fn implementation_of<'a>(
     Some(found)
 }
 
-fn info(api: &Api, function: &Function) -> String {
+fn info(api: &Api, function: &Function, answers_code: bool) -> String {
     let library = match function.library {
         Library::Cuda => "Cuda",
         Library::Nvml => "Nvml",
@@ -101,7 +102,7 @@ fn info(api: &Api, function: &Function) -> String {
     }
     format!(
         "    FunctionInfo {{ name: {:?}, base: {:?}, library: Library::{library}, since: {}, default_stream: DefaultStream::{stream}, \
-         params: &[{params}], address: Address(exports::{} as *const std::ffi::c_void) }},\n",
+         params: &[{params}], answers_code: {answers_code}, address: Address(exports::{} as *const std::ffi::c_void) }},\n",
         function.name, function.base, function.since, function.name
     )
 }
@@ -185,7 +186,7 @@ fn export(
         implementation.name,
         values.join(", ")
     );
-    if !matches!(implementation.returns.as_str(), "Answer" | "NvmlAnswer") {
+    if !implementation.answers_code() {
         let returns = &implementation.returns;
         return format!(
             " #[unsafe(no_mangle)] pub unsafe extern \"C\" fn {name}({params}) -> {returns} {{ {call} }}\n"

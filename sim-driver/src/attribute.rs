@@ -25,8 +25,10 @@ pub mod number {
     pub const CLOCK_RATE: i32 = 13;
     pub const TEXTURE_ALIGNMENT: i32 = 14;
     pub const MULTIPROCESSOR_COUNT: i32 = 16;
+    pub const ECC_ENABLED: i32 = 32;
     pub const PCI_BUS_ID: i32 = 33;
     pub const PCI_DEVICE_ID: i32 = 34;
+    pub const GLOBAL_MEMORY_BUS_WIDTH: i32 = 37;
     pub const MAX_THREADS_PER_MULTIPROCESSOR: i32 = 39;
     pub const PCI_DOMAIN_ID: i32 = 50;
     pub const MAX_SHARED_MEMORY_PER_MULTIPROCESSOR: i32 = 81;

@@ -8,7 +8,7 @@ use crate::device::Device;
 use crate::event::Event;
 use crate::memory::{Memory, Physical, Pool};
 use crate::module::{Function, Kernel, Library, Module};
-use crate::profile::{self, Profile};
+use crate::profile::{self, Pattern, Profile};
 use crate::registry::{Kind, Registry};
 use crate::status::{Answer, CuError};
 use crate::stream::Stream;
@@ -94,9 +94,10 @@ pub fn start() -> Answer {
         visible_devices::visible(
             std::env::var("CUDA_VISIBLE_DEVICES").ok().as_deref(),
             &uuids,
+            driver.profile.visible_devices,
         )
     });
-    if visible.is_empty() {
+    if visible.is_empty() && !driver.profile.starts_without_gpu {
         return Err(CuError::NO_DEVICE);
     }
     let page = start_page()?;
@@ -131,11 +132,16 @@ impl Driver {
     }
 }
 
-fn load() -> Option<Driver> {
-    let name = std::env::var(PROFILE_VARIABLE)
+/// The profile that the environment asks for.
+pub fn profile_name() -> String {
+    std::env::var(PROFILE_VARIABLE)
         .ok()
-        .filter(|name| !name.is_empty());
-    match profile::load(name.as_deref().unwrap_or(DEFAULT_PROFILE)) {
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| DEFAULT_PROFILE.to_owned())
+}
+
+fn load() -> Option<Driver> {
+    match profile::load(&profile_name()).map(for_this_process) {
         Ok(profile) => Some(Driver {
             gpus: (0..profile.count)
                 .map(|index| Device::new(&profile.gpu, index as usize))
@@ -160,6 +166,17 @@ fn load() -> Option<Driver> {
             None
         }
     }
+}
+
+/// The profile without the faults of other programs.
+fn for_this_process(mut profile: Profile) -> Profile {
+    profile.faults.retain(|fault| {
+        fault
+            .process
+            .as_ref()
+            .is_none_or(Pattern::fits_this_process)
+    });
+    profile
 }
 
 /// A fresh page that is wiped in forked children.

@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use crate::driver;
 use crate::profile::Fault;
@@ -29,6 +30,9 @@ pub const NVML: Refusals = Refusals {
 
 /// Faults by the function's place in the table; `None` for profiles without faults, which is all but the broken ones.
 static FAULTS: OnceLock<Option<Vec<Vec<&'static Fault>>>> = OnceLock::new();
+
+/// When the process made its first call; faults may depend on it.
+static FIRST_CALL: OnceLock<Instant> = OnceLock::new();
 
 /// Runs an implementation. `function` is its place in [`FUNCTIONS`], `arguments` the C arguments as words.
 #[inline]
@@ -72,18 +76,19 @@ fn faulty<A: Code>(
     implementation: impl FnOnce() -> A,
 ) -> u32 {
     // Every fault counts the call, so that "the third call" means the same whatever other faults there are.
-    let hit: Vec<&Fault> = faults
+    let since_first_call = || FIRST_CALL.get_or_init(Instant::now).elapsed();
+    let hit: Vec<(&Fault, u64)> = faults
         .iter()
-        .filter(|fault| fault.next_call_is_hit())
-        .copied()
+        .filter_map(|fault| Some((*fault, fault.count_call(since_first_call)?)))
         .collect();
-    let error = hit.iter().find_map(|fault| fault.answer.error);
+    for (fault, call) in &hit {
+        fault.effect.before_the_work(fault.function, *call);
+    }
+    let effects = || hit.iter().map(|(fault, _)| &fault.effect);
+    let error = effects().find_map(|effect| effect.error);
     let code = error.unwrap_or_else(|| guarded(refusals, function, implementation));
-    for fault in hit
-        .iter()
-        .filter(|fault| fault.answer.error.is_some() || code == 0)
-    {
-        for (place, bytes) in &fault.answer.set {
+    for effect in effects().filter(|effect| effect.error.is_some() || code == 0) {
+        for (place, bytes) in &effect.set {
             write(arguments[*place], bytes);
         }
     }
@@ -102,6 +107,7 @@ fn write(address: u64, bytes: &[u8]) {
 }
 
 fn sort_faults() -> Option<Vec<Vec<&'static Fault>>> {
+    FIRST_CALL.get_or_init(Instant::now);
     let faults = &driver::machine()?.profile.faults;
     if faults.is_empty() {
         return None;

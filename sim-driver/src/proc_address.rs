@@ -4,6 +4,7 @@ use std::ffi::c_void;
 
 use crate::boundary::{Out, Text};
 use crate::driver;
+use crate::profile::LookUps;
 use crate::status::{Answer, CuError};
 use crate::surface::{DefaultStream, FUNCTIONS, FunctionInfo, Library};
 
@@ -24,11 +25,12 @@ enum Found {
     Nothing,
 }
 
-fn look_up(name: &str, version: u32, stream: DefaultStream) -> Found {
+fn look_up(name: &str, version: u32, stream: DefaultStream, faults: &LookUps) -> Found {
     let known = || {
         FUNCTIONS
             .iter()
             .filter(|info| info.library == Library::Cuda && info.since > 0 && info.base == name)
+            .filter(|info| !faults.missing.contains(info.name))
     };
     // As measured on 535: where a per-thread form exists, asking for it never falls back to the legacy form.
     let has_per_thread = known().any(|info| info.default_stream == DefaultStream::PerThread);
@@ -41,7 +43,7 @@ fn look_up(name: &str, version: u32, stream: DefaultStream) -> Found {
         .filter(|info| info.default_stream == wanted && info.since <= version)
         .max_by_key(|info| info.since);
     match newest {
-        Some(info) => Found::Function(info),
+        Some(info) => Found::Function(stand_in(info, faults)),
         None if known().next().is_some() => Found::TooOld,
         None => Found::Nothing,
     }
@@ -55,10 +57,30 @@ fn search(symbol: Text, version: i32, flags: u64) -> Result<Found, CuError> {
         _ if flags & !(LEGACY_STREAM | PER_THREAD_STREAM) == 0 => DefaultStream::PerThread,
         _ => return Err(CuError::INVALID_VALUE),
     };
-    let driver = driver::machine().ok_or(CuError::NOT_INITIALIZED)?;
+    let profile = &driver::machine().ok_or(CuError::NOT_INITIALIZED)?.profile;
+    let look_ups = &profile.look_ups;
     // A driver does not know what came after it. A negative version counts as a very new one (measured, too).
-    let newest = driver.profile.cuda_version.cast_unsigned();
-    Ok(look_up(&name, version.cast_unsigned().min(newest), stream))
+    let newest = profile.cuda_version.cast_unsigned();
+    let version = if look_ups.ignores_version {
+        newest
+    } else {
+        version.cast_unsigned().min(newest)
+    };
+    let stream = if look_ups.ignores_stream {
+        DefaultStream::Legacy
+    } else {
+        stream
+    };
+    Ok(look_up(&name, version, stream, look_ups))
+}
+
+/// What a driver with the wrong code behind a name gives instead.
+fn stand_in(info: &'static FunctionInfo, faults: &LookUps) -> &'static FunctionInfo {
+    let other = faults
+        .found_as
+        .get(info.name)
+        .and_then(|name| FUNCTIONS.iter().find(|info| info.name == *name));
+    other.unwrap_or(info)
 }
 
 pub fn cuGetProcAddress(

@@ -25,6 +25,8 @@ pub struct FunctionInfo {
     pub since: u32,
     pub default_stream: DefaultStream,
     pub params: &'static [ParamInfo],
+    /// Whether it answers an error code, so that it can be told to answer another one.
+    pub answers_code: bool,
     /// Where it lies.
     pub address: Address,
 }
@@ -61,10 +63,4 @@ pub fn errors(library: Library) -> &'static [ErrorInfo] {
         Library::Cuda => CUDA_ERRORS,
         Library::Nvml => NVML_ERRORS,
     }
-}
-
-/// The names of all implemented functions, each closed by a NUL, the list closed by an empty name. For `cutape sim --list`.
-#[unsafe(no_mangle)]
-pub extern "C" fn cutape_sim_implemented() -> *const std::ffi::c_char {
-    IMPLEMENTED.as_ptr().cast()
 }

@@ -1,14 +1,28 @@
 //! CUDA_VISIBLE_DEVICES: which GPUs the program sees, and in which order. The list ends at the first entry that names no GPU, as
 //! NVIDIA's documentation of the variable says; a GPU named twice leaves none visible.
 
+/// What a driver makes of the variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// What NVIDIA's documentation says.
+    AsDocumented,
+    /// It knows numbers only, so that a UUID ends the list.
+    NumbersOnly,
+    /// All GPUs are visible whatever it says.
+    Ignored,
+}
+
 /// Places of the visible GPUs. `list` is the variable's value; unset means all.
-pub fn visible(list: Option<&str>, uuids: &[[u8; 16]]) -> Vec<usize> {
-    let Some(list) = list else {
+pub fn visible(list: Option<&str>, uuids: &[[u8; 16]], reading: Reading) -> Vec<usize> {
+    let Some(list) = list.filter(|_| reading != Reading::Ignored) else {
         return (0..uuids.len()).collect();
     };
     let mut places = Vec::new();
     for entry in list.split(',') {
-        match place(entry.trim(), uuids) {
+        let entry = entry.trim();
+        let is_number = entry.starts_with(|letter: char| letter.is_ascii_digit());
+        let known = is_number || reading == Reading::AsDocumented;
+        match place(entry, uuids).filter(|_| known) {
             Some(place) if places.contains(&place) => return Vec::new(),
             Some(place) => places.push(place),
             None => break,
@@ -57,12 +71,12 @@ mod tests {
     const UUIDS: [[u8; 16]; 3] = [[0x10; 16], [0x11; 16], [0xab; 16]];
 
     fn see(list: &str) -> Vec<usize> {
-        visible(Some(list), &UUIDS)
+        visible(Some(list), &UUIDS, Reading::AsDocumented)
     }
 
     #[test]
     fn numbers_choose_and_order_and_the_first_wrong_one_ends_the_list() {
-        assert_eq!(visible(None, &UUIDS), [0, 1, 2]);
+        assert_eq!(visible(None, &UUIDS, Reading::AsDocumented), [0, 1, 2]);
         assert_eq!(see("2,0"), [2, 0]);
         assert_eq!(see(" 1 , 2 "), [1, 2]);
         assert_eq!(see("0,7,1"), [0]);
@@ -80,5 +94,26 @@ mod tests {
         assert_eq!(see("GPU-1"), [] as [usize; 0]);
         assert_eq!(see("GPU-"), [] as [usize; 0]);
         assert_eq!(see("GPU-ff"), [] as [usize; 0]);
+    }
+
+    #[test]
+    fn the_documentation_s_examples_give_what_it_says() {
+        let four = [[1; 16], [2; 16], [3; 16], [4; 16]];
+        let see = |list| visible(Some(list), &four, Reading::AsDocumented);
+        assert_eq!(see("2,1"), [2, 1]);
+        assert_eq!(see("0,2,-1,1"), [0, 2]);
+        // None of these GPUs is divided, so the name of an instance, in its old and its new form, names nothing.
+        assert_eq!(see("MIG-GPU-01010101-0101-0101-0101-010101010101/1/2"), [] as [usize; 0]);
+        assert_eq!(see("MIG-01010101-0101-0101-0101-010101010101"), [] as [usize; 0]);
+        assert_eq!(see("1,MIG-GPU-01010101/1/0,2"), [1]);
+    }
+
+    #[test]
+    fn drivers_that_misread_the_variable() {
+        let see = |list, reading| visible(Some(list), &UUIDS, reading);
+        assert_eq!(see("GPU-11", Reading::NumbersOnly), [] as [usize; 0]);
+        assert_eq!(see("2,GPU-11", Reading::NumbersOnly), [2]);
+        assert_eq!(see("2", Reading::Ignored), [0, 1, 2]);
+        assert_eq!(see("", Reading::Ignored), [0, 1, 2]);
     }
 }

@@ -47,3 +47,24 @@ pub struct nvmlUtilization_t {
     pub gpu: u32,
     pub memory: u32,
 }
+
+/// A temperature that is asked for, degrees Celsius.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct nvmlTemperature_v1_t {
+    pub version: u32,
+    /// Which sensor; 0 is the GPU's.
+    pub sensorType: u32,
+    pub temperature: i32,
+}
+
+/// A process that has memory of a GPU.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct nvmlProcessInfo_v2_t {
+    pub pid: u32,
+    /// Bytes.
+    pub usedGpuMemory: u64,
+    pub gpuInstanceId: u32,
+    pub computeInstanceId: u32,
+}

@@ -3,6 +3,7 @@
 use super::abi::{nvmlDevice_t, nvmlMemory_t, nvmlMemory_v2_t, nvmlPciInfo_t, nvmlUtilization_t};
 use super::{device, handle_of, place, ready, text, write_text};
 use crate::boundary::{Out, Text};
+use crate::device::Device;
 use crate::profile::PciAddress;
 use crate::status::{NvmlAnswer, NvmlError};
 use crate::visible_devices::uuid_digits;
@@ -73,7 +74,8 @@ pub fn nvmlDeviceGetMinorNumber(device: nvmlDevice_t, minorNumber: Out<u32>) -> 
 }
 
 pub fn nvmlDeviceGetName(device: nvmlDevice_t, name: Out<u8>, length: u32) -> NvmlAnswer {
-    write_text(name, length, &self::device(device)?.gpu.name)
+    let gpu = &self::device(device)?.gpu;
+    write_text(name, length, gpu.nvml.name.as_ref().unwrap_or(&gpu.name))
 }
 
 pub fn nvmlDeviceGetUUID(device: nvmlDevice_t, uuid: Out<u8>, length: u32) -> NvmlAnswer {
@@ -81,9 +83,24 @@ pub fn nvmlDeviceGetUUID(device: nvmlDevice_t, uuid: Out<u8>, length: u32) -> Nv
     write_text(uuid, length, &format!("GPU-{}", uuid_digits(&found.uuid)))
 }
 
+/// All memory, what is free of it, and what no program can ever have because the driver keeps it, bytes.
+fn memory_of(found: &Device) -> (u64, u64, u64) {
+    let (gpu, view) = (&found.gpu, &found.gpu.nvml);
+    let total = view.total_bytes.unwrap_or(gpu.total_bytes);
+    match view.free_bytes {
+        // Another GPU's memory, which this process takes nothing from.
+        Some(free) => (total, free.min(total), total - free.min(total)),
+        None => {
+            let reserved = (gpu.total_bytes - gpu.free_bytes).min(total);
+            let used = gpu.free_bytes - found.free_bytes();
+            (total, (total - reserved).saturating_sub(used), reserved)
+        }
+    }
+}
+
 pub fn nvmlDeviceGetMemoryInfo(device: nvmlDevice_t, memory: Out<nvmlMemory_t>) -> NvmlAnswer {
     let found = self::device(device)?;
-    let (total, free) = (found.gpu.total_bytes, found.free_bytes());
+    let (total, free, _) = memory_of(found);
     place(memory)?.set(nvmlMemory_t {
         total,
         free,
@@ -103,9 +120,7 @@ pub fn nvmlDeviceGetMemoryInfo_v2(
     if memory.get().is_none_or(|given| given.version != VERSION) {
         return Err(NvmlError::ARGUMENT_VERSION_MISMATCH);
     }
-    let (total, free) = (found.gpu.total_bytes, found.free_bytes());
-    // What the driver keeps for itself is what no program can ever allocate.
-    let reserved = total - found.gpu.free_bytes;
+    let (total, free, reserved) = memory_of(found);
     memory.set(nvmlMemory_v2_t {
         version: VERSION,
         total,

@@ -2,11 +2,15 @@
 
 pub mod abi;
 mod device_calls;
+mod model_calls;
+mod process_calls;
 mod system_calls;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use device_calls::*;
+pub use model_calls::*;
+pub use process_calls::*;
 pub use system_calls::*;
 
 use crate::boundary::{Out, Text};

@@ -151,6 +151,22 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// `true` or `false`.
+    pub fn flag(&self) -> Result<bool, ProfileError> {
+        match self.value.get_ref() {
+            DeValue::Boolean(flag) => Ok(*flag),
+            _ => Err(self.expected("true or false")),
+        }
+    }
+
+    /// The values of an array, or the value itself.
+    pub fn one_or_many(&self) -> Vec<Self> {
+        match self.value.get_ref() {
+            DeValue::Array(values) => values.iter().map(|value| Item { value, ..*self }).collect(),
+            _ => vec![*self],
+        }
+    }
+
     /// The keys of a table value.
     pub fn table(&self) -> Result<Keys<'a>, ProfileError> {
         match self.value.get_ref() {

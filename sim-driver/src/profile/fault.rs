@@ -1,54 +1,120 @@
-//! A fault: calls of a function that answer something else than the simulated GPU would.
+//! A fault: calls of a function that do something else than the simulated GPU would.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use super::When;
+use super::latency::{self, Latency};
+use super::{Pattern, When};
 
 /// One `[[fault]]` of a profile, for one function.
 #[derive(Debug)]
 pub struct Fault {
-    /// The exported name that it applies to.
-    pub function: String,
-    /// What those calls answer.
-    pub answer: FaultAnswer,
+    /// The exported name of the function that it applies to.
+    pub function: &'static str,
+    /// What the calls do.
+    pub effect: Effect,
     /// Which calls.
     pub when: When,
+    /// Which programs make them; `None` for all.
+    pub process: Option<Pattern>,
     calls: AtomicU64,
 }
 
-/// What a call answers that a fault hits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FaultAnswer {
-    /// The code that is returned without doing the work; `None` if the work is done and only values are replaced.
+/// What a call does that a fault hits, in this order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Effect {
+    /// Time passes.
+    pub latency: Option<Latency>,
+    /// The call does not come back.
+    pub end: Option<End>,
+    /// The code that is returned without doing the work; `None` if the work is done.
     pub error: Option<u32>,
-    /// What is written through out parameters, by the parameter's place, with the bytes of the value.
+    /// What is then written through out parameters, by the parameter's place, with the bytes of the value.
     pub set: Vec<(usize, Vec<u8>)>,
+}
+
+/// How a call ends that does not come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It waits for ever.
+    Hang,
+    /// The process gets the signal of this number, as from a crash inside the driver.
+    Crash(i32),
 }
 
 impl Fault {
     /// A fault that has not seen a call yet.
-    pub fn new(function: String, answer: FaultAnswer, when: When) -> Self {
+    pub fn new(
+        function: &'static str,
+        effect: Effect,
+        when: When,
+        process: Option<Pattern>,
+    ) -> Self {
         Self {
             function,
-            answer,
+            effect,
             when,
+            process,
             calls: AtomicU64::new(0),
         }
     }
 
-    /// Counts a call, and says whether it is hit.
-    pub fn next_call_is_hit(&self) -> bool {
-        self.when
-            .hits(self.calls.fetch_add(1, Ordering::Relaxed) + 1)
+    /// Counts a call; gives its number if it is hit. `elapsed` tells how long ago the process's first call was.
+    pub fn count_call(&self, elapsed: impl Fn() -> Duration) -> Option<u64> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        self.when.hits(call, elapsed).then_some(call)
+    }
+}
+
+impl Effect {
+    /// Whether nothing would be different.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What happens before the call does its work, if it ever does.
+    pub fn before_the_work(&self, function: &str, call: u64) {
+        if let Some(latency) = self.latency {
+            let seed = function.bytes().fold(0, |seed: u64, byte| {
+                seed.wrapping_mul(31).wrapping_add(u64::from(byte))
+            });
+            latency::pass(latency.of_call(seed, call));
+        }
+        match self.end {
+            None => {}
+            Some(End::Hang) => hang(),
+            Some(End::Crash(signal)) => crash(signal),
+        }
+    }
+}
+
+fn hang() -> ! {
+    loop {
+        // SAFETY: waits for a signal; a handler that returns lets it wait again.
+        unsafe { libc::pause() };
+    }
+}
+
+fn crash(signal: i32) -> ! {
+    // SAFETY: `raise` takes any signal number; the program's handler runs first, as it would after a real crash.
+    unsafe { libc::raise(signal) };
+    // The handler came back. Where the processor raises the signal, the instruction runs again and the program gets nowhere; here,
+    // the default action ends it.
+    // SAFETY: resets one signal of this process and sends it to this thread.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        libc::raise(signal);
+        libc::abort()
     }
 }
 
 impl Clone for Fault {
     fn clone(&self) -> Self {
         Self::new(
-            self.function.clone(),
-            self.answer.clone(),
+            self.function,
+            self.effect.clone(),
             self.when.clone(),
+            self.process.clone(),
         )
     }
 }

@@ -1,18 +1,28 @@
 //! What GPU is simulated, and how it is broken. docs/profiles.md describes the files.
 
 mod document;
+mod duration;
 mod error;
 mod fault;
+mod latency;
+mod look_up;
+mod pattern;
 mod pci;
 mod read;
-mod shipped;
+mod read_fault;
+pub mod shipped;
 mod when;
 
 pub use error::ProfileError;
-pub use fault::{Fault, FaultAnswer};
+pub use fault::{Effect, End, Fault};
+pub use latency::Latency;
+pub use look_up::LookUps;
+pub use pattern::Pattern;
 pub use pci::PciAddress;
 pub use read::load;
 pub use when::When;
+
+use crate::visible_devices::Reading;
 
 /// A whole profile: every key of the file, with `extends` already followed.
 #[derive(Clone, Debug)]
@@ -25,8 +35,14 @@ pub struct Profile {
     pub cuda_version: i32,
     /// What NVML calls the driver's version: `595.99`.
     pub driver_version: String,
-    /// What goes wrong.
+    /// Whether `cuInit` succeeds where no GPU is visible, as no real driver's does.
+    pub starts_without_gpu: bool,
+    /// How the driver reads CUDA_VISIBLE_DEVICES.
+    pub visible_devices: Reading,
+    /// What goes wrong in calls.
     pub faults: Vec<Fault>,
+    /// What goes wrong when a program looks for functions.
+    pub look_ups: LookUps,
 }
 
 /// One model of GPU.
@@ -46,6 +62,19 @@ pub struct Gpu {
     pub attributes: Vec<i32>,
     /// What NVML tells beyond what the driver tells.
     pub sensors: Sensors,
+    /// What NVML tells otherwise than the driver.
+    pub nvml: NvmlView,
+}
+
+/// Where NVML tells something else than the driver, as when the driver is that of a GPU far away and NVML that of the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NvmlView {
+    /// The GPU's name.
+    pub name: Option<String>,
+    /// All memory, bytes.
+    pub total_bytes: Option<u64>,
+    /// Free memory, bytes.
+    pub free_bytes: Option<u64>,
 }
 
 /// What NVML reads from sensors: constant, because nothing is computed.

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::document::{Item, Keys, Source};
 use super::error::suggestion;
-use super::{Fault, FaultAnswer, Gpu, PciAddress, Profile, ProfileError, Sensors, When, shipped};
+use super::{Gpu, LookUps, NvmlView, PciAddress, Profile, ProfileError, Sensors, read_fault, shipped};
 use crate::attribute;
-use crate::surface;
+use crate::visible_devices::Reading;
 
 /// How many profiles may extend one another.
 const MAX_DEPTH: usize = 8;
@@ -22,12 +22,17 @@ const KEYS: &[&str] = &[
     "driver_version",
     "uuid",
     "pci",
+    "starts_without_gpu",
+    "visible_devices",
     "attributes",
     "nvml",
     "fault",
 ];
 
 const NVML_KEYS: &[&str] = &[
+    "name",
+    "total_memory",
+    "free_memory",
     "temperature_c",
     "power_mw",
     "power_limit_mw",
@@ -144,11 +149,15 @@ fn blank() -> Profile {
                 sm_clock_mhz: 1000,
                 memory_clock_mhz: 1000,
             },
+            nvml: NvmlView::default(),
         },
         count: 1,
         cuda_version: 13_050,
         driver_version: "595.99".to_owned(),
+        starts_without_gpu: false,
+        visible_devices: Reading::AsDocumented,
         faults: Vec::new(),
+        look_ups: LookUps::default(),
     }
 }
 
@@ -183,10 +192,12 @@ fn apply(
             "uuid" => profile.gpu.uuid = uuid(&item)?,
             "pci" => profile.gpu.pci = pci(&item)?,
             "attributes" => attributes(overrides, &item)?,
-            "nvml" => sensors(&mut profile.gpu.sensors, &item)?,
+            "starts_without_gpu" => profile.starts_without_gpu = item.flag()?,
+            "visible_devices" => profile.visible_devices = reading(&item)?,
+            "nvml" => nvml(&mut profile.gpu, &item)?,
             "fault" => {
                 for table in item.tables()? {
-                    profile.faults.extend(faults(&table)?);
+                    read_fault::read(&table, profile)?;
                 }
             }
             _ => {}
@@ -255,9 +266,33 @@ fn attributes(overrides: &mut Vec<(i32, i32)>, item: &Item) -> Result<(), Profil
     Ok(())
 }
 
-fn sensors(sensors: &mut Sensors, item: &Item) -> Result<(), ProfileError> {
+/// How the driver reads CUDA_VISIBLE_DEVICES.
+fn reading(item: &Item) -> Result<Reading, ProfileError> {
+    const WHAT: &str = "\"as documented\", \"numbers only\" or \"ignored\"";
+    match item.text(WHAT)? {
+        "as documented" => Ok(Reading::AsDocumented),
+        "numbers only" => Ok(Reading::NumbersOnly),
+        "ignored" => Ok(Reading::Ignored),
+        _ => Err(item.expected(WHAT)),
+    }
+}
+
+fn nvml(gpu: &mut Gpu, item: &Item) -> Result<(), ProfileError> {
+    let (view, sensors) = (&mut gpu.nvml, &mut gpu.sensors);
     for entry in item.table()?.checked(NVML_KEYS)? {
         let place = match entry.key() {
+            "name" => {
+                view.name = Some(entry.text("the GPU's name")?.to_owned());
+                continue;
+            }
+            "total_memory" => {
+                view.total_bytes = Some(entry.bytes()?);
+                continue;
+            }
+            "free_memory" => {
+                view.free_bytes = Some(entry.bytes()?);
+                continue;
+            }
             "temperature_c" => &mut sensors.temperature_c,
             "power_mw" => &mut sensors.power_mw,
             "power_limit_mw" => &mut sensors.power_limit_mw,
@@ -269,124 +304,4 @@ fn sensors(sensors: &mut Sensors, item: &Item) -> Result<(), ProfileError> {
         *place = entry.number("a number from 0 on")?;
     }
     Ok(())
-}
-
-/// One `[[fault]]`, for each function that its name or pattern means.
-fn faults(table: &Item) -> Result<Vec<Fault>, ProfileError> {
-    let entries = table
-        .table()?
-        .checked(&["function", "error", "set", "when"])?;
-    let entry = |key: &str| entries.iter().find(|entry| entry.key() == key);
-    let function = entry("function").ok_or_else(|| table.complain("a fault needs `function`"))?;
-    let hit = functions(function)?;
-    let when = match entry("when") {
-        None => When::always(),
-        Some(entry) => {
-            let text = entry.text_or_number("which calls are hit")?;
-            text.parse()
-                .map_err(|what| entry.complain(format!("`when`: {what}")))?
-        }
-    };
-    let error = match entry("error") {
-        None => None,
-        Some(entry) => Some(error_code(entry, hit[0].library)?),
-    };
-    let set = entry("set");
-    if error.is_none() && set.is_none() {
-        return Err(table.complain("a fault needs `error`, `set`, or both"));
-    }
-    hit.into_iter()
-        .map(|info| {
-            let set = match set {
-                None => Vec::new(),
-                Some(item) => item
-                    .table()?
-                    .all()
-                    .iter()
-                    .map(|value| out_value(value, info))
-                    .collect::<Result<_, _>>()?,
-            };
-            Ok(Fault::new(
-                info.name.to_owned(),
-                FaultAnswer { error, set },
-                when.clone(),
-            ))
-        })
-        .collect()
-}
-
-/// The functions of an exact name, or of a name that ends in `*`.
-fn functions(item: &Item) -> Result<Vec<&'static surface::FunctionInfo>, ProfileError> {
-    let written = item.text("the exported name of a function, or a beginning and `*`")?;
-    let hit: Vec<_> = match written.strip_suffix('*') {
-        Some(beginning) => surface::FUNCTIONS
-            .iter()
-            .filter(|info| info.name.starts_with(beginning))
-            .collect(),
-        None => surface::FUNCTIONS
-            .iter()
-            .filter(|info| info.name == written)
-            .collect(),
-    };
-    if hit.is_empty() {
-        let hint = suggestion(written, surface::FUNCTIONS.iter().map(|info| info.name));
-        return Err(item.expected(&format!("the exported name of a function{hint}")));
-    }
-    Ok(hit)
-}
-
-fn error_code(item: &Item, library: surface::Library) -> Result<u32, ProfileError> {
-    const WHAT: &str = "the name or number of an error";
-    let written = item.text_or_number(WHAT)?;
-    if let Ok(code) = written.parse() {
-        return Ok(code);
-    }
-    let errors = surface::errors(library);
-    let found = errors.iter().find(|error| error.name == written);
-    found.map(|error| error.code).ok_or_else(|| {
-        let hint = suggestion(&written, errors.iter().map(|error| error.name));
-        item.expected(&format!("{WHAT}{hint}"))
-    })
-}
-
-/// An entry of `set`: the parameter's place, and the value in as many bytes as the parameter points to.
-fn out_value(
-    entry: &Item,
-    function: &surface::FunctionInfo,
-) -> Result<(usize, Vec<u8>), ProfileError> {
-    let writable = || {
-        function
-            .params
-            .iter()
-            .filter(|param| param.out_bytes > 0)
-            .map(|param| param.name)
-    };
-    let place = function
-        .params
-        .iter()
-        .position(|param| param.name == entry.key() && param.out_bytes > 0);
-    let place = place.ok_or_else(|| {
-        let names: Vec<_> = writable().collect();
-        let expected = if names.is_empty() {
-            "none (it writes no numbers)".to_owned()
-        } else {
-            names.join(", ")
-        };
-        let hint = suggestion(entry.key(), writable());
-        entry.complain(format!(
-            "`{}` is not an out parameter of {}: expected {expected}{hint}",
-            entry.key(),
-            function.name
-        ))
-    })?;
-    let bytes = usize::from(function.params[place].out_bytes);
-    let value = match entry.text("") {
-        Ok(_) => i128::from(entry.bytes()?),
-        Err(_) => entry.integer("a number, or a size such as \"78 GiB\"")?,
-    };
-    let bits = 8 * bytes as u32;
-    if value < -(1i128 << (bits - 1)) || value >= 1i128 << bits {
-        return Err(entry.expected(&format!("a number that fits {bytes} bytes")));
-    }
-    Ok((place, value.to_le_bytes()[..bytes].to_vec()))
 }

@@ -1,30 +1,28 @@
 //! The profiles that are part of the library.
 
-/// A profile's name and its text.
-pub const SHIPPED: &[(&str, &str)] = &[
-    ("h100", include_str!("../../profiles/h100.toml")),
-    ("h200", include_str!("../../profiles/h200.toml")),
-    ("a100", include_str!("../../profiles/a100.toml")),
-    ("l4", include_str!("../../profiles/l4.toml")),
-    ("t4", include_str!("../../profiles/t4.toml")),
-    ("two-gpu", include_str!("../../profiles/two-gpu.toml")),
-    ("no-device", include_str!("../../profiles/no-device.toml")),
-    (
-        "shim-uninitialized",
-        include_str!("../../profiles/shim-uninitialized.toml"),
-    ),
-    ("shim-fixed", include_str!("../../profiles/shim-fixed.toml")),
-];
+/// A profile of the folder `profiles`.
+pub struct ShippedProfile {
+    /// What it is asked for by: the file's name without its ending.
+    pub name: &'static str,
+    /// One line: what it is.
+    pub summary: &'static str,
+    /// Whether something is wrong with that driver. Most such profiles bear the name of the diagnosis rule that finds it.
+    pub is_broken: bool,
+    /// The file.
+    pub text: &'static str,
+}
+
+include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
 
 /// The text of a shipped profile.
 pub fn text(name: &str) -> Option<&'static str> {
     SHIPPED
         .iter()
-        .find(|(shipped, _)| *shipped == name)
-        .map(|(_, text)| *text)
+        .find(|shipped| shipped.name == name)
+        .map(|shipped| shipped.text)
 }
 
 /// The names, for messages.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    SHIPPED.iter().map(|(name, _)| *name)
+    SHIPPED.iter().map(|shipped| shipped.name)
 }
