@@ -48,7 +48,10 @@ fn hook(api: &Api, id: usize, function: &Function, text: &mut String, details: &
     let elaborate_end = needs_more || !outs.is_empty();
     let small_outs =
         !needs_more && !placed && !outs.is_empty() && outs.iter().all(|capture| capture.is_small);
-    let fixed_ins = !placed && !ins.is_empty() && ins.iter().all(|capture| capture.is_fixed);
+    let fixed_ins = !placed
+        && layout.stack_words == 0
+        && !ins.is_empty()
+        && ins.iter().all(|capture| capture.is_fixed);
     line(
         text,
         format_args!(
@@ -149,7 +152,7 @@ pub fn straight(api: &Api) -> String {
     let mut text = String::new();
     for trampoline in used {
         match trampoline {
-            Trampoline::Wide | Trampoline::Plain => {}
+            Trampoline::Wide | Trampoline::Plain | Trampoline::PlainIn => {}
             Trampoline::Scalars { words } => {
                 line(
                     &mut text,
@@ -174,6 +177,8 @@ enum Trampoline {
     Wide,
     /// Memory is read before the call, or arguments lie out of order.
     Plain,
+    /// The same, and only a 32-bit code comes out.
+    PlainIn,
     /// Words go in and a 32-bit code comes out.
     Scalars { words: usize },
     /// Words go in, and there is more to look at after the call.
@@ -188,15 +193,14 @@ impl Trampoline {
         }
         let words = layout.places.len();
         let has = |phase| !captures::list(api, function, &layout, phase).is_empty();
-        if !layout.is_straight() || words > MAX_STRAIGHT_WORDS || has(Phase::In) {
-            Self::Plain
-        } else if has(Phase::Out)
-            || has_wide_return(api, function)
-            || after(&function.name) != "None"
-        {
-            Self::Answers { words }
-        } else {
-            Self::Scalars { words }
+        let is_straight = layout.is_straight() && words <= MAX_STRAIGHT_WORDS && !has(Phase::In);
+        let answers =
+            has(Phase::Out) || has_wide_return(api, function) || after(&function.name) != "None";
+        match (is_straight, answers) {
+            (true, false) => Self::Scalars { words },
+            (true, true) => Self::Answers { words },
+            (false, false) => Self::PlainIn,
+            (false, true) => Self::Plain,
         }
     }
 }
@@ -206,6 +210,7 @@ impl fmt::Display for Trampoline {
         match self {
             Self::Wide => f.write_str("trampoline::wide"),
             Self::Plain => f.write_str("trampoline::plain"),
+            Self::PlainIn => f.write_str("trampoline::plain_in"),
             Self::Scalars { words } => write!(f, "straight::scalars_{words}"),
             Self::Answers { words } => write!(f, "straight::answers_{words}"),
         }

@@ -9,12 +9,14 @@ use cutape_trace_format::ring::{CallId, END_WIDE, Word0, kind};
 
 use crate::capture::{self, Gathered};
 use crate::clock;
-use crate::fixed_capture::{end_with_small_outs, fixed_words, put_fixed};
+use crate::fixed_capture::{begin_with_fixed_ins, end_with_small_outs};
 use crate::fork_page::{NOT_STARTED, fork_page};
 use crate::hook::{HEADER_WORDS, Hook, Place};
 use crate::recording;
 use crate::thread::ThreadState;
 
+/// How far ahead of a record the ring's memory is asked for; see [`Record::prefetch`].
+pub const AHEAD: usize = 2048;
 /// Integer registers that carry arguments.
 const REGISTERS: usize = 6;
 
@@ -37,7 +39,7 @@ pub struct Frame {
 
 impl Frame {
     /// Where the program called from.
-    fn caller(&self) -> u64 {
+    pub fn caller(&self) -> u64 {
         // SAFETY: the trampoline placed the frame right below the saved frame pointer, which lies below the return address.
         unsafe { *ptr::from_ref(self).add(1).cast::<u64>().add(1) }
     }
@@ -80,9 +82,9 @@ impl Frame {
 #[repr(C)]
 pub struct Dispatch {
     /// The real function.
-    real: *const c_void,
+    pub real: *const c_void,
     /// 0: go there and don't come back here. Otherwise 1 + words to copy from the caller's stack.
-    mode: u64,
+    pub mode: u64,
 }
 
 /// Puts the call on record.
@@ -97,25 +99,21 @@ pub unsafe extern "sysv64" fn begin(frame: &mut Frame) -> Dispatch {
     // SAFETY: a thread's state is its own; `reserve_fast` gives as many words as are written.
     unsafe {
         let real = hook.real.load(Ordering::Relaxed);
-        let captured = if hook.fixed_ins {
-            fixed_words(frame, thread)
-        } else {
-            (!hook.elaborate_begin).then_some(0)
-        };
-        let Some(captured) = captured.filter(|_| !real.is_null()) else {
+        if hook.fixed_ins {
+            return begin_with_fixed_ins(frame, thread);
+        }
+        if hook.elaborate_begin || real.is_null() {
+            return begin_slowly(frame, thread);
+        }
+        let words = hook.begin.words();
+        let Some(mut record) = Record::reserve_fast(thread, words) else {
             return begin_slowly(frame, thread);
         };
-        let Some(mut record) = Record::reserve_fast(thread, hook.begin.words() + captured) else {
-            return begin_slowly(frame, thread);
-        };
-        record.prefetch();
-        record.put(hook.begin.longer_by(captured).0);
+        record.prefetch(8 * words);
+        record.put(hook.begin.0);
         let stamp = record.skip();
         record.put(frame.caller());
         record.put_arguments(frame);
-        if captured > 0 {
-            put_fixed(&mut record, frame);
-        }
         record.name_call(frame);
         stamp.write(clock::tsc());
         record.commit();
@@ -170,8 +168,14 @@ unsafe fn is_attached(thread: *mut ThreadState) -> bool {
 }
 
 /// [`begin`] for calls that need more: a ring, room in it, memory to be read, arguments out of order.
+///
+/// # Safety
+/// As for [`begin`]; `thread` is the calling thread's state.
 #[inline(never)]
-unsafe extern "sysv64" fn begin_slowly(frame: &mut Frame, thread: *mut ThreadState) -> Dispatch {
+pub unsafe extern "sysv64" fn begin_slowly(
+    frame: &mut Frame,
+    thread: *mut ThreadState,
+) -> Dispatch {
     let hook = frame.hook;
     // SAFETY: the caller's promises.
     unsafe {
@@ -342,27 +346,31 @@ impl Record {
                 thread,
                 next,
                 position,
-                outermost: position == (*thread).published,
+                outermost: position == (*(*thread).header).head.load(Ordering::Relaxed),
             }
         }
     }
 
     /// Asks for the memory that the records after the next few will take: the flusher had it last, and waiting for its lines to come
-    /// back costs 4 ns a call (measured with 3 arguments, 72 bytes a call; nearer or farther than 1 KiB ahead helps less).
+    /// back costs 4 ns a call with 3 arguments (measured; of 512 bytes to 4 KiB ahead, 2 KiB was best over all kinds of calls).
     #[inline(always)]
-    fn prefetch(&self) {
-        const AHEAD: usize = 1024;
+    pub fn prefetch(&self, bytes: usize) {
         const LINE: usize = 64;
-        for line in [AHEAD, AHEAD + LINE] {
-            let at = self.next.cast::<u8>().wrapping_add(line);
+        let mut line = 0;
+        while line < bytes {
+            let at = self.next.cast::<u8>().wrapping_add(AHEAD + line);
+            line += LINE;
             // SAFETY: a prefetch never faults and changes nothing.
             unsafe { asm!("prefetchw [{at}]", at = in(reg) at, options(nostack, preserves_flags)) };
         }
     }
 
     /// Tells the frame which call the record begins.
+    ///
+    /// # Safety
+    /// The record was reserved on the calling thread.
     #[inline(always)]
-    unsafe fn name_call(&self, frame: &mut Frame) {
+    pub unsafe fn name_call(&self, frame: &mut Frame) {
         // SAFETY: the state is the calling thread's.
         unsafe {
             frame.call = CallId((*self.thread).id_base | self.position);
@@ -400,7 +408,11 @@ impl Record {
         }
     }
 
-    unsafe fn skip(&mut self) -> *mut u64 {
+    /// Leaves the next word for later.
+    ///
+    /// # Safety
+    /// As for [`Self::put`].
+    pub unsafe fn skip(&mut self) -> *mut u64 {
         let skipped = self.next;
         // SAFETY: the caller reserved the word.
         self.next = unsafe { self.next.add(1) };
@@ -452,7 +464,6 @@ pub unsafe fn publish(thread: *mut ThreadState) {
     unsafe {
         loop {
             let reserved = (&raw const (*thread).reserved).read_volatile();
-            (&raw mut (*thread).published).write_volatile(reserved);
             (*(*thread).header).head.store(reserved, Ordering::Release);
             if (&raw const (*thread).reserved).read_volatile() == reserved {
                 return;

@@ -4,12 +4,15 @@
 //! [`crate::capture`].
 
 use std::arch::asm;
+use std::ffi::c_void;
 use std::ptr;
+use std::sync::atomic::Ordering;
 
 use cutape_trace_format::ring::{CAPTURE_OUT, Word0, kind};
 
-use crate::call::{Frame, Record, end_slowly};
+use crate::call::{Dispatch, Frame, Record, begin_slowly, end_slowly};
 use crate::capture::is_on_stack;
+use crate::clock;
 use crate::hook::{Capture, Extent, HEADER_WORDS};
 use crate::thread::ThreadState;
 
@@ -18,13 +21,51 @@ const SMALL: usize = 8;
 /// Words that such a capture takes in a record.
 const SMALL_WORDS: usize = 2;
 
-/// Words that the captures of a hook with `fixed_ins` take in the record of this call. `None` when one lies where reading it could
-/// fault.
+/// [`begin`](crate::call::begin) for calls that pass structures.
+///
+/// # Safety
+/// As for `begin`; `thread` is the calling thread's state.
+#[inline(never)]
+pub unsafe extern "sysv64" fn begin_with_fixed_ins(
+    frame: &mut Frame,
+    thread: *mut ThreadState,
+) -> Dispatch {
+    let hook = frame.hook;
+    let real: *const c_void = hook.real.load(Ordering::Relaxed);
+    // SAFETY: a thread's state is its own; as many words are written as are reserved.
+    unsafe {
+        let captured = fixed_words(frame, thread).filter(|_| !real.is_null());
+        let Some(captured) = captured else {
+            return begin_slowly(frame, thread);
+        };
+        let words = hook.begin.words() + captured;
+        let Some(mut record) = Record::reserve_fast(thread, words) else {
+            return begin_slowly(frame, thread);
+        };
+        record.prefetch(8 * words);
+        record.put(hook.begin.longer_by(captured).0);
+        let stamp = record.skip();
+        record.put(frame.caller());
+        for word in frame.registers.iter().take(hook.arg_words().into()) {
+            record.put(read_one(word));
+        }
+        put_fixed(&mut record, frame);
+        record.name_call(frame);
+        stamp.write(clock::tsc());
+        record.commit();
+    }
+    Dispatch {
+        real,
+        mode: hook.mode.into(),
+    }
+}
+
+/// Words that the captures take in the record of this call. `None` when one lies where reading it could fault.
 ///
 /// # Safety
 /// `thread` is the calling thread's state.
 #[inline(always)]
-pub unsafe fn fixed_words(frame: &Frame, thread: *const ThreadState) -> Option<usize> {
+unsafe fn fixed_words(frame: &Frame, thread: *const ThreadState) -> Option<usize> {
     let mut words = 0;
     for capture in frame.hook.ins {
         let (pointer, bytes) = fixed(frame, capture)?;
@@ -44,7 +85,7 @@ pub unsafe fn fixed_words(frame: &Frame, thread: *const ThreadState) -> Option<u
 /// # Safety
 /// [`fixed_words`] found them readable, and the record has room for them.
 #[inline(always)]
-pub unsafe fn put_fixed(record: &mut Record, frame: &Frame) {
+unsafe fn put_fixed(record: &mut Record, frame: &Frame) {
     for capture in frame.hook.ins {
         if let Some((pointer, bytes)) = fixed(frame, capture)
             && pointer != 0
@@ -74,11 +115,22 @@ fn fixed(frame: &Frame, capture: &Capture) -> Option<(usize, usize)> {
 unsafe fn put_words(record: &mut Record, from: *const u8, bytes: usize) {
     // SAFETY: the caller's promises.
     unsafe {
-        let words = bytes / 8;
-        for index in 0..words {
-            record.put(read_one(from.cast::<u64>().add(index)));
+        let (mut from, mut words) = (from.cast::<u64>(), bytes / 8);
+        while words >= 4 {
+            record.put(read_one(from));
+            record.put(read_one(from.add(1)));
+            record.put(read_one(from.add(2)));
+            record.put(read_one(from.add(3)));
+            from = from.add(4);
+            words -= 4;
         }
-        record.put_bytes(from.add(8 * words), bytes % 8);
+        for _ in 0..words {
+            record.put(read_one(from));
+            from = from.add(1);
+        }
+        if !bytes.is_multiple_of(8) {
+            record.put_bytes(from.cast(), bytes % 8);
+        }
     }
 }
 

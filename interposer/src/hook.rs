@@ -22,7 +22,7 @@ pub struct Hook {
     pub elaborate_end: bool,
     /// All that is read after the call are numbers of 1, 2, 4 or 8 bytes behind pointers in registers, and nothing else is needed.
     pub small_outs: bool,
-    /// All that is read before the call has a known size and lies behind pointers in registers.
+    /// All arguments are in registers, and all that is read before the call has a known size.
     pub fixed_ins: bool,
     /// The whole 64-bit return value counts, not just its lower half.
     pub wide_return: bool,

@@ -34,6 +34,7 @@ mod proc_address;
 mod process;
 mod real_driver;
 mod recording;
+mod returned;
 mod ring_file;
 mod settings;
 mod stack;

@@ -163,7 +163,6 @@ impl Process {
         thread.id_base = u64::from(ring.index) << 48;
         thread.ring = std::ptr::from_ref(ring);
         thread.reserved = header.head.load(Ordering::Acquire);
-        thread.published = thread.reserved;
         thread.set_limit(thread.reserved);
         thread.epoch = self.epoch;
         if !self.make_room(thread, thread_record::BYTES)? {
@@ -200,7 +199,7 @@ impl Process {
             };
             let header = ring.header();
             // A record inside another one stays in the outer one's ring.
-            let complete = thread.published == thread.reserved;
+            let complete = header.head.load(Ordering::Relaxed) == thread.reserved;
             if complete && let Some(larger) = take_larger(ring) {
                 self.give_back(ring);
                 if !self.adopt(thread, larger)? {

@@ -32,10 +32,8 @@ global_asm!(
 pub struct ThreadState {
     /// [`crate::fork_page::ForkPage::epoch`] when the ring was taken; another value there means that the ring isn't ours any more.
     pub epoch: u64,
-    /// Position after the last reserved record.
+    /// Position after the last reserved record. Beyond the ring's `head` while a record is being written.
     pub reserved: u64,
-    /// Position up to which records are complete: the ring's `head`. Less than `reserved` while a record is being written.
-    pub published: u64,
     /// Reserving beyond it takes the slow path.
     pub limit: u64,
     /// The same for the fast path, which knows no clock but the time stamp counter; 0 where there is none.
@@ -58,6 +56,7 @@ pub struct ThreadState {
     pub stack_end: usize,
     /// Number of the thread in its process, from 1; 0 before it has one.
     pub ordinal: u64,
+    _padding: u64,
 }
 
 const _: () = assert!(size_of::<ThreadState>() == BYTES);
@@ -94,7 +93,6 @@ impl ThreadState {
         unsafe {
             (*state).epoch = 0;
             (*state).reserved = 0;
-            (*state).published = 0;
             (*state).limit = 0;
             (*state).fast_limit = 0;
             (*state).ring = ptr::null();

@@ -2,13 +2,14 @@
 //!
 //! Every export is two instructions that name its [`Hook`](crate::hook::Hook) and jump here. One routine serves them all: it lays the
 //! integer registers out as the first six words of the argument list, lets [`begin`](crate::call::begin) put the call on record,
-//! calls the real function with exactly what the program passed, lets [`end`](crate::call::end) record the answer, and returns it.
+//! calls the real function with exactly what the program passed, and has the answer recorded and returned by [`crate::returned`].
 //! Nothing is held across the call. The return address stays where it was, so backtraces and shadow stacks work.
 
 use std::arch::naked_asm;
 use std::mem::offset_of;
 
-use crate::call::{Frame, begin, end};
+use crate::call::{Frame, begin};
+use crate::returned::{returned_answer, returned_anything, returned_code};
 
 /// Bytes of [`Frame`] below the saved frame pointer; a multiple of 16.
 pub const FRAME_BYTES: usize = size_of::<Frame>();
@@ -18,7 +19,7 @@ const VECTOR_BYTES: usize = 8 * 16;
 const _: () = assert!(FRAME_BYTES.is_multiple_of(16));
 
 macro_rules! trampoline {
-    ($(#[$doc:meta])* $name:ident, $save_vectors:expr, $load_vectors:expr, $save_result:expr, $load_result:expr) => {
+    ($(#[$doc:meta])* $name:ident, $save_vectors:literal, $load_vectors:literal, $returned:path) => {
         $(#[$doc])*
         ///
         /// # Safety
@@ -40,6 +41,7 @@ macro_rules! trampoline {
                 "mov [rbp - {frame} + {regs} + 32], r8",
                 "mov [rbp - {frame} + {regs} + 40], r9",
                 "mov [rbp - {frame} + {hook}], r11",
+                "mov [rbp - {frame} + {result}], rax",
                 $save_vectors,
                 "lea rdi, [rbp - {frame}]",
                 "call {begin}",
@@ -62,19 +64,7 @@ macro_rules! trampoline {
                 "mov r8, [rbp - {frame} + {regs} + 32]",
                 "mov r9, [rbp - {frame} + {regs} + 40]",
                 "call r11",
-                "mov [rbp - {frame} + {result}], rax",
-                "mov [rbp - {frame} + {result} + 8], rdx",
-                $save_result,
-                "lea rdi, [rbp - {frame}]",
-                "call {end}",
-                "mov rax, [rbp - {frame} + {result}]",
-                "mov rdx, [rbp - {frame} + {result} + 8]",
-                $load_result,
-                "leave",
-                ".cfi_remember_state",
-                ".cfi_def_cfa rsp, 8",
-                "ret",
-                ".cfi_restore_state",
+                "jmp {returned}",
                 // Not recorded: as if nobody stood between.
                 "5:",
                 $load_vectors,
@@ -94,7 +84,7 @@ macro_rules! trampoline {
                 hook = const offset_of!(Frame, hook),
                 result = const offset_of!(Frame, result),
                 begin = sym begin,
-                end = sym end,
+                returned = sym $returned,
             )
         }
     };
@@ -102,11 +92,17 @@ macro_rules! trampoline {
 
 trampoline!(
     /// For functions whose arguments and result are integers and pointers: all but a few.
-    plain, "", "", "", ""
+    plain, "", "", returned_answer
 );
 
 trampoline!(
-    /// For functions with floating-point arguments and for those whose prototype nobody knows: vector registers are kept, too.
+    /// The same where nothing but a code comes back.
+    plain_in, "", "", returned_code
+);
+
+trampoline!(
+    /// For functions with floating-point arguments and for those whose prototype nobody knows: vector registers are kept, too, and
+    /// the number of them that a variadic function finds in al.
     wide,
     "movups [rbp - {frame} - 16], xmm0
      movups [rbp - {frame} - 32], xmm1
@@ -115,8 +111,7 @@ trampoline!(
      movups [rbp - {frame} - 80], xmm4
      movups [rbp - {frame} - 96], xmm5
      movups [rbp - {frame} - 112], xmm6
-     movups [rbp - {frame} - 128], xmm7
-     mov [rbp - {frame} + {result}], rax",
+     movups [rbp - {frame} - 128], xmm7",
     "movups xmm0, [rbp - {frame} - 16]
      movups xmm1, [rbp - {frame} - 32]
      movups xmm2, [rbp - {frame} - 48]
@@ -126,8 +121,5 @@ trampoline!(
      movups xmm6, [rbp - {frame} - 112]
      movups xmm7, [rbp - {frame} - 128]
      mov rax, [rbp - {frame} + {result}]",
-    "movups [rbp - {frame} - 16], xmm0
-     movups [rbp - {frame} - 32], xmm1",
-    "movups xmm0, [rbp - {frame} - 16]
-     movups xmm1, [rbp - {frame} - 32]"
+    returned_anything
 );

@@ -52,6 +52,8 @@ handles! {
     CUgraphNode,
     /// A memory pool.
     CUmemoryPool,
+    /// A registration for the driver's messages.
+    CUlogsCallbackHandle,
     /// Physical memory made by `cuMemCreate`.
     CUmemGenericAllocationHandle,
 }
@@ -268,5 +270,7 @@ pub enum CUgraphEdgeData {}
 pub type CUhostFn = Option<unsafe extern "C" fn(*mut c_void)>;
 /// A function that the driver calls when a stream gets there, with the stream and the state of the work before it.
 pub type CUstreamCallback = Option<unsafe extern "C" fn(CUstream, CUresult, *mut c_void)>;
+/// A function that is told the driver's messages: what for, how grave, the text and its bytes.
+pub type CUlogsCallback = Option<unsafe extern "C" fn(*mut c_void, u32, *mut u8, usize)>;
 /// Tells how much dynamic shared memory a block of that many threads needs.
 pub type CUoccupancyB2DSize = Option<unsafe extern "C" fn(i32) -> usize>;

@@ -23,6 +23,7 @@ mod event;
 mod export_table;
 mod inquiry;
 mod launch;
+mod logs;
 mod memory;
 mod module;
 mod nvml;

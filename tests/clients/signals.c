@@ -46,6 +46,9 @@ static void start_timer(int which, int signal)
     memset(&action, 0, sizeof action);
     action.sa_handler = call_in_handler;
     action.sa_flags = SA_RESTART;
+    /* The two signals share call numbers, so neither handler may interrupt the other. */
+    sigaddset(&action.sa_mask, SIGALRM);
+    sigaddset(&action.sa_mask, SIGPROF);
     sigaction(signal, &action, NULL);
     setitimer(which, &every_millisecond, NULL);
 }

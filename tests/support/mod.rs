@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod built_libraries;
+pub mod exports;
 mod process;
 mod recorded;
 
@@ -43,6 +44,12 @@ fn in_own_environment(mut command: Command) -> Command {
     command.env("XDG_CACHE_HOME", cache_folder());
     command.stdin(Stdio::null());
     command
+}
+
+/// A library that lies beside the command.
+pub fn library(name: &str) -> PathBuf {
+    built_libraries::build();
+    Path::new(env!("CARGO_BIN_EXE_cutape")).with_file_name(name)
 }
 
 /// Where these tests let cutape put its fronts.

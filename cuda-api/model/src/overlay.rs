@@ -3,10 +3,12 @@
 //! ```text
 //! FUNCTIONS.PARAMETERS ROLE [as TYPE]      cuDeviceGetName.name out text(len)
 //! ! FUNCTIONS EFFECT [PARAMETER]           ! cuMemAlloc,cuMemAllocManaged creates dptr
+//! = NAME                                   = CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED
 //! ```
 //! FUNCTIONS and PARAMETERS are lists separated by commas; `*` stands for any characters. A function is named by its base name, which
 //! takes all its versions and stream variants, or by one version (`cuCtxCreate_v3`; `cuCtxCreate_v1` is the first), which takes that
-//! one's stream variants. `as` says which enumeration an integer's value comes from. A name that applies to nothing is an error.
+//! one's stream variants. `as` says which enumeration an integer's value comes from. `=` says which of an enumeration's names for one value
+//! is shown; without it the header's first one is, which may be one kept for old programs. A name that applies to nothing is an error.
 
 use crate::default_roles::find_type;
 use crate::error::TableError;
@@ -26,13 +28,43 @@ pub fn apply_overlay(file: &str, text: &str, tables: &mut [Table]) -> Result<(),
         }
         let at =
             |problem: Problem| TableError::new(file, index + 1, problem.expected, problem.found);
-        match statement.strip_prefix("! ") {
-            Some(effect) => apply_effect(effect.trim_start(), tables),
-            None => apply_role(statement, tables),
+        match statement.split_once(' ') {
+            Some(("!", effect)) => apply_effect(effect.trim_start(), tables),
+            Some(("=", name)) => show_name(name.trim_start(), tables),
+            _ => apply_role(statement, tables),
         }
         .map_err(at)?;
     }
     Ok(())
+}
+
+/// Moves a name ahead of the others that its enumeration has for the same value.
+fn show_name(name: &str, tables: &mut [Table]) -> Result<(), Problem> {
+    let types = tables.iter_mut().flat_map(|table| &mut table.types);
+    for definition in types {
+        let TypeKind::Enum { values, .. } = &mut definition.kind else {
+            continue;
+        };
+        let Some(place) = values.iter().position(|(other, _)| other == name) else {
+            continue;
+        };
+        let value = values[place].1;
+        let first = values.iter().position(|&(_, other)| other == value);
+        return match first {
+            Some(first) if first < place => {
+                values[first..=place].rotate_right(1);
+                Ok(())
+            }
+            _ => Err(Problem::new(
+                "a name that another one hides",
+                format!("`{name}`, which is the first of its value"),
+            )),
+        };
+    }
+    Err(Problem::new(
+        "a name of an enumeration's value",
+        format!("`{name}`"),
+    ))
 }
 
 /// What is wrong with a statement; the line is added by the caller.
@@ -343,6 +375,7 @@ library cuda
 headers 12090
 enum CUhow_flags
  CU_HOW_FAST 1
+ CU_HOW_QUICK 1
 fn cuName since 2000 in 12090 -> CUresult
  name *char
  len i32
@@ -361,6 +394,24 @@ fn cuName_v2_ptsz of cuName since 7000 in 12090 per-thread -> CUresult
         apply_overlay("overlay", overlay, &mut tables).map_err(|error| error.to_string())?;
         let [table] = tables;
         Ok(table)
+    }
+
+    #[test]
+    fn of_two_names_for_a_value_the_one_that_is_asked_for_is_shown() {
+        let first = |table: Table| match &table.types[0].kind {
+            TypeKind::Enum { values, .. } => values[0].0.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(first(overlaid("").expect("nothing")), "CU_HOW_FAST");
+        let table = overlaid("= CU_HOW_QUICK\n").expect("a right overlay");
+        assert_eq!(first(table), "CU_HOW_QUICK");
+        let hidden = overlaid("= CU_HOW_FAST\n").unwrap_err();
+        assert!(hidden.contains("first of its value"), "{hidden}");
+        assert!(
+            overlaid("= CU_HOW_SLOW\n")
+                .unwrap_err()
+                .contains("overlay:1")
+        );
     }
 
     #[test]

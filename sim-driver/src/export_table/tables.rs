@@ -51,7 +51,7 @@ static TOOLS_RUNTIME_CALLBACK_HOOKS: [Slot; 7] = table(&[
     (2, Slot(large_buffer as *const c_void)),
     (6, Slot(small_buffer as *const c_void)),
 ]);
-static TOOLS_TLS: [Slot; 4] = table(&[]);
+static TOOLS_TLS: [Slot; 4] = table(&[(2, Slot(current_context as *const c_void))]);
 /// The one table without a size: it begins with its first function.
 static CONTEXT_LOCAL_STORAGE: [Slot; 4] = [
     Slot(storage_put as *const c_void),
@@ -65,7 +65,10 @@ static CONTEXT_CHECKS: [Slot; 4] = table(&[
     (3, Slot(accept as *const c_void)),
 ]);
 /// The runtime of CUDA 13.5 wants it to exist. As many slots as driver 595.99 has.
-static TOOLS_CONTEXT: [Slot; 95] = table(&[]);
+static TOOLS_CONTEXT: [Slot; 95] = table(&[(4, Slot(context_id as *const c_void))]);
+/// No public project names it. libcublasLt (13.4) asks for it before products of 16-bit numbers on GPUs with clusters, and crashes
+/// where it is refused; that its function 4 refuses is fine. As many slots as driver 535 has (measured).
+static ASKED_BY_CUBLAS: [Slot; 16] = table(&[]);
 
 /// The table of a GUID, whose bytes are given as they lie in memory.
 pub fn find(guid: &[u8; 16]) -> Option<*const c_void> {
@@ -77,6 +80,7 @@ pub fn find(guid: &[u8; 16]) -> Option<*const c_void> {
         0xd4082055_bde6_704b_8d34_ba123c66e1f2 => &INTEGRITY_CHECK,
         0x263e8860_7cd2_6143_92f6_bbd5006dfa7e => &CONTEXT_CHECKS,
         0x21318c60_9714_3248_8ca6_41ff7324c8f2 => &TOOLS_CONTEXT,
+        0x1734dc26_800d_4745_8726_c0f1e7dd8bca => &ASKED_BY_CUBLAS,
         _ => return None,
     };
     Some(table.as_ptr().cast())
@@ -107,6 +111,21 @@ extern "C" fn primary_context(place: Out<CUcontext>, device: CUdevice) -> CUresu
         place.set(device.primary.handle(driver, device)?);
         Ok(())
     })
+}
+
+/// The context of the calling thread. libcublasLt (13.4) asks for it before each matrix product, and refuses the product with
+/// CUBLAS_STATUS_NOT_SUPPORTED if it gets none (measured: the arguments and what follows each answer).
+extern "C" fn current_context(place: Out<CUcontext>) -> CUresult {
+    entry::table_call(|| {
+        let place = place.required()?;
+        place.set(current()?.handle);
+        Ok(())
+    })
+}
+
+/// A number that no other context of the process has or had: libcublasLt keeps what it knows of a device under it.
+extern "C" fn context_id(context: CUcontext, place: Out<u64>) -> CUresult {
+    entry::table_call(|| context::cuCtxGetId(context, place))
 }
 
 /// Buffers that tools may look at: nobody fills them here.

@@ -39,7 +39,8 @@ const MEMORY_TYPE_DEVICE: u32 = 2;
 
 /// What an attribute's value looks like behind the caller's pointer.
 enum Value {
-    Bool(bool),
+    /// Four bytes: libcudart and many programs read these from an `unsigned int` that they did not clear.
+    Flag(bool),
     Int(u32),
     Word(u64),
 }
@@ -47,7 +48,7 @@ enum Value {
 impl Value {
     fn write(self, place: *mut c_void) {
         match self {
-            Self::Bool(value) => Out::<u8>::at(place).set(u8::from(value)),
+            Self::Flag(value) => Out::<u32>::at(place).set(u32::from(value)),
             Self::Int(value) => Out::<u32>::at(place).set(value),
             Self::Word(value) => Out::<u64>::at(place).set(value),
         }
@@ -58,11 +59,11 @@ impl Value {
 fn unknown(attribute: u32) -> Result<Value, CuError> {
     Ok(match attribute {
         number::IS_MANAGED | number::MAPPED | number::IS_LEGACY_CUDA_IPC_CAPABLE => {
-            Value::Bool(false)
+            Value::Flag(false)
         }
         number::SYNC_MEMOPS
         | number::IS_GPU_DIRECT_RDMA_CAPABLE
-        | number::IS_HW_DECOMPRESS_CAPABLE => Value::Bool(false),
+        | number::IS_HW_DECOMPRESS_CAPABLE => Value::Flag(false),
         number::DEVICE_ORDINAL => Value::Int((-2i32) as u32),
         number::MEMORY_TYPE | number::ACCESS_FLAGS => Value::Int(0),
         number::CONTEXT..=number::MEMORY_BLOCK_ID => Value::Word(0),
@@ -95,16 +96,16 @@ fn of_allocation(
         number::DEVICE_POINTER => Value::Word(CUdeviceptr(address).0),
         number::HOST_POINTER if is_device => return Err(CuError::INVALID_VALUE),
         number::HOST_POINTER => Value::Word(address),
-        number::SYNC_MEMOPS | number::IS_HW_DECOMPRESS_CAPABLE => Value::Bool(false),
+        number::SYNC_MEMOPS | number::IS_HW_DECOMPRESS_CAPABLE => Value::Flag(false),
         number::BUFFER_ID | number::MEMORY_BLOCK_ID => Value::Word(found.buffer_id),
-        number::IS_MANAGED => Value::Bool(found.origin == Origin::Managed),
+        number::IS_MANAGED => Value::Flag(found.origin == Origin::Managed),
         number::DEVICE_ORDINAL => Value::Int(driver.ordinal(&driver.gpus[found.device]) as u32),
-        number::IS_LEGACY_CUDA_IPC_CAPABLE => Value::Bool(found.origin == Origin::Device),
+        number::IS_LEGACY_CUDA_IPC_CAPABLE => Value::Flag(found.origin == Origin::Device),
         number::RANGE_START_ADDR | number::MAPPING_BASE_ADDR => Value::Word(found.base),
         number::RANGE_SIZE | number::MAPPING_SIZE => Value::Word(found.bytes),
-        number::MAPPED => Value::Bool(true),
+        number::MAPPED => Value::Flag(true),
         number::ALLOWED_HANDLE_TYPES => Value::Word(0),
-        number::IS_GPU_DIRECT_RDMA_CAPABLE => Value::Bool(is_device),
+        number::IS_GPU_DIRECT_RDMA_CAPABLE => Value::Flag(is_device),
         number::ACCESS_FLAGS => Value::Int(3),
         number::MEMPOOL_HANDLE => Value::Word(CUmemoryPool(found.pool).0),
         _ => return Err(CuError::INVALID_VALUE),
@@ -118,7 +119,7 @@ fn of_mapping((base, bytes): (u64, u64), address: u64, attribute: u32) -> Result
         number::DEVICE_POINTER => Value::Word(address),
         number::HOST_POINTER => return Err(CuError::INVALID_VALUE),
         number::DEVICE_ORDINAL => Value::Int(0),
-        number::MAPPED => Value::Bool(true),
+        number::MAPPED => Value::Flag(true),
         number::RANGE_START_ADDR | number::MAPPING_BASE_ADDR => Value::Word(base),
         number::RANGE_SIZE | number::MAPPING_SIZE => Value::Word(bytes),
         number::ACCESS_FLAGS => Value::Int(3),

@@ -45,6 +45,71 @@ fn the_cured_shim_has_78_of_80_gib_free() {
 }
 
 #[test]
+fn a_flag_of_a_pointer_fills_the_four_bytes_that_programs_read() {
+    in_child(
+        "a_flag_of_a_pointer_fills_the_four_bytes_that_programs_read",
+        "h100",
+        |cuda| {
+            start(cuda);
+            const IS_MANAGED: u64 = 8;
+            const OF_ANY_CONTEXT: u64 = 1;
+            let mut pinned = 0u64;
+            assert_eq!(cuda.call("cuMemHostAlloc", [to(&mut pinned), 128, 0]), 0);
+            let mut managed = 0u64;
+            assert_eq!(
+                cuda.call("cuMemAllocManaged", [to(&mut managed), 128, OF_ANY_CONTEXT]),
+                0
+            );
+            for (pointer, expected) in [(pinned, 0), (managed, 1)] {
+                let mut one = u32::MAX;
+                assert_eq!(
+                    cuda.call("cuPointerGetAttribute", [to(&mut one), IS_MANAGED, pointer]),
+                    0
+                );
+                assert_eq!(one, expected);
+                let (mut several, mut attribute) = (u32::MAX, IS_MANAGED as u32);
+                let mut places = [to(&mut several)];
+                assert_eq!(
+                    cuda.call(
+                        "cuPointerGetAttributes",
+                        [1, to(&mut attribute), to(&mut places), pointer]
+                    ),
+                    0
+                );
+                assert_eq!(several, expected);
+            }
+        },
+    );
+}
+
+#[test]
+fn who_registers_for_messages_may_leave_once() {
+    in_child(
+        "who_registers_for_messages_may_leave_once",
+        "h100",
+        |cuda| {
+            start(cuda);
+            let (mut first, mut second) = (0u64, 0u64);
+            let told = who_registers_for_messages_may_leave_once as fn() as usize as u64;
+            for handle in [&mut first, &mut second] {
+                assert_eq!(
+                    cuda.call("cuLogsRegisterCallback", [told, 0, to(handle)]),
+                    0
+                );
+            }
+            assert_ne!(first, second);
+            assert_eq!(
+                cuda.call("cuLogsRegisterCallback", [0, 0, to(&mut second)]),
+                1
+            );
+            assert_eq!(cuda.call("cuLogsUnregisterCallback", [first]), 0);
+            assert_eq!(cuda.call("cuLogsUnregisterCallback", [first]), 1);
+            assert_eq!(cuda.call("cuLogsUnregisterCallback", [second]), 0);
+        },
+    );
+}
+
+#[test]
 fn memory_is_lazy_ends_at_the_profile_s_size_and_comes_back() {
     in_child(
         "memory_is_lazy_ends_at_the_profile_s_size_and_comes_back",

@@ -75,19 +75,30 @@ pub fn c_program(name: &str) -> Result<PathBuf, BuildError> {
 
 /// Builds `NAME.c` linked to the driver, as `-lcuda` does: DT_NEEDED libcuda.so.1, resolved when the program starts.
 pub fn linked_c_program(name: &str) -> Result<PathBuf, BuildError> {
-    let stub = build("libcuda_stub.c", "stub/libcuda.so", |source, out| {
-        let mut command = Command::new("cc");
-        command
-            .args(C_FLAGS)
-            .args(["-shared", "-fPIC", "-Wl,-soname,libcuda.so.1"]);
-        command.arg(source).arg("-o").arg(out);
-        command
-    })?;
+    let stub = build_library("libcuda_stub", "stub/libcuda.so")?;
     let folder = stub.parent().unwrap_or(Path::new(".")).to_owned();
     build(&format!("{name}.c"), name, |source, out| {
         let mut command = Command::new("cc");
         command.args(C_FLAGS).arg(source).arg("-o").arg(out);
         command.arg("-L").arg(&folder).args(["-lcuda", "-ldl"]);
+        command
+    })
+}
+
+/// Builds `NAME.c` as a driver library and gives the folder in which it is `libcuda.so.1`.
+pub fn driver_library(name: &str) -> Result<PathBuf, BuildError> {
+    let mut library = build_library(name, &format!("{name}/libcuda.so.1"))?;
+    library.pop();
+    Ok(library)
+}
+
+fn build_library(name: &str, output: &str) -> Result<PathBuf, BuildError> {
+    build(&format!("{name}.c"), output, |source, out| {
+        let mut command = Command::new("cc");
+        command
+            .args(C_FLAGS)
+            .args(["-shared", "-fPIC", "-Wl,-soname,libcuda.so.1"]);
+        command.arg(source).arg("-o").arg(out).arg("-ldl");
         command
     })
 }

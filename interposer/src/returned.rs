@@ -1,0 +1,166 @@
+//! What happens when the real function has returned to one of our routines.
+//!
+//! Each routine here is jumped to, with the frame pointer of the routine that made the call and the function's result where the
+//! function left it, and returns to the program.
+
+use std::arch::naked_asm;
+use std::mem::offset_of;
+
+use cutape_trace_format::ring::{RingHeader, Word0, kind};
+
+use crate::call::{AHEAD, Frame, end, end_at};
+use crate::fork_page::{ForkPage, PAGE};
+use crate::hook::HEADER_WORDS;
+use crate::thread::ThreadState;
+use crate::trampoline::FRAME_BYTES;
+
+/// Bytes of an END record.
+const END_BYTES: usize = 8 * HEADER_WORDS;
+/// Its first word, without the result.
+const END_WORD: u64 = Word0::new(HEADER_WORDS, kind::END, 0, 0).0;
+
+/// The call has an integer result of up to 32 bits and nothing else: [`end`] does it with half the instructions when all is as usual,
+/// that is, the ring that has the call's begin is still this process's and there is room in it.
+///
+/// A thread that let go of its ring inside the call, or got another one, needs no look of its own: without a ring there is no room,
+/// and the end may lie in another ring than the begin.
+///
+/// # Safety
+/// Reached only by a jump, with the caller's [`Frame`] right below rbp.
+#[unsafe(naked)]
+pub unsafe extern "C" fn returned_code() {
+    naked_asm!(
+        ".cfi_startproc",
+        ".cfi_def_cfa rbp, 16",
+        ".cfi_offset rbp, -16",
+        "mov r8, rax",
+        "rdtsc",
+        "shl rdx, 32",
+        "or rdx, rax",
+        "mov r10, qword ptr [rip + cutape_thread_state@GOTTPOFF]",
+        "mov rax, [rip + {page}]",
+        "mov rax, [rax + {page_epoch}]",
+        "cmp rax, [rbp - {frame} + {frame_epoch}]",
+        "jne 8f",
+        "mov rax, fs:[r10 + {reserved}]",
+        "add rax, {end_bytes}",
+        "cmp rax, fs:[r10 + {fast_limit}]",
+        "ja 8f",
+        // r9: position of the record. rcx: where it lies.
+        "mov r9d, {end_bytes}",
+        "xadd fs:[r10 + {reserved}], r9",
+        "mov rcx, fs:[r10 + {mask}]",
+        "and rcx, r9",
+        "add rcx, fs:[r10 + {data}]",
+        "prefetchw [rcx + {ahead}]",
+        "mov rsi, r8",
+        "shl rsi, 32",
+        "or rsi, {end_word}",
+        "mov rdi, [rbp - {frame} + {call}]",
+        "mov [rcx], rsi",
+        "mov [rcx + 8], rdx",
+        "mov [rcx + 16], rdi",
+        // Publish, unless this record lies inside another.
+        "mov rcx, fs:[r10 + {header}]",
+        "cmp r9, [rcx + {head}]",
+        "jne 6f",
+        "5:",
+        "mov rax, fs:[r10 + {reserved}]",
+        "mov [rcx + {head}], rax",
+        "cmp fs:[r10 + {reserved}], rax",
+        "jne 5b",
+        "6:",
+        "mov rax, r8",
+        "leave",
+        ".cfi_remember_state",
+        ".cfi_def_cfa rsp, 8",
+        ".cfi_restore rbp",
+        "ret",
+        ".cfi_restore_state",
+        "8:",
+        "mov [rbp - {frame} + {result}], r8",
+        "lea rdi, [rbp - {frame}]",
+        "mov rsi, rdx",
+        "call {end_at}",
+        "mov rax, [rbp - {frame} + {result}]",
+        "leave",
+        ".cfi_def_cfa rsp, 8",
+        ".cfi_restore rbp",
+        "ret",
+        ".cfi_endproc",
+        frame = const FRAME_BYTES,
+        call = const offset_of!(Frame, call),
+        result = const offset_of!(Frame, result),
+        frame_epoch = const offset_of!(Frame, epoch),
+        page = sym PAGE,
+        page_epoch = const offset_of!(ForkPage, epoch),
+        reserved = const offset_of!(ThreadState, reserved),
+        fast_limit = const offset_of!(ThreadState, fast_limit),
+        data = const offset_of!(ThreadState, data),
+        mask = const offset_of!(ThreadState, mask),
+        header = const offset_of!(ThreadState, header),
+        head = const offset_of!(RingHeader, head),
+        ahead = const AHEAD,
+        end_bytes = const END_BYTES,
+        end_word = const END_WORD,
+        end_at = sym end_at,
+    )
+}
+
+/// The call has an integer result, and perhaps out-parameters.
+///
+/// # Safety
+/// As for [`returned_code`]; the frame has the arguments.
+#[unsafe(naked)]
+pub unsafe extern "C" fn returned_answer() {
+    naked_asm!(
+        ".cfi_startproc",
+        ".cfi_def_cfa rbp, 16",
+        ".cfi_offset rbp, -16",
+        "mov [rbp - {frame} + {result}], rax",
+        "mov [rbp - {frame} + {result} + 8], rdx",
+        "lea rdi, [rbp - {frame}]",
+        "call {end}",
+        "mov rax, [rbp - {frame} + {result}]",
+        "mov rdx, [rbp - {frame} + {result} + 8]",
+        "leave",
+        ".cfi_def_cfa rsp, 8",
+        ".cfi_restore rbp",
+        "ret",
+        ".cfi_endproc",
+        frame = const FRAME_BYTES,
+        result = const offset_of!(Frame, result),
+        end = sym end,
+    )
+}
+
+/// The call may have a floating-point result.
+///
+/// # Safety
+/// As for [`returned_answer`]; 32 bytes below the frame are free.
+#[unsafe(naked)]
+pub unsafe extern "C" fn returned_anything() {
+    naked_asm!(
+        ".cfi_startproc",
+        ".cfi_def_cfa rbp, 16",
+        ".cfi_offset rbp, -16",
+        "mov [rbp - {frame} + {result}], rax",
+        "mov [rbp - {frame} + {result} + 8], rdx",
+        "movups [rbp - {frame} - 16], xmm0",
+        "movups [rbp - {frame} - 32], xmm1",
+        "lea rdi, [rbp - {frame}]",
+        "call {end}",
+        "mov rax, [rbp - {frame} + {result}]",
+        "mov rdx, [rbp - {frame} + {result} + 8]",
+        "movups xmm0, [rbp - {frame} - 16]",
+        "movups xmm1, [rbp - {frame} - 32]",
+        "leave",
+        ".cfi_def_cfa rsp, 8",
+        ".cfi_restore rbp",
+        "ret",
+        ".cfi_endproc",
+        frame = const FRAME_BYTES,
+        result = const offset_of!(Frame, result),
+        end = sym end,
+    )
+}
