@@ -114,6 +114,7 @@ impl Driver {
             cuda,
             nvml: variable("CUTAPE_NVML"),
             environment: Vec::new(),
+            hidden: Vec::new(),
         })
     }
 
