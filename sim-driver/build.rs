@@ -25,13 +25,18 @@ fn main() {
     let api = Api::get();
     let implemented = implementations::find(&sources);
     check::check(api, &implemented);
-    let abi = std::fs::read_to_string(sources.join("abi.rs")).expect("src/abi.rs");
+    let abi = ["abi.rs", "abi/graph.rs"]
+        .map(|file| std::fs::read_to_string(sources.join(file)).expect(file))
+        .concat();
     let nvml_abi = std::fs::read_to_string(sources.join("nvml/abi.rs")).expect("src/nvml/abi.rs");
     let mut text = write::surface(api, &implemented);
     text += &layouts::asserts(api, "crate::abi", &abi);
     text += &layouts::asserts(api, "crate::nvml::abi", &nvml_abi);
     write_out("surface.rs", &text);
-    write_out("shipped.rs", &profiles::list(&sources.with_file_name("profiles")));
+    write_out(
+        "shipped.rs",
+        &profiles::list(&sources.with_file_name("profiles")),
+    );
     // The library outlives dlclose: threads of its own may still run in it.
     println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     // Its own functions are its own, also where a library that was loaded earlier exports the same names, as the interposer does:
