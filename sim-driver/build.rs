@@ -33,7 +33,10 @@ fn main() {
     text += &layouts::asserts(api, "crate::abi", &abi);
     text += &layouts::asserts(api, "crate::nvml::abi", &nvml_abi);
     write_out("surface.rs", &text);
-    write_out("shipped.rs", &profiles::list(&sources.with_file_name("profiles")));
+    write_out(
+        "shipped.rs",
+        &profiles::list(&sources.with_file_name("profiles")),
+    );
     // The library outlives dlclose: threads of its own may still run in it.
     println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     // Its own functions are its own, also where a library that was loaded earlier exports the same names, as the interposer does:

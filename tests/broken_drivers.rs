@@ -76,7 +76,13 @@ const SYMPTOMS: &[Symptom] = &[
     ),
     symptom(
         "meminfo-missing",
-        &["symptoms", "exports", "cuMemGetInfo", "cuMemGetInfo_v2", "cuMemAlloc_v2"],
+        &[
+            "symptoms",
+            "exports",
+            "cuMemGetInfo",
+            "cuMemGetInfo_v2",
+            "cuMemAlloc_v2",
+        ],
         "cuMemGetInfo: there; cuMemGetInfo_v2: there; cuMemAlloc_v2: there\n",
         "cuMemGetInfo: absent; cuMemGetInfo_v2: absent; cuMemAlloc_v2: there\n",
     ),
@@ -221,13 +227,24 @@ const SYMPTOMS: &[Symptom] = &[
     ),
     symptom(
         "backend-absent",
-        &["symptoms", "exports", "cuMemGetAllocationGranularity", "cuMemCreate"],
+        &[
+            "symptoms",
+            "exports",
+            "cuMemGetAllocationGranularity",
+            "cuMemCreate",
+        ],
         "cuMemGetAllocationGranularity: there; cuMemCreate: there\n",
         "cuMemGetAllocationGranularity: absent; cuMemCreate: there\n",
     ),
     symptom(
         "shim-bypassed",
-        &["symptoms", "exports", "cuCtxCreate_v3", "cuCtxDestroy", "cuCtxDestroy_v2"],
+        &[
+            "symptoms",
+            "exports",
+            "cuCtxCreate_v3",
+            "cuCtxDestroy",
+            "cuCtxDestroy_v2",
+        ],
         "cuCtxCreate_v3: there; cuCtxDestroy: there; cuCtxDestroy_v2: there\n",
         "cuCtxCreate_v3: absent; cuCtxDestroy: absent; cuCtxDestroy_v2: there\n",
     ),
@@ -324,7 +341,11 @@ fn a_recorded_program_meets_the_same_symptoms() {
         command.env("CUTAPE_TEST", symptom.profile);
         let printed = finish(&mut command);
         let place = format!("{:?} on {}", symptom.program, symptom.profile);
-        assert_eq!(printed.stdout, symptom.broken, "{place}: {}", printed.stderr);
+        assert_eq!(
+            printed.stdout, symptom.broken,
+            "{place}: {}",
+            printed.stderr
+        );
         std::fs::remove_file(&path).unwrap();
     }
 }

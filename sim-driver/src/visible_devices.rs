@@ -103,8 +103,14 @@ mod tests {
         assert_eq!(see("2,1"), [2, 1]);
         assert_eq!(see("0,2,-1,1"), [0, 2]);
         // None of these GPUs is divided, so the name of an instance, in its old and its new form, names nothing.
-        assert_eq!(see("MIG-GPU-01010101-0101-0101-0101-010101010101/1/2"), [] as [usize; 0]);
-        assert_eq!(see("MIG-01010101-0101-0101-0101-010101010101"), [] as [usize; 0]);
+        assert_eq!(
+            see("MIG-GPU-01010101-0101-0101-0101-010101010101/1/2"),
+            [] as [usize; 0]
+        );
+        assert_eq!(
+            see("MIG-01010101-0101-0101-0101-010101010101"),
+            [] as [usize; 0]
+        );
         assert_eq!(see("1,MIG-GPU-01010101/1/0,2"), [1]);
     }
 

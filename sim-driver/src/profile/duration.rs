@@ -31,7 +31,16 @@ mod tests {
         assert_eq!(parse("10ms"), Some(Duration::from_millis(10)));
         assert_eq!(parse(" 2 min "), Some(Duration::from_secs(120)));
         assert_eq!(parse("0 s"), Some(Duration::ZERO));
-        for wrong in ["", "3", "ms", "1.5 s", "-1 s", "3 h", "99999999 s", "18446744073709551615 s"] {
+        for wrong in [
+            "",
+            "3",
+            "ms",
+            "1.5 s",
+            "-1 s",
+            "3 h",
+            "99999999 s",
+            "18446744073709551615 s",
+        ] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
     }

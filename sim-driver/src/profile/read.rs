@@ -4,7 +4,9 @@ use std::path::Path;
 
 use super::document::{Item, Keys, Source};
 use super::error::suggestion;
-use super::{Gpu, LookUps, NvmlView, PciAddress, Profile, ProfileError, Sensors, read_fault, shipped};
+use super::{
+    Gpu, LookUps, NvmlView, PciAddress, Profile, ProfileError, Sensors, read_fault, shipped,
+};
 use crate::attribute;
 use crate::visible_devices::Reading;
 

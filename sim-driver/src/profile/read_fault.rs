@@ -64,12 +64,9 @@ pub fn read(table: &Item, profile: &mut Profile) -> Result<(), ProfileError> {
             let what = "a fault needs one of `error`, `set`, `latency`, `hang`, `crash`, `missing`, `found_as`, `ignores`";
             return Err(table.complain(what));
         }
-        profile.faults.push(Fault::new(
-            info.name,
-            effect,
-            when.clone(),
-            process.clone(),
-        ));
+        profile
+            .faults
+            .push(Fault::new(info.name, effect, when.clone(), process.clone()));
     }
     Ok(())
 }
@@ -171,7 +168,8 @@ fn look_up(
             .iter()
             .any(|info| !info.name.starts_with("cuGetProcAddress"))
         {
-            let what = "`ignores` is about cuGetProcAddress: expected `function = \"cuGetProcAddress*\"`";
+            let what =
+                "`ignores` is about cuGetProcAddress: expected `function = \"cuGetProcAddress*\"`";
             return Err(entry.complain(what));
         }
         match entry.text(WHAT)? {
@@ -210,7 +208,8 @@ fn effect(entries: &Entries, info: &FunctionInfo) -> Result<Effect, ProfileError
 
 /// `"10 ms"`, `{ from = "1 ms", to = "5 ms" }` or `{ median = "2 ms", p99 = "50 ms" }`.
 fn latency(item: &Item) -> Result<Latency, ProfileError> {
-    const WHAT: &str = "a time such as \"10 ms\", or { from = ..., to = ... }, or { median = ..., p99 = ... }";
+    const WHAT: &str =
+        "a time such as \"10 ms\", or { from = ..., to = ... }, or { median = ..., p99 = ... }";
     let Ok(keys) = item.table() else {
         return time(item, WHAT).map(Latency::Fixed);
     };
@@ -268,10 +267,7 @@ fn error_code(item: &Item, library: Library) -> Result<u32, ProfileError> {
 }
 
 /// An entry of `set`: the parameter's place, and the value in as many bytes as the parameter points to.
-fn out_value(
-    entry: &Item,
-    function: &FunctionInfo,
-) -> Result<(usize, Vec<u8>), ProfileError> {
+fn out_value(entry: &Item, function: &FunctionInfo) -> Result<(usize, Vec<u8>), ProfileError> {
     let writable = || {
         function
             .params

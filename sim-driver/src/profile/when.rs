@@ -117,7 +117,17 @@ mod tests {
     #[test]
     fn anything_else_is_refused_with_what_was_expected() {
         for wrong in [
-            "", "0", "3-", "every", "every 0", "5..2", "x", "1,,2", "-1", "after", "after 3",
+            "",
+            "0",
+            "3-",
+            "every",
+            "every 0",
+            "5..2",
+            "x",
+            "1,,2",
+            "-1",
+            "after",
+            "after 3",
             "after soon",
         ] {
             assert!(wrong.parse::<When>().is_err(), "{wrong}");
