@@ -129,9 +129,11 @@ extern "C" fn context_id(context: CUcontext, place: Out<u64>) -> CUresult {
 }
 
 /// Buffers that tools may look at: nobody fills them here.
-static LARGE_BUFFER: [AtomicU32; 256] = [const { AtomicU32::new(0) }; 256];
+static LARGE_BUFFER: [AtomicU32; LARGE_BYTES / 4] = [const { AtomicU32::new(0) }; LARGE_BYTES / 4];
 static SMALL_BUFFER: [AtomicU32; 4] = [const { AtomicU32::new(0) }; 4];
-const LARGE_BYTES: usize = 1024;
+/// One word for each runtime call that a tool may want to hear of. The runtime of CUDA 13.5 looks up to byte 1944 at least, whatever
+/// size it is told.
+const LARGE_BYTES: usize = 4096;
 const SMALL_BYTES: usize = 14;
 
 extern "C" fn large_buffer(place: Out<*const c_void>, bytes: Out<usize>) {
