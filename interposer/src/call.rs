@@ -12,6 +12,7 @@ use crate::clock;
 use crate::fixed_capture::{begin_with_fixed_ins, end_with_small_outs};
 use crate::fork_page::{NOT_STARTED, fork_page};
 use crate::hook::{HEADER_WORDS, Hook, Place};
+use crate::process::Purpose;
 use crate::recording;
 use crate::thread::ThreadState;
 
@@ -187,7 +188,7 @@ pub unsafe extern "sysv64" fn begin_slowly(
             gathered.gather(frame, thread, capture, capture::Phase::In);
         }
         let words = hook.begin.words() + gathered.words();
-        let Some(mut record) = Record::reserve(thread, words) else {
+        let Some(mut record) = Record::reserve(thread, words, Purpose::Begin) else {
             return pass(frame);
         };
         record.put(Word0::new(words, kind::BEGIN, hook.arg_words(), hook.id()).0);
@@ -253,7 +254,8 @@ unsafe fn record_end(frame: &mut Frame, thread: *mut ThreadState, ticks: u64) {
             }
         }
         let fixed = HEADER_WORDS + usize::from(hook.wide_return);
-        let Some(mut record) = Record::reserve(thread, fixed + gathered.words()) else {
+        let Some(mut record) = Record::reserve(thread, fixed + gathered.words(), Purpose::End)
+        else {
             return;
         };
         let flags = if hook.wide_return { END_WIDE } else { 0 };
@@ -306,12 +308,16 @@ impl Record {
     /// # Safety
     /// `thread` is the calling thread's state and has a ring of the current epoch.
     #[inline]
-    pub unsafe fn reserve(thread: *mut ThreadState, words: usize) -> Option<Self> {
+    pub unsafe fn reserve(
+        thread: *mut ThreadState,
+        words: usize,
+        purpose: Purpose,
+    ) -> Option<Self> {
         let bytes = words as u64 * 8;
         // SAFETY: the state is the calling thread's.
         unsafe {
             let has_room = (*thread).reserved + bytes <= (*thread).limit
-                || recording::make_room(thread, bytes);
+                || recording::make_room(thread, bytes, purpose);
             has_room.then(|| Self::take(thread, bytes))
         }
     }
