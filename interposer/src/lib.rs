@@ -8,6 +8,9 @@
 //! Before the first call the library only loads the real one, as the program would have; it makes no thread, no file, no handler. It
 //! never unloads. Whatever goes wrong on its side ends the recording and not the program.
 
+// Nothing here is public but the exported symbols; the documentation is for those who work on it.
+#![allow(rustdoc::private_intra_doc_links)]
+
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 compile_error!(
     "cutape's interposer is written for x86-64 Linux: its entry code follows that calling convention"
