@@ -3,5 +3,6 @@
 mod behaviour;
 mod conformance;
 mod driver;
+mod faults;
 mod graphs;
 mod real_clients;
