@@ -52,6 +52,8 @@ handles! {
     CUgraphNode,
     /// A memory pool.
     CUmemoryPool,
+    /// A green context: a share of a device; none exists, so it is only ever named.
+    CUgreenCtx,
     /// A registration for the driver's messages.
     CUlogsCallbackHandle,
     /// Physical memory made by `cuMemCreate`.
