@@ -134,22 +134,25 @@ extern "C" fn context_id(context: CUcontext, place: Out<u64>) -> CUresult {
 /// What `for_each_function` calls with the address that the caller gave and a function.
 type SeeFunction = Option<unsafe extern "C" fn(*mut c_void, CUfunction)>;
 
-/// Shows a module's functions one by one. libcufft (12.2) finds the kernels of its modules so (measured: the arguments, and that it goes
-/// on with the function it was shown).
+/// Shows a module's functions one by one, and answers how many there were. libcufft (12.2) finds the kernels of its modules so, and takes
+/// any answer but 1 for a failure (measured; its modules have one kernel each).
 extern "C" fn for_each_function(
     _context: CUcontext,
     module: CUmodule,
     see: SeeFunction,
     data: *mut c_void,
-) -> CUresult {
-    entry::table_call(|| {
+) -> u32 {
+    let mut seen = 0;
+    let code = entry::table_call(|| {
         let see = see.ok_or(CuError::INVALID_VALUE)?;
         for function in module::functions_of(driver::started()?, module)? {
             // SAFETY: the caller gave the function to be called with its own address and a function of the module.
             unsafe { see(data, function) };
+            seen += 1;
         }
         Ok(())
-    })
+    });
+    if code == 0 { seen } else { 0 }
 }
 
 /// Buffers that tools may fill: nobody does here. The runtime is told how many entries they have, and reads one of 32 bits for each of
