@@ -25,7 +25,9 @@ fn main() {
     let api = Api::get();
     let implemented = implementations::find(&sources);
     check::check(api, &implemented);
-    let abi = std::fs::read_to_string(sources.join("abi.rs")).expect("src/abi.rs");
+    let abi = ["abi.rs", "abi/graph.rs"]
+        .map(|file| std::fs::read_to_string(sources.join(file)).expect(file))
+        .concat();
     let nvml_abi = std::fs::read_to_string(sources.join("nvml/abi.rs")).expect("src/nvml/abi.rs");
     let mut text = write::surface(api, &implemented);
     text += &layouts::asserts(api, "crate::abi", &abi);

@@ -49,7 +49,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => return not_understood(&error),
+    };
+    match command {
         Command::Record(arguments) => commands::record::run(arguments),
         Command::Sim(arguments) => commands::sim::run(arguments),
         Command::Env(arguments) => commands::env::run(arguments),
@@ -59,5 +63,20 @@ fn main() -> ExitCode {
         Command::Seal(arguments) => commands::seal::run(arguments),
         Command::Verify(arguments) => commands::verify::run(arguments),
         Command::Completions(arguments) => commands::completions::run(arguments),
+    }
+}
+
+/// Prints what is wrong with the command line, or the help that was asked for. A wrong command line of a subcommand that runs a program
+/// must not look like the program's own exit code.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    // Nobody is there to read it if this fails.
+    let _ = error.print();
+    let runs_a_program = std::env::args_os()
+        .nth(1)
+        .is_some_and(|subcommand| subcommand == "record" || subcommand == "sim");
+    match error.exit_code() {
+        0 => ExitCode::SUCCESS,
+        _ if runs_a_program => ExitCode::from(message::OWN_FAILURE),
+        code => ExitCode::from(u8::try_from(code).unwrap_or(2)),
     }
 }

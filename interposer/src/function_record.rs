@@ -1,7 +1,8 @@
 //! The record that names a function which the table doesn't know.
 
-use crate::call::Record;
 use crate::fork_page::{NOT_STARTED, fork_page};
+use crate::process::Purpose;
+use crate::record::Record;
 use crate::recording;
 use crate::thread::ThreadState;
 use cutape_trace_format::ring::{Word0, kind};
@@ -21,7 +22,7 @@ pub fn write(id: u32, name: &[u8]) {
         if ((*thread).epoch != epoch || epoch == NOT_STARTED) && !recording::enter(thread) {
             return;
         }
-        if let Some(mut record) = Record::reserve(thread, words) {
+        if let Some(mut record) = Record::reserve(thread, words, Purpose::Begin) {
             record.put(Word0::new(words, kind::FUNCTION, 0, id).0);
             record.put(name.len() as u64);
             record.put_bytes(name.as_ptr(), name.len());

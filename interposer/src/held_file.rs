@@ -132,8 +132,11 @@ fn lift(file: File) -> io::Result<File> {
     Ok(unsafe { File::from_raw_fd(lifted) })
 }
 
-/// A write beyond RLIMIT_FSIZE would not only fail: it would send SIGXFSZ to the program.
-fn within_size_limit(length: u64) -> io::Result<()> {
+/// A write beyond RLIMIT_FSIZE would not only fail: it would send SIGXFSZ to the program. Asked before each write.
+///
+/// # Errors
+/// EFBIG, as the write would give.
+pub fn within_size_limit(length: u64) -> io::Result<()> {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,

@@ -13,7 +13,7 @@ use cutape_trace_format::metadata::Process;
 
 use crate::clock;
 use crate::failure::Failure;
-use crate::held_file::HeldFile;
+use crate::held_file::{HeldFile, within_size_limit};
 use crate::load_map::LoadMap;
 use crate::real_driver;
 
@@ -31,6 +31,7 @@ pub fn write_schema(recording: &Path) -> Result<(), Failure> {
     }
     let draft = recording.join(format!("schema.{}", std::process::id()));
     let write = || -> io::Result<()> {
+        within_size_limit(SCHEMA.len() as u64)?;
         let mut file = fs::OpenOptions::new()
             .write(true)
             .create(true)

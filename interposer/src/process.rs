@@ -24,6 +24,27 @@ use crate::thread_record;
 
 /// Room that is never promised to the fast path: a signal handler's records may come between a check and the reservation.
 const MARGIN: u64 = 8 << 10;
+/// Room that only ends of calls may take: a call whose begin is on record must not look as if it never returned.
+const END_ROOM: u64 = 8 << 10;
+
+/// What room in a ring is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A call's begin, or something else that stands for itself.
+    Begin,
+    /// The end of a call whose begin is on record.
+    End,
+}
+
+impl Purpose {
+    /// Bytes of a ring that stay free.
+    fn kept_free(self) -> u64 {
+        match self {
+            Self::Begin => MARGIN + END_ROOM,
+            Self::End => MARGIN,
+        }
+    }
+}
 
 /// State of the recording that goes on in this process. Lives for ever; a forked child makes one of its own.
 pub struct Process {
@@ -165,7 +186,7 @@ impl Process {
         thread.reserved = header.head.load(Ordering::Acquire);
         thread.set_limit(thread.reserved);
         thread.epoch = self.epoch;
-        if !self.make_room(thread, thread_record::BYTES)? {
+        if !self.make_room(thread, thread_record::BYTES, Purpose::Begin)? {
             // SAFETY: the caller's own state; it keeps its ordinal for the next try.
             unsafe { ThreadState::forget_ring(thread) };
             self.give_back(ring);
@@ -191,7 +212,12 @@ impl Process {
     ///
     /// # Errors
     /// None today; a ring that can't grow stays as it is.
-    pub fn make_room(&'static self, thread: &mut ThreadState, bytes: u64) -> Result<bool, Failure> {
+    pub fn make_room(
+        &'static self,
+        thread: &mut ThreadState,
+        bytes: u64,
+        purpose: Purpose,
+    ) -> Result<bool, Failure> {
         loop {
             // SAFETY: a thread that comes here has a ring, and rings live for ever.
             let Some(ring) = (unsafe { thread.ring.as_ref() }) else {
@@ -209,7 +235,7 @@ impl Process {
             }
             self.lower_limit(thread, ring);
             if thread.reserved + bytes
-                <= header.tail.load(Ordering::Acquire) + ring.capacity - MARGIN
+                <= header.tail.load(Ordering::Acquire) + ring.capacity - purpose.kept_free()
             {
                 let limit = thread.limit.max(thread.reserved + bytes);
                 thread.set_limit(limit);
@@ -234,7 +260,8 @@ impl Process {
         if thread.reserved.saturating_sub(tail) >= quarter {
             self.wake_flusher();
         }
-        thread.set_limit((tail + ring.capacity - MARGIN).min(thread.reserved + quarter));
+        let room = ring.capacity - Purpose::Begin.kept_free();
+        thread.set_limit((tail + room).min(thread.reserved + quarter));
     }
 
     fn wait_for_room(&self, header: &RingHeader) {

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::fork_page::{OFF, fork_page};
 use crate::hook::{Hook, Library};
 use crate::own_stack;
-use crate::process::Process;
+use crate::process::{Process, Purpose};
 use crate::real_driver::{self, Missing, Real};
 use crate::thread::ThreadState;
 
@@ -42,11 +42,11 @@ fn attach(thread: &mut ThreadState) -> Result<bool, Failure> {
 /// # Safety
 /// As for [`enter`]; the thread has a ring.
 #[cold]
-pub unsafe fn make_room(thread: *mut ThreadState, bytes: u64) -> bool {
+pub unsafe fn make_room(thread: *mut ThreadState, bytes: u64, purpose: Purpose) -> bool {
     // SAFETY: the caller's promise.
     unsafe {
         slowly(thread, |thread| match Process::get() {
-            Some(process) => process.make_room(thread, bytes),
+            Some(process) => process.make_room(thread, bytes, purpose),
             None => Ok(false),
         })
     }

@@ -2,7 +2,11 @@
 //! every layout here with the API table, so a slip is a build error.
 #![allow(non_camel_case_types, non_snake_case)]
 
+mod graph;
+
 use std::ffi::c_void;
+
+pub use graph::*;
 
 /// `CUresult` as it crosses the boundary: a number, because callers may pass and expect codes that no header names.
 pub type CUresult = u32;
@@ -46,14 +50,18 @@ handles! {
     CUfunction,
     /// An array (texture memory).
     CUarray,
-    /// A graph; none exists, so it is only ever named.
+    /// A graph.
     CUgraph,
     /// A node of a graph.
     CUgraphNode,
+    /// A graph made ready to launch.
+    CUgraphExec,
+    /// Something of the program's that graphs keep alive.
+    CUuserObject,
+    /// A context confined to a part of the device.
+    CUgreenCtx,
     /// A memory pool.
     CUmemoryPool,
-    /// A green context: a share of a device; none exists, so it is only ever named.
-    CUgreenCtx,
     /// A registration for the driver's messages.
     CUlogsCallbackHandle,
     /// Physical memory made by `cuMemCreate`.
@@ -264,9 +272,6 @@ pub struct CUlaunchAttribute {
     pub pad: [u8; 4],
     pub value: [u64; 8],
 }
-
-/// What an edge of a graph carries; never looked into.
-pub enum CUgraphEdgeData {}
 
 /// A function that the driver calls on the host, from a thread of its own.
 pub type CUhostFn = Option<unsafe extern "C" fn(*mut c_void)>;

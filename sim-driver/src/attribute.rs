@@ -38,10 +38,13 @@ pub mod number {
     pub const MAX_PERSISTING_L2_CACHE_SIZE: i32 = 108;
     pub const RESERVED_SHARED_MEMORY_PER_BLOCK: i32 = 111;
     pub const CLUSTER_LAUNCH: i32 = 120;
+    pub const GPU_PCI_DEVICE_ID: i32 = 139;
+    pub const GPU_PCI_SUBSYSTEM_ID: i32 = 140;
 }
 
 /// What any recent data centre GPU on Linux answers. Limits of textures and surfaces are those that the CUDA C++ programming guide
-/// gives for compute capability 8 and 9; attributes that are absent here answer 0.
+/// gives for compute capability 8 and 9; attributes that are absent here answer 0. So do those that promise what is not simulated
+/// (memory operations of streams, sparse arrays, DMA-BUF, multicast): a client that asks first is then told the truth.
 const PLAIN: &[(i32, i32)] = &[
     (1, 1024),
     (2, 1024),
@@ -123,9 +126,6 @@ const PLAIN: &[(i32, i32)] = &[
     (89, 1),
     (90, 1),
     (91, 1),
-    (92, 1),
-    (93, 1),
-    (94, 1),
     (95, 1),
     (96, 1),
     (97, 49152),
@@ -135,7 +135,6 @@ const PLAIN: &[(i32, i32)] = &[
     (103, 1),
     (106, 16),
     (107, 1),
-    (112, 1),
     (113, 1),
     (114, 1),
     (115, 1),
@@ -143,10 +142,6 @@ const PLAIN: &[(i32, i32)] = &[
     (117, 1),
     (118, 100),
     (119, 1),
-    (121, 1),
-    (122, 1),
-    (123, 1),
-    (124, 1),
     (125, 1),
     (126, 1),
     (129, 1),
@@ -197,16 +192,5 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_value_belongs_to_an_attribute_of_the_header() {
-        for (number, _) in PLAIN {
-            assert!(
-                ATTRIBUTES.iter().any(|(_, known)| known == number),
-                "attribute {number}"
-            );
-        }
-    }
-}
+#[path = "attribute_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use crate::context::Context;
 use crate::device::Device;
 use crate::event::Event;
+use crate::graph::{Exec, Graph, NodePlace, UserObject};
 use crate::memory::{Memory, Physical, Pool};
 use crate::module::{Function, Kernel, Library, Module};
 use crate::profile::{self, Pattern, Profile};
@@ -35,6 +36,10 @@ pub struct Driver {
     pub kernels: Registry<Kernel>,
     pub physical: Registry<Physical>,
     pub pools: Registry<Pool>,
+    pub graphs: Registry<Graph>,
+    pub graph_nodes: Registry<NodePlace>,
+    pub graph_execs: Registry<Exec>,
+    pub user_objects: Registry<UserObject>,
 }
 
 static DRIVER: OnceLock<Option<Driver>> = OnceLock::new();
@@ -158,6 +163,10 @@ fn load() -> Option<Driver> {
             kernels: Registry::new(Kind::Kernel),
             physical: Registry::new(Kind::Physical),
             pools: Registry::new(Kind::Pool),
+            graphs: Registry::new(Kind::Graph),
+            graph_nodes: Registry::new(Kind::GraphNode),
+            graph_execs: Registry::new(Kind::GraphExec),
+            user_objects: Registry::new(Kind::UserObject),
         }),
         Err(error) => {
             eprintln!(

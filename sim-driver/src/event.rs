@@ -7,8 +7,9 @@ use crate::abi::{CUevent, CUstream};
 use crate::boundary::Out;
 use crate::context::{Context, current};
 use crate::driver::{self, Driver};
+use crate::graph::Operation;
 use crate::status::{Answer, CuError};
-use crate::stream::{Place, Queue, Stream, Ticket, resolve};
+use crate::stream::{CapturedPoint, Place, Queue, Stream, Ticket, resolve, unsafe_call};
 use crate::surface::DefaultStream;
 
 /// `CUevent_flags`: blocking wait 1, no timing 2, for other processes 4.
@@ -23,7 +24,15 @@ pub struct Event {
     pub handle: CUevent,
     pub context_id: u64,
     flags: u32,
-    recorded: Mutex<Option<Recorded>>,
+    recorded: Mutex<Option<Point>>,
+}
+
+/// What an event was last recorded as.
+#[derive(Clone)]
+enum Point {
+    Reached(Recorded),
+    /// In a stream that was captured: an edge of a graph, which is never reached by itself.
+    Captured(CapturedPoint),
 }
 
 /// The last point that was recorded.
@@ -35,7 +44,8 @@ struct Recorded {
 }
 
 impl Event {
-    fn record(&self, context: &Context, stream: &Stream) {
+    /// Records the point behind all work of a stream.
+    pub fn record(&self, context: &Context, stream: &Stream) {
         let reached_ns = Arc::new(AtomicU64::new(0));
         let clock = Arc::clone(&reached_ns);
         let ticket = stream.submit(context, move || {
@@ -71,16 +81,39 @@ impl Event {
 
     /// Makes later work of a queue wait for the recorded point. An event that was never recorded holds nothing back.
     pub fn hold_back(&self, queue: &Arc<Queue>) {
-        if let Some(recorded) = self.last().filter(|recorded| !recorded.is_done()) {
+        if let Some(Point::Reached(recorded)) = self.last()
+            && !recorded.is_done()
+        {
             queue.submit(recorded.tickets, Place::Anywhere, || ());
         }
     }
 
-    fn set(&self, recorded: Recorded) {
-        *self.recorded.lock().unwrap_or_else(PoisonError::into_inner) = Some(recorded);
+    /// Where in a capture it was last recorded, if that was in one.
+    pub fn captured_point(&self) -> Option<CapturedPoint> {
+        match self.last() {
+            Some(Point::Captured(point)) => Some(point),
+            _ => None,
+        }
     }
 
-    fn last(&self) -> Option<Recorded> {
+    /// The last recorded point for calls that ask whether it was reached.
+    fn reachable(&self) -> Result<Option<Recorded>, CuError> {
+        match self.last() {
+            Some(Point::Captured(point)) => Err(point.refuse()),
+            Some(Point::Reached(recorded)) => Ok(Some(recorded)),
+            None => Ok(None),
+        }
+    }
+
+    fn set(&self, recorded: Recorded) {
+        self.set_point(Point::Reached(recorded));
+    }
+
+    fn set_point(&self, point: Point) {
+        *self.recorded.lock().unwrap_or_else(PoisonError::into_inner) = Some(point);
+    }
+
+    fn last(&self) -> Option<Point> {
         self.recorded
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -171,13 +204,24 @@ pub fn cuEventRecordWithFlags(
     if event.context_id != stream.context_id {
         return Err(CuError::INVALID_HANDLE);
     }
+    if let Some(point) = stream.captured_point()? {
+        // Inside a capture only the external form is a node; the plain one is an edge to come.
+        if flags == RECORD_EXTERNAL {
+            stream.is_captured(&context, || Operation::RecordEvent(hEvent))?;
+        } else {
+            event.set_point(Point::Captured(point));
+        }
+        return Ok(());
+    }
+    stream.refuse_capture(&context)?;
     event.record(&context, &stream);
     Ok(())
 }
 
 pub fn cuEventQuery(hEvent: CUevent) -> Answer {
     let event = find_first(hEvent)?;
-    match event.last() {
+    unsafe_call()?;
+    match event.reachable()? {
         Some(recorded) if !recorded.is_done() => Err(CuError::NOT_READY),
         _ => Ok(()),
     }
@@ -185,7 +229,7 @@ pub fn cuEventQuery(hEvent: CUevent) -> Answer {
 
 pub fn cuEventSynchronize(hEvent: CUevent) -> Answer {
     let event = find_first(hEvent)?;
-    if let Some(recorded) = event.last() {
+    if let Some(recorded) = event.reachable()? {
         recorded.tickets.iter().for_each(Ticket::wait);
     }
     Ok(())
@@ -196,7 +240,7 @@ pub fn cuEventElapsedTime(pMilliseconds: Out<f32>, hStart: CUevent, hEnd: CUeven
     let place = pMilliseconds.required()?;
     let timed = |event: &Event| {
         let recorded = event
-            .last()
+            .reachable()?
             .filter(|_| event.flags & DISABLE_TIMING == 0)
             .ok_or(CuError::INVALID_HANDLE)?;
         if recorded.is_done() {

@@ -21,7 +21,7 @@ mod entry;
 mod error_text;
 mod event;
 mod export_table;
-mod green_context;
+mod graph;
 mod inquiry;
 mod launch;
 mod logs;

@@ -17,6 +17,10 @@ pub enum Kind {
     Kernel = 7,
     Physical = 8,
     Pool = 9,
+    Graph = 10,
+    GraphNode = 11,
+    GraphExec = 12,
+    UserObject = 13,
 }
 
 /// Bits of a handle: four zero bits (so that it looks like an aligned address), place, generation, kind, and a constant on top.

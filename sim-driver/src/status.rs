@@ -20,6 +20,9 @@ impl CuError {
     pub const UNSUPPORTED_PTX_VERSION: Self = Self(222);
     pub const FILE_NOT_FOUND: Self = Self(301);
     pub const INVALID_HANDLE: Self = Self(400);
+    pub const OPERATING_SYSTEM: Self = Self(304);
+    pub const ILLEGAL_STATE: Self = Self(401);
+    pub const LOSSY_QUERY: Self = Self(402);
     pub const NOT_FOUND: Self = Self(500);
     pub const NOT_READY: Self = Self(600);
     pub const CONTEXT_IS_DESTROYED: Self = Self(709);
@@ -29,6 +32,16 @@ impl CuError {
     pub const NOT_SUPPORTED: Self = Self(801);
     pub const COOPERATIVE_LAUNCH_TOO_LARGE: Self = Self(720);
     pub const LAUNCH_OUT_OF_RESOURCES: Self = Self(701);
+    pub const STREAM_CAPTURE_UNSUPPORTED: Self = Self(900);
+    pub const STREAM_CAPTURE_INVALIDATED: Self = Self(901);
+    pub const STREAM_CAPTURE_MERGE: Self = Self(902);
+    pub const STREAM_CAPTURE_UNMATCHED: Self = Self(903);
+    pub const STREAM_CAPTURE_UNJOINED: Self = Self(904);
+    pub const STREAM_CAPTURE_ISOLATION: Self = Self(905);
+    pub const STREAM_CAPTURE_IMPLICIT: Self = Self(906);
+    pub const CAPTURED_EVENT: Self = Self(907);
+    pub const STREAM_CAPTURE_WRONG_THREAD: Self = Self(908);
+    pub const GRAPH_EXEC_UPDATE_FAILURE: Self = Self(910);
     pub const INVALID_CLUSTER_SIZE: Self = Self(912);
     pub const PEER_ACCESS_ALREADY_ENABLED: Self = Self(704);
     pub const PEER_ACCESS_NOT_ENABLED: Self = Self(705);

@@ -40,7 +40,6 @@ pub struct Arguments {
     #[arg(
         required_unless_present_any = ["profiles", "list"],
         trailing_var_arg = true,
-        allow_hyphen_values = true,
         value_name = "CMD"
     )]
     command: Vec<OsString>,

@@ -35,6 +35,8 @@ int main(int count, char **arguments)
     memset(from, 0x5a, BYTES);
     int code = find("cudaGetDeviceCount")(&devices);
     printf("cudaGetDeviceCount %d, %d\n", code, devices);
+    /* Without a device no handle below would be one, and the runtime of CUDA 13.5 follows those that it is given. */
+    if (code == 0 && devices == 0) return 0;
     code = find("cudaMemGetInfo")(&free_bytes, &total_bytes);
     printf("cudaMemGetInfo %d, %zu of %zu\n", code, free_bytes, total_bytes);
     printf("cudaMalloc %d\n", find("cudaMalloc")(&memory, (size_t)BYTES));

@@ -4,8 +4,9 @@
  * take signals meant for the program.
  *
  * SIGALRM (wall clock) and SIGPROF (processor time) fire every millisecond. The handler calls cuGetErrorName(1000 + k) as its k-th call,
- * which needs no lock in a driver; main calls cuGetErrorName(100). Prints, once the handler has made 300 calls, whether each
- * call gave the same code as before the timers started, whether errno was kept, and whether handlers ran on the main thread only.
+ * which needs no lock in a driver; main calls cuGetErrorName(100), which answers in memory, and cuMemFree(0), which only returns a code.
+ * Prints, once the handler has made 300 calls, whether each call gave the same code as before the timers started, whether errno was
+ * kept, and whether handlers ran on the main thread only.
  */
 #define _GNU_SOURCE
 #include "driver.h"
@@ -58,25 +59,29 @@ int main(void)
     open_driver();
     const char *name = NULL;
     int errno_changed = 0;
-    int wrong_names = 0;
+    int wrong_answers = 0;
     printf("cuInit = %d\n", cuInit(0));
     code_of_unknown = cuGetErrorName(UNKNOWN_CODE, &name);
     CUresult code_of_known = cuGetErrorName(100, &name);
     printf("cuGetErrorName: unknown %d, known %d (%s)\n", code_of_unknown, code_of_known, name);
+    CUresult code_of_free = cuMemFree_v2(0);
     start_timer(ITIMER_REAL, SIGALRM);
     start_timer(ITIMER_PROF, SIGPROF);
     while (handler_calls < HANDLER_CALLS) {
         name = NULL;
         errno = EXDEV;
         if (cuGetErrorName(100, &name) != code_of_known || name == NULL || strcmp(name, "CUDA_ERROR_NO_DEVICE") != 0) {
-            wrong_names++;
+            wrong_answers++;
+        }
+        if (cuMemFree_v2(0) != code_of_free) {
+            wrong_answers++;
         }
         errno_changed |= errno != EXDEV;
     }
     signal(SIGALRM, SIG_IGN);
     signal(SIGPROF, SIG_IGN);
     printf("handler calls %d, wrong codes in the handler %d, wrong answers in the main loop %d\n", (int)handler_calls, (int)wrong_codes,
-           wrong_names);
+           wrong_answers);
     printf("errno changed: %s\n", errno_changed ? "yes" : "no");
     printf("handler on another thread: %s\n", other_threads ? "yes" : "no");
     return 0;

@@ -9,6 +9,7 @@ use crate::boundary::Out;
 use crate::driver::{self, Driver};
 use crate::event;
 use crate::status::{Answer, CuError};
+use crate::stream::waits_for_context;
 
 /// `CUctx_flags`: all bits that exist, and the three that say how to wait.
 const ALL_FLAGS: u32 = 0xff;
@@ -244,13 +245,17 @@ pub fn cuCtxGetApiVersion(ctx: CUcontext, version: Out<u32>) -> Answer {
 }
 
 pub fn cuCtxSynchronize() -> Answer {
-    current()?.group.wait();
+    let context = current()?;
+    waits_for_context(&context)?;
+    context.group.wait();
     Ok(())
 }
 
 pub fn cuCtxSynchronize_v2(ctx: CUcontext) -> Answer {
     driver::started()?;
-    named_or_current(ctx)?.group.wait();
+    let context = named_or_current(ctx)?;
+    waits_for_context(&context)?;
+    context.group.wait();
     Ok(())
 }
 

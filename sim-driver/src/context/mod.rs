@@ -19,7 +19,7 @@ use crate::device::Device;
 use crate::driver::Driver;
 use crate::export_table::Storage;
 use crate::status::{Answer, CuError};
-use crate::stream::{Group, Stream, StreamKind};
+use crate::stream::{Group, Stream, StreamKind, end_captures_of};
 use limits::Limits;
 
 /// A context.
@@ -106,6 +106,7 @@ impl Context {
         if !self.alive.swap(false, Ordering::AcqRel) {
             return;
         }
+        end_captures_of(self);
         self.group.wait();
         self.storage.end(self.handle);
         driver.memory.free_all_of(driver, self);

@@ -1,10 +1,12 @@
 //! Launches: checked as the real driver checks them, counted, and not executed.
 
+mod kernel_launch;
 mod occupancy;
 
 use std::ffi::c_void;
 use std::sync::atomic::Ordering;
 
+pub use kernel_launch::{KernelLaunch, with_kernel};
 pub use occupancy::*;
 
 use crate::abi::{CUfunction, CUlaunchConfig, CUstream};
@@ -12,6 +14,7 @@ use crate::attribute::number;
 use crate::boundary::{In, Out};
 use crate::context::Context;
 use crate::driver;
+use crate::graph::Operation;
 use crate::module::{Launchable, Settings, max_threads};
 use crate::status::{Answer, CuError};
 use crate::stream::resolve;
@@ -32,16 +35,17 @@ const PARAM_BUFFER_SIZE: usize = 2;
 
 /// How a kernel is launched.
 #[derive(Clone, Copy, Debug)]
-struct Shape {
-    grid: [u32; 3],
-    block: [u32; 3],
-    shared_bytes: u32,
-    is_cooperative: bool,
-    cluster: [u32; 3],
+pub struct Shape {
+    pub grid: [u32; 3],
+    pub block: [u32; 3],
+    pub shared_bytes: u32,
+    pub is_cooperative: bool,
+    pub cluster: [u32; 3],
 }
 
 impl Shape {
-    fn new(grid: [u32; 3], block: [u32; 3], shared_bytes: u32) -> Self {
+    /// A plain launch.
+    pub fn new(grid: [u32; 3], block: [u32; 3], shared_bytes: u32) -> Self {
         Self {
             grid,
             block,
@@ -122,9 +126,9 @@ impl Shape {
 
 /// Where the parameters of a kernel come from.
 #[derive(Clone, Copy)]
-struct Params {
-    pointers: Out<*mut c_void>,
-    extra: Out<*mut c_void>,
+pub struct Params {
+    pub pointers: Out<*mut c_void>,
+    pub extra: Out<*mut c_void>,
 }
 
 impl Params {
@@ -144,18 +148,27 @@ impl Params {
 
     /// Pairs of key and value, closed by an end mark: the buffer must be as long as the parameters.
     fn check_extra(&self, settings: &Settings) -> Answer {
-        const MOST_WORDS: usize = 5;
         let needed = settings
             .kernel()
             .params
             .last()
             .map_or(0, |(offset, bytes)| offset + bytes) as usize;
+        match self.buffer()?.1 {
+            Some(bytes) if bytes >= needed => Ok(()),
+            _ => Err(CuError::INVALID_VALUE),
+        }
+    }
+
+    /// The buffer of all parameters that `extra` names, and its bytes.
+    fn buffer(&self) -> Result<(*mut c_void, Option<usize>), CuError> {
+        const MOST_WORDS: usize = 5;
+        let mut buffer = std::ptr::null_mut();
         let mut given = None;
         for pair in (1..MOST_WORDS).step_by(2) {
             let words = self.extra.all(pair);
             match words[pair - 1] as usize {
                 PARAM_END => break,
-                PARAM_BUFFER_POINTER => {}
+                PARAM_BUFFER_POINTER => buffer = self.extra.all(pair + 1)[pair],
                 PARAM_BUFFER_SIZE => {
                     let size = self.extra.all(pair + 1)[pair];
                     given = In::<usize>::at(size).get();
@@ -163,10 +176,7 @@ impl Params {
                 _ => return Err(CuError::INVALID_VALUE),
             }
         }
-        match given {
-            Some(bytes) if bytes >= needed => Ok(()),
-            _ => Err(CuError::INVALID_VALUE),
-        }
+        Ok((buffer, given))
     }
 }
 
@@ -188,6 +198,17 @@ fn launch(
     }
     shape.check(launchable.settings(), &context)?;
     params.check(launchable.settings())?;
+    let operation = || {
+        Operation::Kernel(KernelLaunch::new(
+            function,
+            shape,
+            params,
+            launchable.settings(),
+        ))
+    };
+    if stream.is_captured(&context, operation)? {
+        return Ok(());
+    }
     context.launches.fetch_add(1, Ordering::Relaxed);
     // Nothing is computed, but a launch has its place in the stream's order.
     stream.submit(&context, || ());

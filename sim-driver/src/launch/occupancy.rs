@@ -27,24 +27,41 @@ pub fn active_blocks(
     if threads == 0 || threads > max_threads(settings, device) {
         return 0;
     }
-    let limit = |attribute| device.limit(attribute) as u32;
-    let warps = threads.div_ceil(WARP);
-    let by_threads = limit(number::MAX_THREADS_PER_MULTIPROCESSOR) / WARP / warps;
-    let registers = (settings.kernel().registers * WARP).next_multiple_of(REGISTER_UNIT) * warps;
-    let by_registers = limit(number::MAX_REGISTERS_PER_MULTIPROCESSOR)
-        .checked_div(registers)
-        .unwrap_or(u32::MAX);
-    let shared = u64::from(settings.kernel().shared_bytes) + u64::from(dynamic_bytes);
-    let shared = (shared + device.limit(number::RESERVED_SHARED_MEMORY_PER_BLOCK))
-        .next_multiple_of(SHARED_UNIT);
-    let by_shared = device
-        .limit(number::MAX_SHARED_MEMORY_PER_MULTIPROCESSOR)
-        .checked_div(shared);
-    let by_shared = by_shared.map_or(u32::MAX, |blocks| blocks.min(u64::from(u32::MAX)) as u32);
-    by_threads
-        .min(by_registers)
-        .min(by_shared)
-        .min(limit(number::MAX_BLOCKS_PER_MULTIPROCESSOR))
+    let needs = BlockNeeds {
+        threads,
+        registers: settings.kernel().registers,
+        shared_bytes: u64::from(settings.kernel().shared_bytes) + u64::from(dynamic_bytes),
+    };
+    needs.active_blocks(device)
+}
+
+/// What a block takes of a multiprocessor: threads, registers of each thread, shared memory.
+struct BlockNeeds {
+    threads: u32,
+    registers: u32,
+    shared_bytes: u64,
+}
+
+impl BlockNeeds {
+    fn active_blocks(&self, device: &Device) -> u32 {
+        let limit = |attribute| device.limit(attribute) as u32;
+        let warps = self.threads.div_ceil(WARP);
+        let by_threads = limit(number::MAX_THREADS_PER_MULTIPROCESSOR) / WARP / warps;
+        let registers = (self.registers * WARP).next_multiple_of(REGISTER_UNIT) * warps;
+        let by_registers = limit(number::MAX_REGISTERS_PER_MULTIPROCESSOR)
+            .checked_div(registers)
+            .unwrap_or(u32::MAX);
+        let shared = (self.shared_bytes + device.limit(number::RESERVED_SHARED_MEMORY_PER_BLOCK))
+            .next_multiple_of(SHARED_UNIT);
+        let by_shared = device
+            .limit(number::MAX_SHARED_MEMORY_PER_MULTIPROCESSOR)
+            .checked_div(shared);
+        let by_shared = by_shared.map_or(u32::MAX, |blocks| blocks.min(u64::from(u32::MAX)) as u32);
+        by_threads
+            .min(by_registers)
+            .min(by_shared)
+            .min(limit(number::MAX_BLOCKS_PER_MULTIPROCESSOR))
+    }
 }
 
 fn blocks_per_multiprocessor(
@@ -213,19 +230,26 @@ pub fn cuOccupancyAvailableDynamicSMemPerBlock(
     Ok(())
 }
 
+/// The kernel that is asked about, its launch, and the GPU. No kernel is allowed, too: cuBLASLt 13 asks so when a handle is made,
+/// and takes an error for a broken GPU.
 fn cluster_question(
     place: Out<i32>,
     func: CUfunction,
     config: In<CUlaunchConfig>,
-) -> Result<(Launchable, Shape), CuError> {
+) -> Result<(Option<Launchable>, Shape, &'static Device), CuError> {
     place.required()?;
     let config = config.required()?;
     let driver = driver::started()?;
-    let context = current()?;
-    if context.device.limit(number::CLUSTER_LAUNCH) == 0 {
+    let device = current()?.device;
+    if device.limit(number::CLUSTER_LAUNCH) == 0 {
         return Err(CuError::NOT_SUPPORTED);
     }
-    Ok((Launchable::find(driver, func)?, shape_of(&config)?))
+    let function = if func.is_null() {
+        None
+    } else {
+        Some(Launchable::find(driver, func)?)
+    };
+    Ok((function, shape_of(&config)?, device))
 }
 
 pub fn cuOccupancyMaxPotentialClusterSize(
@@ -243,14 +267,20 @@ pub fn cuOccupancyMaxActiveClusters(
     func: CUfunction,
     config: In<CUlaunchConfig>,
 ) -> Answer {
-    let (function, shape) = cluster_question(numClusters, func, config)?;
-    let device = current()?.device;
-    let blocks = active_blocks(
-        function.settings(),
-        device,
-        shape.threads() as u32,
-        shape.shared_bytes,
-    );
+    let (function, shape, device) = cluster_question(numClusters, func, config)?;
+    let threads = u32::try_from(shape.threads()).map_err(|_| CuError::INVALID_VALUE)?;
+    let blocks = match &function {
+        Some(function) => active_blocks(function.settings(), device, threads, shape.shared_bytes),
+        None if threads == 0 => 0,
+        None => {
+            let needs = BlockNeeds {
+                threads,
+                registers: 0,
+                shared_bytes: u64::from(shape.shared_bytes),
+            };
+            needs.active_blocks(device)
+        }
+    };
     let all = u64::from(blocks) * device.limit(number::MULTIPROCESSOR_COUNT);
     let cluster: u64 = shape
         .cluster

@@ -16,6 +16,8 @@ pub enum Origin {
     Pool,
     /// `cuMemHostAlloc`.
     Host,
+    /// Memory of a graph's node.
+    Graph,
     /// The program's own memory, given to `cuMemHostRegister`.
     Registered,
 }

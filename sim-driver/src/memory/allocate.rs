@@ -6,6 +6,7 @@ use crate::boundary::Out;
 use crate::context::{current, with_current};
 use crate::driver;
 use crate::status::{Answer, CuError};
+use crate::stream::unsafe_call;
 
 /// Rows of pitched memory begin at multiples of this.
 const PITCH_BYTES: usize = 512;
@@ -17,6 +18,7 @@ fn allocate(dptr: Out<CUdeviceptr>, bytesize: usize, origin: Origin) -> Answer {
     if bytesize == 0 {
         return Err(CuError::INVALID_VALUE);
     }
+    unsafe_call()?;
     let base = driver.memory.allocate(
         &context,
         Request {
@@ -77,6 +79,7 @@ pub fn cuMemFree_v2(dptr: CUdeviceptr) -> Answer {
     if dptr.is_null() {
         return Ok(());
     }
+    unsafe_call()?;
     // Like the real one, freeing waits for work that may still use the memory.
     context.group.wait();
     driver

@@ -2,11 +2,13 @@
 
 use std::ffi::c_void;
 
+use super::BoxCopy;
 use crate::abi::{CUcontext, CUdeviceptr, CUstream};
 use crate::context::find as find_context;
 use crate::driver;
+use crate::graph::Operation;
 use crate::status::{Answer, CuError};
-use crate::stream::resolve;
+use crate::stream::{resolve, unsafe_call};
 use crate::surface::DefaultStream;
 
 /// One end of a copy.
@@ -57,6 +59,15 @@ impl End {
         }
     }
 
+    /// Unified addressing resolved: which of the two it is.
+    fn resolved(self) -> Self {
+        match self {
+            Self::Unified(address) if self.is_pageable() => Self::Host(address),
+            Self::Unified(address) => Self::Device(address),
+            known => known,
+        }
+    }
+
     /// Whether the driver knows nothing of this memory: then the device cannot reach it, and the real driver stages the bytes.
     pub fn is_pageable(self) -> bool {
         !matches!(self, Self::Device(_))
@@ -78,11 +89,19 @@ const MOST_STAGED_BYTES: usize = 64 << 20;
 fn copy(queue: (DefaultStream, CUstream), wait: Wait, to: End, from: End, bytes: usize) -> Answer {
     driver::started()?;
     let (context, stream) = resolve(queue.0, queue.1)?;
+    if wait == Wait::Yes {
+        stream.refuse_capture(&context)?;
+        unsafe_call()?;
+    }
     if bytes == 0 {
         return Ok(());
     }
     to.check(bytes as u64)?;
     from.check(bytes as u64)?;
+    let operation = || Operation::Copy(BoxCopy::linear(to.resolved(), from.resolved(), bytes));
+    if stream.is_captured(&context, operation)? {
+        return Ok(());
+    }
     let is_staged = wait == Wait::No && from.is_pageable() && context.group.has_waiting();
     let must_stage = is_staged && bytes <= MOST_STAGED_BYTES;
     let ticket = if must_stage {

@@ -2,11 +2,14 @@
 //! so no array handle exists, and naming one is an invalid handle.
 
 use super::copy::{End, Wait, move_bytes};
-use crate::abi::{CUDA_MEMCPY2D, CUDA_MEMCPY3D, CUDA_MEMCPY3D_PEER, CUstream};
+use crate::abi::{
+    CUDA_MEMCPY2D, CUDA_MEMCPY3D, CUDA_MEMCPY3D_PEER, CUarray, CUdeviceptr, CUstream,
+};
 use crate::boundary::In;
 use crate::driver;
+use crate::graph::Operation;
 use crate::status::{Answer, CuError};
-use crate::stream::resolve;
+use crate::stream::{resolve, unsafe_call};
 use crate::surface::DefaultStream;
 
 /// `CUmemorytype`.
@@ -24,7 +27,7 @@ struct Side {
 }
 
 /// What is copied: bytes in a row, rows in a slice, slices.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Extent {
     width: usize,
     height: usize,
@@ -32,6 +35,7 @@ struct Extent {
 }
 
 /// The fields of one side of a copy descriptor.
+#[derive(Clone, Copy, Debug)]
 struct Place {
     memory_type: u32,
     host: u64,
@@ -102,28 +106,159 @@ impl Side {
     }
 }
 
-fn copy(
-    queue: (DefaultStream, CUstream),
-    wait: Wait,
+/// A copy of a box.
+#[derive(Clone, Copy, Debug)]
+pub struct BoxCopy {
     extent: Extent,
-    places: [Place; 2],
-) -> Answer {
-    let (context, stream) = resolve(queue.0, queue.1)?;
-    let [to, from] = [places[0].side(extent)?, places[1].side(extent)?];
-    if extent.width == 0 || extent.height == 0 || extent.depth == 0 {
-        return Ok(());
+    to: Place,
+    from: Place,
+}
+
+impl BoxCopy {
+    /// Bytes one after the other.
+    pub fn linear(to: End, from: End, bytes: usize) -> Self {
+        let place = |end: End| Place {
+            memory_type: match end {
+                End::Host(_) => HOST,
+                End::Device(_) => DEVICE,
+                End::Unified(_) => UNIFIED,
+            },
+            host: end.address(),
+            device: end.address(),
+            offset: [0; 3],
+            pitch: 0,
+            rows: 0,
+        };
+        Self {
+            extent: Extent {
+                width: bytes,
+                height: 1,
+                depth: 1,
+            },
+            to: place(to),
+            from: place(from),
+        }
     }
-    to.check(extent)?;
-    from.check(extent)?;
-    let ticket = stream.submit(&context, move || {
-        for slice in 0..extent.depth {
-            for row in 0..extent.height {
-                move_bytes(to.row(slice, row), from.row(slice, row), extent.width);
+
+    /// What a descriptor says.
+    pub fn of(copied: &CUDA_MEMCPY3D) -> Result<Self, CuError> {
+        if copied.srcLOD != 0 || copied.dstLOD != 0 {
+            return Err(CuError::INVALID_VALUE);
+        }
+        Ok(Self {
+            extent: Extent {
+                width: copied.WidthInBytes,
+                height: copied.Height,
+                depth: copied.Depth,
+            },
+            to: Place {
+                memory_type: copied.dstMemoryType,
+                host: copied.dstHost as u64,
+                device: copied.dstDevice.0,
+                offset: [copied.dstXInBytes, copied.dstY, copied.dstZ],
+                pitch: copied.dstPitch,
+                rows: copied.dstHeight,
+            },
+            from: Place {
+                memory_type: copied.srcMemoryType,
+                host: copied.srcHost as u64,
+                device: copied.srcDevice.0,
+                offset: [copied.srcXInBytes, copied.srcY, copied.srcZ],
+                pitch: copied.srcPitch,
+                rows: copied.srcHeight,
+            },
+        })
+    }
+
+    /// The descriptor that says the same.
+    pub fn descriptor(&self) -> CUDA_MEMCPY3D {
+        let of_type = |place: &Place, memory_type, address| {
+            if place.memory_type == memory_type {
+                address
+            } else {
+                0
+            }
+        };
+        let device = |place: &Place| match place.memory_type {
+            HOST => 0,
+            _ => place.device,
+        };
+        CUDA_MEMCPY3D {
+            srcXInBytes: self.from.offset[0],
+            srcY: self.from.offset[1],
+            srcZ: self.from.offset[2],
+            srcLOD: 0,
+            srcMemoryType: self.from.memory_type,
+            srcHost: of_type(&self.from, HOST, self.from.host) as usize as *const _,
+            srcDevice: CUdeviceptr(device(&self.from)),
+            srcArray: CUarray::default(),
+            reserved0: std::ptr::null_mut(),
+            srcPitch: self.from.pitch,
+            srcHeight: self.from.rows,
+            dstXInBytes: self.to.offset[0],
+            dstY: self.to.offset[1],
+            dstZ: self.to.offset[2],
+            dstLOD: 0,
+            dstMemoryType: self.to.memory_type,
+            dstHost: of_type(&self.to, HOST, self.to.host) as usize as *mut _,
+            dstDevice: CUdeviceptr(device(&self.to)),
+            dstArray: CUarray::default(),
+            reserved1: std::ptr::null_mut(),
+            dstPitch: self.to.pitch,
+            dstHeight: self.to.rows,
+            WidthInBytes: self.extent.width,
+            Height: self.extent.height,
+            Depth: self.extent.depth,
+        }
+    }
+
+    /// Whether there is anything to copy, and all of it may be touched.
+    pub fn check(&self) -> Result<bool, CuError> {
+        let (to, from) = (self.to.side(self.extent)?, self.from.side(self.extent)?);
+        if self.extent.width == 0 || self.extent.height == 0 || self.extent.depth == 0 {
+            return Ok(false);
+        }
+        to.check(self.extent)?;
+        from.check(self.extent)?;
+        Ok(true)
+    }
+
+    /// Whether one side lies in memory that the device cannot reach.
+    fn is_pageable(&self) -> bool {
+        [&self.to, &self.from].into_iter().any(|place| {
+            place
+                .side(self.extent)
+                .is_ok_and(|side| side.begin.is_pageable())
+        })
+    }
+
+    /// Copies the bytes, if [`BoxCopy::check`] found them in order.
+    pub fn perform(&self) {
+        let sides = (self.to.side(self.extent), self.from.side(self.extent));
+        let (Ok(to), Ok(from)) = sides else { return };
+        for slice in 0..self.extent.depth {
+            for row in 0..self.extent.height {
+                move_bytes(to.row(slice, row), from.row(slice, row), self.extent.width);
             }
         }
-    });
+    }
+}
+
+fn copy(queue: (DefaultStream, CUstream), wait: Wait, copied: BoxCopy) -> Answer {
+    let (context, stream) = resolve(queue.0, queue.1)?;
+    if wait == Wait::Yes {
+        stream.refuse_capture(&context)?;
+        unsafe_call()?;
+    }
+    if !copied.check()? {
+        return Ok(());
+    }
+    if stream.is_captured(&context, || Operation::Copy(copied))? {
+        return Ok(());
+    }
+    let ticket = stream.submit(&context, move || copied.perform());
     // Memory that the device cannot reach may be gone when the call has returned.
-    if wait == Wait::Yes || to.begin.is_pageable() || from.begin.is_pageable() {
+    if wait == Wait::Yes || copied.is_pageable() {
         ticket.wait();
     }
     Ok(())
@@ -148,48 +283,16 @@ fn copy_2d(queue: (DefaultStream, CUstream), wait: Wait, descriptor: In<CUDA_MEM
         pitch: copied.srcPitch,
         rows: 0,
     };
-    copy(
-        queue,
-        wait,
-        Extent {
-            width: copied.WidthInBytes,
-            height: copied.Height,
-            depth: 1,
-        },
-        [to, from],
-    )
+    let extent = Extent {
+        width: copied.WidthInBytes,
+        height: copied.Height,
+        depth: 1,
+    };
+    copy(queue, wait, BoxCopy { extent, to, from })
 }
 
 fn copy_3d(queue: (DefaultStream, CUstream), wait: Wait, copied: &CUDA_MEMCPY3D) -> Answer {
-    if copied.srcLOD != 0 || copied.dstLOD != 0 {
-        return Err(CuError::INVALID_VALUE);
-    }
-    let to = Place {
-        memory_type: copied.dstMemoryType,
-        host: copied.dstHost as u64,
-        device: copied.dstDevice.0,
-        offset: [copied.dstXInBytes, copied.dstY, copied.dstZ],
-        pitch: copied.dstPitch,
-        rows: copied.dstHeight,
-    };
-    let from = Place {
-        memory_type: copied.srcMemoryType,
-        host: copied.srcHost as u64,
-        device: copied.srcDevice.0,
-        offset: [copied.srcXInBytes, copied.srcY, copied.srcZ],
-        pitch: copied.srcPitch,
-        rows: copied.srcHeight,
-    };
-    copy(
-        queue,
-        wait,
-        Extent {
-            width: copied.WidthInBytes,
-            height: copied.Height,
-            depth: copied.Depth,
-        },
-        [to, from],
-    )
+    copy(queue, wait, BoxCopy::of(copied)?)
 }
 
 fn without_contexts(copied: &CUDA_MEMCPY3D_PEER) -> CUDA_MEMCPY3D {

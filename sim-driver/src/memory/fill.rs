@@ -3,60 +3,98 @@
 use super::copy::End;
 use crate::abi::{CUdeviceptr, CUstream};
 use crate::driver;
+use crate::graph::Operation;
 use crate::status::{Answer, CuError};
-use crate::stream::resolve;
+use crate::stream::{resolve, unsafe_call};
 use crate::surface::DefaultStream;
 
-/// A rectangle of values: values in a row, rows, bytes from row to row.
-#[derive(Clone, Copy)]
-struct Area {
-    width: usize,
-    height: usize,
-    pitch: usize,
+/// What is set to what: values in a row, rows, bytes from row to row.
+#[derive(Clone, Copy, Debug)]
+pub struct Fill {
+    pub to: CUdeviceptr,
+    pub value: u32,
+    /// Bytes of a value: 1, 2 or 4.
+    pub element_bytes: u32,
+    pub width: usize,
+    pub height: usize,
+    pub pitch: usize,
 }
 
-impl Area {
-    fn run(count: usize) -> Self {
+impl Fill {
+    /// `width` values of one or more bytes, one after the other.
+    fn run_of<T: Into<u32>>(to: CUdeviceptr, value: T, width: usize) -> Self {
         Self {
-            width: count,
+            to,
+            value: value.into(),
+            element_bytes: size_of::<T>() as u32,
+            width,
             height: 1,
             pitch: 0,
+        }
+    }
+
+    fn rows(self, pitch: usize, height: usize) -> Self {
+        Self {
+            height,
+            pitch,
+            ..self
+        }
+    }
+
+    /// Whether there is anything to set, and all of it may be set.
+    pub fn check(&self) -> Result<bool, CuError> {
+        let element = self.element_bytes as usize;
+        if !matches!(element, 1 | 2 | 4) {
+            return Err(CuError::INVALID_VALUE);
+        }
+        let row_bytes = self
+            .width
+            .checked_mul(element)
+            .ok_or(CuError::INVALID_VALUE)?;
+        if row_bytes == 0 || self.height == 0 {
+            return Ok(false);
+        }
+        let is_aligned =
+            self.to.0.is_multiple_of(element as u64) && self.pitch.is_multiple_of(element);
+        let rows_are_apart = self.height == 1 || self.pitch >= row_bytes;
+        let whole = self
+            .pitch
+            .checked_mul(self.height - 1)
+            .and_then(|rows| rows.checked_add(row_bytes))
+            .filter(|_| is_aligned && rows_are_apart)
+            .ok_or(CuError::INVALID_VALUE)?;
+        End::Device(self.to.0).check(whole as u64)?;
+        Ok(true)
+    }
+
+    /// Sets the values.
+    pub fn perform(&self) {
+        for row in 0..self.height {
+            let to = self.to.0 + (row * self.pitch) as u64;
+            match self.element_bytes {
+                1 => set(to, self.value as u8, self.width),
+                2 => set(to, self.value as u16, self.width),
+                _ => set(to, self.value, self.width),
+            }
         }
     }
 }
 
 /// Sets values; the caller waits unless it named a stream.
-fn fill<T: Copy + Send + 'static>(
-    queue: (DefaultStream, Option<CUstream>),
-    to: CUdeviceptr,
-    value: T,
-    area: Area,
-) -> Answer {
+fn fill(queue: (DefaultStream, Option<CUstream>), fill: Fill) -> Answer {
     driver::started()?;
     let (context, stream) = resolve(queue.0, queue.1.unwrap_or_default())?;
-    let row_bytes = area
-        .width
-        .checked_mul(size_of::<T>())
-        .ok_or(CuError::INVALID_VALUE)?;
-    if row_bytes == 0 || area.height == 0 {
+    if queue.1.is_none() {
+        stream.refuse_capture(&context)?;
+        unsafe_call()?;
+    }
+    if !fill.check()? {
         return Ok(());
     }
-    let is_aligned =
-        to.0.is_multiple_of(size_of::<T>() as u64) && area.pitch.is_multiple_of(size_of::<T>());
-    let rows_are_apart = area.height == 1 || area.pitch >= row_bytes;
-    let whole = area
-        .pitch
-        .checked_mul(area.height - 1)
-        .and_then(|rows| rows.checked_add(row_bytes));
-    let whole = whole
-        .filter(|_| is_aligned && rows_are_apart)
-        .ok_or(CuError::INVALID_VALUE)?;
-    End::Device(to.0).check(whole as u64)?;
-    let ticket = stream.submit(&context, move || {
-        for row in 0..area.height {
-            set(to.0 + (row * area.pitch) as u64, value, area.width);
-        }
-    });
+    if stream.is_captured(&context, || Operation::Fill(fill))? {
+        return Ok(());
+    }
+    let ticket = stream.submit(&context, move || fill.perform());
     if queue.1.is_none() {
         ticket.wait();
     }
@@ -77,7 +115,7 @@ pub fn cuMemsetD8_v2(
     uc: u8,
     N: usize,
 ) -> Answer {
-    fill((default_stream, None), dstDevice, uc, Area::run(N))
+    fill((default_stream, None), Fill::run_of(dstDevice, uc, N))
 }
 
 pub fn cuMemsetD8Async(
@@ -87,7 +125,10 @@ pub fn cuMemsetD8Async(
     N: usize,
     hStream: CUstream,
 ) -> Answer {
-    fill((default_stream, Some(hStream)), dstDevice, uc, Area::run(N))
+    fill(
+        (default_stream, Some(hStream)),
+        Fill::run_of(dstDevice, uc, N),
+    )
 }
 
 pub fn cuMemsetD2D8_v2(
@@ -100,13 +141,7 @@ pub fn cuMemsetD2D8_v2(
 ) -> Answer {
     fill(
         (default_stream, None),
-        dstDevice,
-        uc,
-        Area {
-            width: Width,
-            height: Height,
-            pitch: dstPitch,
-        },
+        Fill::run_of(dstDevice, uc, Width).rows(dstPitch, Height),
     )
 }
 
@@ -122,13 +157,7 @@ pub fn cuMemsetD2D8Async(
 ) -> Answer {
     fill(
         (default_stream, Some(hStream)),
-        dstDevice,
-        uc,
-        Area {
-            width: Width,
-            height: Height,
-            pitch: dstPitch,
-        },
+        Fill::run_of(dstDevice, uc, Width).rows(dstPitch, Height),
     )
 }
 
@@ -138,7 +167,7 @@ pub fn cuMemsetD16_v2(
     us: u16,
     N: usize,
 ) -> Answer {
-    fill((default_stream, None), dstDevice, us, Area::run(N))
+    fill((default_stream, None), Fill::run_of(dstDevice, us, N))
 }
 
 pub fn cuMemsetD16Async(
@@ -148,7 +177,10 @@ pub fn cuMemsetD16Async(
     N: usize,
     hStream: CUstream,
 ) -> Answer {
-    fill((default_stream, Some(hStream)), dstDevice, us, Area::run(N))
+    fill(
+        (default_stream, Some(hStream)),
+        Fill::run_of(dstDevice, us, N),
+    )
 }
 
 pub fn cuMemsetD2D16_v2(
@@ -161,13 +193,7 @@ pub fn cuMemsetD2D16_v2(
 ) -> Answer {
     fill(
         (default_stream, None),
-        dstDevice,
-        us,
-        Area {
-            width: Width,
-            height: Height,
-            pitch: dstPitch,
-        },
+        Fill::run_of(dstDevice, us, Width).rows(dstPitch, Height),
     )
 }
 
@@ -183,13 +209,7 @@ pub fn cuMemsetD2D16Async(
 ) -> Answer {
     fill(
         (default_stream, Some(hStream)),
-        dstDevice,
-        us,
-        Area {
-            width: Width,
-            height: Height,
-            pitch: dstPitch,
-        },
+        Fill::run_of(dstDevice, us, Width).rows(dstPitch, Height),
     )
 }
 
@@ -199,7 +219,7 @@ pub fn cuMemsetD32_v2(
     ui: u32,
     N: usize,
 ) -> Answer {
-    fill((default_stream, None), dstDevice, ui, Area::run(N))
+    fill((default_stream, None), Fill::run_of(dstDevice, ui, N))
 }
 
 pub fn cuMemsetD32Async(
@@ -209,7 +229,10 @@ pub fn cuMemsetD32Async(
     N: usize,
     hStream: CUstream,
 ) -> Answer {
-    fill((default_stream, Some(hStream)), dstDevice, ui, Area::run(N))
+    fill(
+        (default_stream, Some(hStream)),
+        Fill::run_of(dstDevice, ui, N),
+    )
 }
 
 pub fn cuMemsetD2D32_v2(
@@ -222,13 +245,7 @@ pub fn cuMemsetD2D32_v2(
 ) -> Answer {
     fill(
         (default_stream, None),
-        dstDevice,
-        ui,
-        Area {
-            width: Width,
-            height: Height,
-            pitch: dstPitch,
-        },
+        Fill::run_of(dstDevice, ui, Width).rows(dstPitch, Height),
     )
 }
 
@@ -244,12 +261,6 @@ pub fn cuMemsetD2D32Async(
 ) -> Answer {
     fill(
         (default_stream, Some(hStream)),
-        dstDevice,
-        ui,
-        Area {
-            width: Width,
-            height: Height,
-            pitch: dstPitch,
-        },
+        Fill::run_of(dstDevice, ui, Width).rows(dstPitch, Height),
     )
 }

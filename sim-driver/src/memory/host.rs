@@ -8,6 +8,7 @@ use crate::boundary::Out;
 use crate::context::current;
 use crate::driver;
 use crate::status::{Answer, CuError};
+use crate::stream::unsafe_call;
 
 /// `CU_MEMHOSTALLOC_*`: portable 1, device map 2, write combined 4.
 const ALLOCATE_FLAGS: u32 = 7;
@@ -23,6 +24,7 @@ fn allocate(pp: Out<*mut c_void>, bytesize: usize, flags: u32) -> Answer {
     if bytesize == 0 || flags & !ALLOCATE_FLAGS != 0 {
         return Err(CuError::INVALID_VALUE);
     }
+    unsafe_call()?;
     let base = pages::map(bytesize as u64, pages::PAGE_BYTES).ok_or(CuError::OUT_OF_MEMORY)?;
     driver.memory.map.insert(Allocation {
         base,
@@ -56,6 +58,7 @@ pub fn cuMemHostAlloc(pp: Out<*mut c_void>, bytesize: usize, Flags: u32) -> Answ
 pub fn cuMemFreeHost(p: *mut c_void) -> Answer {
     let driver = driver::started()?;
     let context = current()?;
+    unsafe_call()?;
     context.group.wait();
     driver.memory.free(driver, p as u64, |allocation| {
         allocation.origin == Origin::Host

@@ -9,7 +9,7 @@ mod copy_box;
 mod fill;
 mod heap;
 mod host;
-mod pages;
+pub mod pages;
 mod pointer_attribute;
 mod pool;
 mod virtual_memory;
@@ -89,6 +89,18 @@ impl Memory {
         base: u64,
         may: impl Fn(&Allocation) -> bool,
     ) -> Result<(), CuError> {
+        // What a graph's node allocated keeps its addresses until the node is gone.
+        if self
+            .map
+            .find(base)
+            .is_some_and(|found| found.base == base && found.origin == Origin::Graph)
+        {
+            return if crate::graph::release_graph_memory(base) {
+                Ok(())
+            } else {
+                Err(CuError::INVALID_VALUE)
+            };
+        }
         let allocation = self
             .map
             .remove_if(base, may)
@@ -136,7 +148,7 @@ impl Memory {
                 self.heap.free(allocation.base, allocation.bytes);
             }
             Origin::Host => pages::unmap(allocation.base, allocation.bytes),
-            Origin::Registered => {}
+            Origin::Registered | Origin::Graph => {}
         }
     }
 }

@@ -78,7 +78,7 @@ fn of_allocation(
     address: u64,
     attribute: u32,
 ) -> Result<Value, CuError> {
-    let is_device = matches!(found.origin, Origin::Device | Origin::Pool);
+    let is_device = matches!(found.origin, Origin::Device | Origin::Pool | Origin::Graph);
     Ok(match attribute {
         number::CONTEXT => Value::Word(
             if found.origin == Origin::Pool {

@@ -12,9 +12,13 @@ use crate::boundary::{In, Out};
 use crate::context::Context;
 use crate::device::Device;
 use crate::driver::{self, Driver};
+use crate::graph::{GraphMemory, Operation};
 use crate::status::{Answer, CuError};
-use crate::stream::resolve;
+use crate::stream::{Stream, resolve};
 use crate::surface::DefaultStream;
+
+/// `CU_MEM_LOCATION_TYPE_DEVICE`.
+const ON_DEVICE: u32 = 1;
 
 /// A pool.
 pub struct Pool {
@@ -136,6 +140,27 @@ pub fn cuDeviceSetMemPool(dev: CUdevice, pool: CUmemoryPool) -> Answer {
     Ok(())
 }
 
+/// In a stream that is captured, an allocation is a node with an address of its own.
+fn captured(
+    driver: &Driver,
+    context: &Context,
+    stream: &Stream,
+    bytes: usize,
+) -> Result<Option<CUdeviceptr>, CuError> {
+    if !stream.is_capturing() {
+        stream.refuse_capture(context)?;
+        return Ok(None);
+    }
+    let location = CUmemLocation {
+        r#type: ON_DEVICE,
+        id: driver.ordinal(context.device),
+    };
+    let memory = GraphMemory::reserve(driver, location, bytes)?;
+    let address = CUdeviceptr(memory.address);
+    stream.is_captured(context, || Operation::Allocate(memory))?;
+    Ok(Some(address))
+}
+
 pub fn cuMemAllocAsync(
     default_stream: DefaultStream,
     dptr: Out<CUdeviceptr>,
@@ -144,9 +169,13 @@ pub fn cuMemAllocAsync(
 ) -> Answer {
     dptr.set(CUdeviceptr(0));
     let driver = driver::started()?;
-    let (context, _) = resolve(default_stream, hStream)?;
+    let (context, stream) = resolve(default_stream, hStream)?;
     let place = dptr.required()?;
     let pool = current_pool(driver, context.device)?;
+    if let Some(address) = captured(driver, &context, &stream, bytesize)? {
+        place.set(address);
+        return Ok(());
+    }
     place.set(CUdeviceptr(pool.allocate(driver, &context, bytesize)?));
     Ok(())
 }
@@ -160,9 +189,13 @@ pub fn cuMemAllocFromPoolAsync(
 ) -> Answer {
     dptr.set(CUdeviceptr(0));
     let driver = driver::started()?;
-    let (context, _) = resolve(default_stream, hStream)?;
+    let (context, stream) = resolve(default_stream, hStream)?;
     let place = dptr.required()?;
     let pool = find(driver, pool)?;
+    if let Some(address) = captured(driver, &context, &stream, bytesize)? {
+        place.set(address);
+        return Ok(());
+    }
     place.set(CUdeviceptr(pool.allocate(driver, &context, bytesize)?));
     Ok(())
 }
@@ -174,13 +207,18 @@ pub fn cuMemFreeAsync(
 ) -> Answer {
     let driver = driver::started()?;
     let (context, stream) = resolve(default_stream, hStream)?;
-    let is_whole = driver
+    let found = driver
         .memory
         .map
         .find(dptr.0)
-        .is_some_and(|found| found.base == dptr.0 && !found.is_host());
-    if !is_whole {
+        .filter(|found| found.base == dptr.0 && !found.is_host())
+        .ok_or(CuError::INVALID_VALUE)?;
+    // A node can only free what a node allocates.
+    if stream.is_capturing() && found.origin != Origin::Graph {
         return Err(CuError::INVALID_VALUE);
+    }
+    if stream.is_captured(&context, || Operation::Free(dptr))? {
+        return Ok(());
     }
     // The memory goes when the stream gets there. If the program frees it twice, the second call's turn finds nothing.
     stream.submit(&context, move || {
@@ -193,7 +231,6 @@ pub fn cuMemFreeAsync(
 
 pub fn cuMemPoolCreate(pool: Out<CUmemoryPool>, poolProps: In<CUmemPoolProps>) -> Answer {
     const PINNED: u32 = 1;
-    const ON_DEVICE: u32 = 1;
     let driver = driver::started()?;
     let place = pool.required()?;
     let props = poolProps.required()?;

@@ -2,6 +2,7 @@
 
 use super::abi::{nvmlDevice_t, nvmlMemory_t, nvmlMemory_v2_t, nvmlPciInfo_t, nvmlUtilization_t};
 use super::{device, handle_of, place, ready, text, write_text};
+use crate::attribute::number;
 use crate::boundary::{Out, Text};
 use crate::device::Device;
 use crate::profile::PciAddress;
@@ -134,6 +135,8 @@ pub fn nvmlDeviceGetMemoryInfo_v2(
 pub fn nvmlDeviceGetPciInfo_v3(device: nvmlDevice_t, pci: Out<nvmlPciInfo_t>) -> NvmlAnswer {
     let found = self::device(device)?;
     let pci = place(pci)?;
+    let [device_id, subsystem_id] = [number::GPU_PCI_DEVICE_ID, number::GPU_PCI_SUBSYSTEM_ID]
+        .map(|attribute| found.attribute(attribute).cast_unsigned());
     let PciAddress {
         domain,
         bus,
@@ -145,8 +148,8 @@ pub fn nvmlDeviceGetPciInfo_v3(device: nvmlDevice_t, pci: Out<nvmlPciInfo_t>) ->
         domain,
         bus,
         device,
-        pciDeviceId: 0,
-        pciSubSystemId: 0,
+        pciDeviceId: device_id,
+        pciSubSystemId: subsystem_id,
         busId: [0; 32],
     };
     let fill = |field: &mut [u8], text: &str| field[..text.len()].copy_from_slice(text.as_bytes());

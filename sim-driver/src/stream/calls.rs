@@ -1,11 +1,12 @@
 //! `cuStream*`.
 
 use super::{LEGACY, NON_BLOCKING, PER_THREAD, Stream, resolve};
-use crate::abi::{CUcontext, CUdevice, CUevent, CUstream};
+use crate::abi::{CUcontext, CUdevice, CUevent, CUgreenCtx, CUstream};
 use crate::boundary::Out;
 use crate::context::{GREATEST_PRIORITY, current};
 use crate::driver;
 use crate::event;
+use crate::graph::Operation;
 use crate::status::{Answer, CuError};
 use crate::surface::DefaultStream;
 
@@ -39,15 +40,17 @@ pub fn cuStreamDestroy_v2(hStream: CUstream) -> Answer {
     }
     let driver = driver::started()?;
     // Work that was given goes on: the queue lives until its worker is done.
-    driver
+    let stream = driver
         .streams
         .remove(hStream.0)
-        .map(|_| ())
-        .ok_or(CuError::INVALID_HANDLE)
+        .ok_or(CuError::INVALID_HANDLE)?;
+    stream.abandon_capture();
+    Ok(())
 }
 
 pub fn cuStreamQuery(default_stream: DefaultStream, hStream: CUstream) -> Answer {
-    let (_, stream) = resolve(default_stream, hStream)?;
+    let (context, stream) = resolve(default_stream, hStream)?;
+    stream.refuse_capture(&context)?;
     if stream.is_idle() {
         Ok(())
     } else {
@@ -57,6 +60,7 @@ pub fn cuStreamQuery(default_stream: DefaultStream, hStream: CUstream) -> Answer
 
 pub fn cuStreamSynchronize(default_stream: DefaultStream, hStream: CUstream) -> Answer {
     let (context, stream) = resolve(default_stream, hStream)?;
+    stream.refuse_capture(&context)?;
     if context.group.has_waiting() || stream.context_id != context.id {
         stream.submit(&context, || ()).wait();
     }
@@ -119,18 +123,37 @@ pub fn cuStreamGetDevice(
     Ok(())
 }
 
+pub fn cuStreamGetGreenCtx(hStream: CUstream, phCtx: Out<CUgreenCtx>) -> Answer {
+    let place = phCtx.required()?;
+    resolve(DefaultStream::Legacy, hStream)?;
+    // No stream belongs to a green context: cuGreenCtxCreate is not simulated.
+    place.set(CUgreenCtx::default());
+    Ok(())
+}
+
 pub fn cuStreamWaitEvent(
     default_stream: DefaultStream,
     hStream: CUstream,
     hEvent: CUevent,
     Flags: u32,
 ) -> Answer {
+    const EXTERNAL: u32 = 1;
     let driver = driver::started()?;
-    let (_, stream) = resolve(default_stream, hStream)?;
-    // Only CU_EVENT_WAIT_EXTERNAL (1) exists, and it is for capture.
-    if Flags != 0 {
+    let (context, stream) = resolve(default_stream, hStream)?;
+    let is_capturing = stream.is_capturing();
+    // CU_EVENT_WAIT_EXTERNAL is for capture: the wait becomes a node.
+    if Flags & !EXTERNAL != 0 || Flags == EXTERNAL && !is_capturing {
         return Err(CuError::INVALID_VALUE);
     }
-    event::find(driver, hEvent)?.hold_back(&stream.queue);
+    let event = event::find(driver, hEvent)?;
+    if Flags == EXTERNAL {
+        stream.is_captured(&context, || Operation::WaitEvent(hEvent))?;
+    } else if let Some(point) = event.captured_point() {
+        stream.join(&point)?;
+    } else if is_capturing {
+        stream.refuse_isolation()?;
+    } else {
+        event.hold_back(&stream.queue);
+    }
     Ok(())
 }

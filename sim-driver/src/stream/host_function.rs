@@ -3,19 +3,55 @@
 use std::ffi::c_void;
 
 use super::{Place, resolve};
-use crate::abi::{CUhostFn, CUstream, CUstreamCallback};
+use crate::abi::{CUDA_HOST_NODE_PARAMS_v1, CUhostFn, CUstream, CUstreamCallback};
+use crate::graph::Operation;
 use crate::status::{Answer, CuError};
 use crate::surface::DefaultStream;
 
 /// The program's own pointer, handed back to it untouched.
+#[derive(Clone, Copy)]
 struct UserData(*mut c_void);
 
 // SAFETY: the driver never follows it; the program that gave it asked for it to be passed on another thread.
 unsafe impl Send for UserData {}
+// SAFETY: as above.
+unsafe impl Sync for UserData {}
 
 impl UserData {
     fn pointer(&self) -> *mut c_void {
         self.0
+    }
+}
+
+/// A function of the program's with its argument.
+#[derive(Clone, Copy)]
+pub struct HostCall {
+    function: unsafe extern "C" fn(*mut c_void),
+    data: UserData,
+}
+
+impl HostCall {
+    /// The function and what to call it with.
+    pub fn new(function: CUhostFn, data: *mut c_void) -> Result<Self, CuError> {
+        Ok(Self {
+            function: function.ok_or(CuError::INVALID_VALUE)?,
+            data: UserData(data),
+        })
+    }
+
+    /// As a node's parameters.
+    pub fn params(&self) -> CUDA_HOST_NODE_PARAMS_v1 {
+        CUDA_HOST_NODE_PARAMS_v1 {
+            r#fn: Some(self.function),
+            userData: self.data.pointer(),
+        }
+    }
+
+    /// Calls it.
+    pub fn perform(&self) {
+        // SAFETY: the program gave the function to be called with this very pointer (cuLaunchHostFunc, cuGraphAddHostNode,
+        // cuUserObjectCreate).
+        unsafe { (self.function)(self.data.pointer()) }
     }
 }
 
@@ -26,13 +62,11 @@ pub fn cuLaunchHostFunc(
     userData: *mut c_void,
 ) -> Answer {
     crate::driver::start_was_tried()?;
-    let function = r#fn.ok_or(CuError::INVALID_VALUE)?;
+    let call = HostCall::new(r#fn, userData)?;
     let (context, stream) = resolve(default_stream, hStream)?;
-    let data = UserData(userData);
-    // SAFETY: the program gave the function to be called with this very pointer (cuLaunchHostFunc's contract).
-    stream.submit_after(&context, Vec::new(), Place::Worker, move || unsafe {
-        function(data.pointer())
-    });
+    if !stream.is_captured(&context, || Operation::Host(call))? {
+        stream.submit_after(&context, Vec::new(), Place::Worker, move || call.perform());
+    }
     Ok(())
 }
 
@@ -50,6 +84,7 @@ pub fn cuStreamAddCallback(
         return Err(CuError::INVALID_VALUE);
     }
     let (context, stream) = resolve(default_stream, hStream)?;
+    stream.refuse_capture(&context)?;
     let data = UserData(userData);
     // SAFETY: the program gave the function to be called with its stream and this very pointer (cuStreamAddCallback's contract).
     let work = move || unsafe { function(hStream, SUCCESS, data.pointer()) };

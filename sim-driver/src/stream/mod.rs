@@ -2,14 +2,16 @@
 
 mod calls;
 mod capture;
+mod capture_calls;
 mod host_function;
 mod queue;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 pub use calls::*;
-pub use capture::*;
+pub use capture::{CapturedPoint, end_captures_of, unsafe_call, waits_for_context};
+pub use capture_calls::*;
 pub use host_function::*;
 pub use queue::{Group, Place, Queue, Ticket};
 
@@ -50,6 +52,7 @@ pub struct Stream {
     pub priority: i32,
     pub queue: Arc<Queue>,
     group: Arc<Group>,
+    part: Mutex<Option<capture::Part>>,
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -77,6 +80,7 @@ impl Stream {
             priority: 0,
             queue: Queue::new(group, true),
             group: Arc::clone(group),
+            part: Mutex::default(),
         }
     }
 

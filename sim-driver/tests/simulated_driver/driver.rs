@@ -104,7 +104,11 @@ pub fn in_child_with(test: &str, environment: &[(&str, &str)], body: impl FnOnce
 
 fn child(test: &str, environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(std::env::current_exe().expect("the path of this test"));
-    let test = format!("behaviour::{test}");
+    let test = if test.contains("::") {
+        test.to_owned()
+    } else {
+        format!("behaviour::{test}")
+    };
     command
         .args([test.as_str(), "--exact", "--nocapture", "--test-threads=1"])
         .env(IN_CHILD, "1")

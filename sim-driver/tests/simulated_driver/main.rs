@@ -3,4 +3,5 @@
 mod behaviour;
 mod conformance;
 mod driver;
+mod faults;
 mod real_clients;

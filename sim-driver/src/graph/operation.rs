@@ -1,0 +1,91 @@
+//! What a node of a graph does.
+
+use std::sync::Arc;
+
+use super::{Graph, GraphMemory};
+use crate::abi::{CUdeviceptr, CUevent};
+use crate::launch::KernelLaunch;
+use crate::memory::{BoxCopy, Fill};
+use crate::stream::HostCall;
+
+/// What a node does when its turn comes.
+#[derive(Clone)]
+pub enum Operation {
+    Kernel(KernelLaunch),
+    Copy(BoxCopy),
+    Fill(Fill),
+    Host(HostCall),
+    /// All nodes of a graph that this node owns.
+    Child(Arc<Graph>),
+    Empty,
+    WaitEvent(CUevent),
+    RecordEvent(CUevent),
+    Allocate(Arc<GraphMemory>),
+    Free(CUdeviceptr),
+}
+
+/// `CUgraphNodeType`.
+pub mod number {
+    pub const KERNEL: u32 = 0;
+    pub const MEMCPY: u32 = 1;
+    pub const MEMSET: u32 = 2;
+    pub const HOST: u32 = 3;
+    pub const GRAPH: u32 = 4;
+    pub const EMPTY: u32 = 5;
+    pub const WAIT_EVENT: u32 = 6;
+    pub const EVENT_RECORD: u32 = 7;
+    pub const MEM_ALLOC: u32 = 10;
+    pub const MEM_FREE: u32 = 11;
+}
+
+impl Operation {
+    /// What `cuGraphNodeGetType` answers.
+    pub fn node_type(&self) -> u32 {
+        match self {
+            Self::Kernel(_) => number::KERNEL,
+            Self::Copy(_) => number::MEMCPY,
+            Self::Fill(_) => number::MEMSET,
+            Self::Host(_) => number::HOST,
+            Self::Child(_) => number::GRAPH,
+            Self::Empty => number::EMPTY,
+            Self::WaitEvent(_) => number::WAIT_EVENT,
+            Self::RecordEvent(_) => number::EVENT_RECORD,
+            Self::Allocate(_) => number::MEM_ALLOC,
+            Self::Free(_) => number::MEM_FREE,
+        }
+    }
+
+    /// The type's name as debug output shows it.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Kernel(_) => "KERNEL",
+            Self::Copy(_) => "MEMCPY",
+            Self::Fill(_) => "MEMSET",
+            Self::Host(_) => "HOST",
+            Self::Child(_) => "GRAPH",
+            Self::Empty => "EMPTY",
+            Self::WaitEvent(_) => "WAIT_EVENT",
+            Self::RecordEvent(_) => "EVENT_RECORD",
+            Self::Allocate(_) => "MEM_ALLOC",
+            Self::Free(_) => "MEM_FREE",
+        }
+    }
+
+    /// Does what can be done on its own. Events and child graphs are the launch's business, and kernels are not executed.
+    pub fn perform(&self) {
+        match self {
+            Self::Copy(copy) => copy.perform(),
+            Self::Fill(fill) => fill.perform(),
+            Self::Host(call) => call.perform(),
+            Self::Free(address) => {
+                super::release_graph_memory(address.0);
+            }
+            Self::Kernel(_)
+            | Self::Child(_)
+            | Self::Empty
+            | Self::WaitEvent(_)
+            | Self::RecordEvent(_)
+            | Self::Allocate(_) => {}
+        }
+    }
+}
