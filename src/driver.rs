@@ -106,21 +106,25 @@ impl Driver {
     }
 
     /// The driver behind a recording that this command itself is part of: the one that programs started from here get.
-    fn of_outer_recording() -> Option<Self> {
+    fn of_outer_recording() -> Option<Result<Self, String>> {
         let library_path = env::var_os("LD_LIBRARY_PATH")?;
         let is_recorded = env::split_paths(&library_path).any(|folder| is_front(&folder));
         let cuda = variable("CUTAPE_DRIVER").filter(|_| is_recorded)?;
-        Some(Self {
+        if cuda.ends_with(installed::SIMULATOR) {
+            let profile = env::var("CUTAPE_SIM_PROFILE").ok();
+            return Some(Self::simulated(profile.as_deref()));
+        }
+        Some(Ok(Self {
             cuda,
             nvml: variable("CUTAPE_NVML"),
             environment: Vec::new(),
             hidden: Vec::new(),
-        })
+        }))
     }
 
     fn from_loader() -> Result<Self, String> {
         if let Some(outer) = Self::of_outer_recording() {
-            return Ok(outer);
+            return outer;
         }
         let cuda = searched("libcuda.so.1").ok_or(
             "there is no libcuda.so.1 in the loader's order (LD_LIBRARY_PATH, ld.so.cache, default folders); \

@@ -356,6 +356,14 @@ fn a_driver_that_is_none_is_refused_by_name() {
             &[reason],
         );
     }
+    let record = ["record", "-o", "t", "--driver", "sim:no-such-gpu", "--"];
+    assert_refused(
+        &folder,
+        &[&record[..], &[&program]].concat(),
+        &["no-such-gpu"],
+    );
+    let sim = ["sim", "--profile", "no-such-gpu", "--", &program];
+    assert_refused(&folder, &sim, &["no-such-gpu"]);
 }
 
 #[test]

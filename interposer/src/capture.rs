@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cutape_trace_format::ring::{CAPTURE_CUT, CAPTURE_OUT, MAX_CAPTURE};
 
-use crate::call::{Frame, Record};
+use crate::frame::Frame;
 use crate::hook::{Capture, Count, Extent};
+use crate::record::Record;
 use crate::thread::ThreadState;
 
 /// No function captures more than this many parameters; a build-time check compares the table with it.

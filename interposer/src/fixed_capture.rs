@@ -10,10 +10,12 @@ use std::sync::atomic::Ordering;
 
 use cutape_trace_format::ring::{CAPTURE_OUT, Word0, kind};
 
-use crate::call::{Dispatch, Frame, Record, begin_slowly, end_slowly};
+use crate::call::{Dispatch, begin_slowly, end_slowly};
 use crate::capture::is_on_stack;
 use crate::clock;
+use crate::frame::Frame;
 use crate::hook::{Capture, Extent, HEADER_WORDS};
+use crate::record::Record;
 use crate::thread::ThreadState;
 
 /// Bytes of the largest number that an out-parameter is.

@@ -1,8 +1,8 @@
 //! The record that names a function which the table doesn't know.
 
-use crate::call::Record;
 use crate::fork_page::{NOT_STARTED, fork_page};
 use crate::process::Purpose;
+use crate::record::Record;
 use crate::recording;
 use crate::thread::ThreadState;
 use cutape_trace_format::ring::{Word0, kind};

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicPtr;
 
 use cutape_trace_format::ring::{Word0, kind};
 
-use crate::call::Frame;
+use crate::frame::Frame;
 
 /// One exported function. Each fills a cache line, so a call touches one of them.
 #[repr(C, align(64))]

@@ -1,11 +1,15 @@
 //! The library that takes the place of `libcuda.so.1` and `libnvidia-ml.so.1` and records every call.
 //!
-//! A call's way: an exported symbol ([`hooks`]) names its hook and jumps to the [`trampoline`]; [`call`] puts it on record in the
-//! thread's ring; the real function runs; `call` records the answer. All that is slow (starting, attaching threads, waiting for room)
-//! is in [`recording`] and [`process`]; the [`flusher`] turns rings into blocks.
+//! A call's way: an exported symbol ([`hooks`]) names its hook and jumps to an entry routine, [`straight`] for most functions and the
+//! [`trampoline`] for the rest; [`call`] puts it on [`record`] in the thread's ring; the real function runs; `call` records the answer.
+//! All that is slow (starting, attaching threads, waiting for room) is in [`recording`] and [`process`]; the [`flusher`] turns rings into
+//! blocks.
 //!
 //! Before the first call the library only loads the real one, as the program would have; it makes no thread, no file, no handler. It
 //! never unloads. Whatever goes wrong on its side ends the recording and not the program.
+
+// Nothing here is public but the exported symbols; the documentation is for those who work on it.
+#![allow(rustdoc::private_intra_doc_links)]
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 compile_error!(
@@ -20,6 +24,7 @@ mod failure;
 mod fixed_capture;
 mod flusher;
 mod fork_page;
+mod frame;
 mod function_record;
 mod futex;
 mod held_file;
@@ -33,6 +38,7 @@ mod own_stack;
 mod proc_address;
 mod process;
 mod real_driver;
+mod record;
 mod recording;
 mod returned;
 mod ring_file;

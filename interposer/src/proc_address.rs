@@ -8,7 +8,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use crate::call::Frame;
+use crate::frame::Frame;
 use crate::function_record;
 use crate::hook::{Hook, Library};
 use crate::hooks::{DYNAMIC_HOOKS, DYNAMIC_STUBS, HOOKS, NAMES, STUBS};

@@ -8,9 +8,11 @@ use std::mem::offset_of;
 
 use cutape_trace_format::ring::{RingHeader, Word0, kind};
 
-use crate::call::{AHEAD, Frame, end, end_at};
+use crate::call::{end, end_at};
 use crate::fork_page::{ForkPage, PAGE};
+use crate::frame::Frame;
 use crate::hook::HEADER_WORDS;
+use crate::record::AHEAD;
 use crate::thread::ThreadState;
 use crate::trampoline::FRAME_BYTES;
 

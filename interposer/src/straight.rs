@@ -6,7 +6,7 @@
 //! arguments adds 18.8 ns this way and 22.6 ns the other.
 //!
 //! The routines do what `begin` and `end` do, in the same order: compare epochs, look for room, reserve with one `xadd`, write,
-//! publish. `call.rs` says why that is safe with signals, fork and kill. Whatever is out of the ordinary goes to the general way before
+//! publish. [`crate::record`] says why that is safe with signals, fork and kill. Whatever is out of the ordinary goes to the general way before
 //! anything has happened.
 
 use std::arch::naked_asm;
@@ -14,9 +14,10 @@ use std::mem::offset_of;
 
 use cutape_trace_format::ring::RingHeader;
 
-use crate::call::{AHEAD, Frame};
 use crate::fork_page::{ForkPage, PAGE};
+use crate::frame::Frame;
 use crate::hook::{HEADER_WORDS, Hook};
+use crate::record::AHEAD;
 use crate::returned::{returned_answer, returned_code};
 use crate::thread::ThreadState;
 use crate::trampoline::{FRAME_BYTES, plain};

@@ -6,6 +6,7 @@
 
 use std::arch::{asm, global_asm};
 use std::ptr;
+use std::sync::atomic::Ordering;
 
 use cutape_trace_format::ring::RingHeader;
 
@@ -82,6 +83,24 @@ impl ThreadState {
     pub fn set_limit(&mut self, limit: u64) {
         self.limit = limit;
         self.fast_limit = if clock::uses_tsc() { limit } else { 0 };
+    }
+
+    /// Publishes all that is reserved. A handler that comes between looking and storing leaves its record to us, so look again.
+    ///
+    /// # Safety
+    /// `thread` is the calling thread's state with a ring, and every reserved record is written.
+    #[inline(always)]
+    pub unsafe fn publish(thread: *mut Self) {
+        // SAFETY: the caller's promises.
+        unsafe {
+            loop {
+                let reserved = (&raw const (*thread).reserved).read_volatile();
+                (*(*thread).header).head.store(reserved, Ordering::Release);
+                if (&raw const (*thread).reserved).read_volatile() == reserved {
+                    return;
+                }
+            }
+        }
     }
 
     /// Lets go of the ring; the next call takes the slow path.

@@ -2,7 +2,6 @@
 
 use cutape_trace_format::ring::{Word0, kind};
 
-use crate::call::publish;
 use crate::clock;
 use crate::thread::ThreadState;
 
@@ -34,6 +33,6 @@ pub fn write(thread: &mut ThreadState) {
             .cast::<[u64; WORDS]>();
         at.write_unaligned(record);
         thread.reserved += BYTES;
-        publish(thread);
+        ThreadState::publish(thread);
     }
 }

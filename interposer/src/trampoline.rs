@@ -8,7 +8,8 @@
 use std::arch::naked_asm;
 use std::mem::offset_of;
 
-use crate::call::{Frame, begin};
+use crate::call::begin;
+use crate::frame::Frame;
 use crate::returned::{returned_answer, returned_anything, returned_code};
 
 /// Bytes of [`Frame`] below the saved frame pointer; a multiple of 16.

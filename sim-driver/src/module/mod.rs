@@ -1,6 +1,7 @@
 //! Code: modules, libraries, their functions and kernels, and the calls about them.
 
 mod calls;
+mod cubin_info;
 mod elf;
 mod fatbin;
 mod function_calls;

@@ -26,3 +26,52 @@ pub fn cudart_13() -> Option<PathBuf> {
     find_or_skip("nvidia-cuda-runtime@13.5")
         .map(|client| client.join("nvidia/cu13/lib/libcudart.so.13"))
 }
+
+/// llama.cpp's libraries with GGML's backends, and what else the CUDA one is linked to.
+pub struct LlamaCpp {
+    /// The folder of all of them.
+    pub folder: PathBuf,
+    /// The value of `LD_LIBRARY_PATH` with which the CUDA backend finds cuBLAS and the runtime.
+    pub library_path: String,
+}
+
+impl LlamaCpp {
+    /// `None` after saying what is missing.
+    pub fn find() -> Option<Self> {
+        let folder = find_or_skip("@node-llama-cpp/linux-x64-cuda")?.join("bins/linux-x64-cuda");
+        let (runtime, blas) = (cudart_13()?, cublas_13()?);
+        let folder_of = |library: PathBuf| library.parent().map(PathBuf::from);
+        let library_path = [folder_of(runtime)?, folder_of(blas)?]
+            .map(|folder| folder.display().to_string())
+            .join(":");
+        Some(Self {
+            folder,
+            library_path,
+        })
+    }
+
+    /// The library whose name begins so: names of versions change.
+    ///
+    /// # Panics
+    /// When there is none, or more than one: the package is not the one that clients.toml pins.
+    pub fn library(&self, begin: &str) -> PathBuf {
+        let entries = std::fs::read_dir(&self.folder)
+            .unwrap_or_else(|error| panic!("{}: {error}", self.folder.display()));
+        let mut found: Vec<_> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| {
+                path.file_name()
+                    .is_some_and(|name| name.to_string_lossy().starts_with(begin))
+            })
+            .collect();
+        match (found.pop(), found.is_empty()) {
+            (Some(library), true) => library,
+            _ => panic!("expected one library {begin}* in {}", self.folder.display()),
+        }
+    }
+}
+
+/// The library `libcublas.so.13`; `None` after saying why not.
+pub fn cublas_13() -> Option<PathBuf> {
+    find_or_skip("nvidia-cublas").map(|client| client.join("nvidia/cu13/lib/libcublas.so.13"))
+}
