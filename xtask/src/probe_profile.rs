@@ -18,7 +18,7 @@ use gpu::ProbedGpu;
 /// Exit code: 0 the profile is written, 1 the driver or the file could not be used.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The driver to ask: a library file, or sim[:PROFILE]. Without it, the libcuda.so.1 that the loader finds
+    /// The driver to ask: a library file, sim or sim:PROFILE. Without it, the libcuda.so.1 that the loader finds
     #[arg(long, value_name = "PATH|sim[:PROFILE]")]
     driver: Option<String>,
     /// Which GPU, by its number
