@@ -1,6 +1,6 @@
 //! The counter that records are stamped with.
 
-use std::arch::x86_64::{__cpuid, _rdtsc};
+use std::arch::x86_64::{__cpuid, _rdtsc, CpuidResult};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cutape_trace_format::clock::AnchorReading;
@@ -14,10 +14,20 @@ const INVARIANT_TSC: u32 = 1 << 8;
 
 /// Decides once, before the first record, which counter this process uses. True for the time stamp counter.
 pub fn choose() -> bool {
-    let extended_leaves = __cpuid(0x8000_0000).eax;
-    let invariant = extended_leaves >= 0x8000_0007 && __cpuid(0x8000_0007).edx & INVARIANT_TSC != 0;
+    let invariant =
+        cpuid(0x8000_0000).eax >= 0x8000_0007 && cpuid(0x8000_0007).edx & INVARIANT_TSC != 0;
     USE_TSC.store(invariant, Ordering::Relaxed);
     invariant
+}
+
+/// What the processor says of itself.
+#[allow(
+    unused_unsafe,
+    reason = "the intrinsic is safe in newer compilers than the oldest that we promise"
+)]
+fn cpuid(leaf: u32) -> CpuidResult {
+    // SAFETY: every x86-64 has cpuid.
+    unsafe { __cpuid(leaf) }
 }
 
 /// The counter now.
