@@ -32,6 +32,11 @@ const ON_H100: &[(&str, &str)] = &[
     ("libraries", "cuDNN True, compiled for CUDA 13.2"),
     ("products", "accepted 4, shapes [(64, 16)]"),
     ("network", "one training step accepted, parameters 72234"),
+    (
+        "libraries_of_nvidia",
+        "cuFFT, cuDNN, cuSPARSE and cuSOLVER accepted",
+    ),
+    ("graph", "captured and replayed, (1000,)"),
     ("loader_fork", "64 of 64, in order True"),
     ("loader_spawn", "64 of 64, in order True"),
     ("processes", "exit codes [0, 0], came back [True, True]"),

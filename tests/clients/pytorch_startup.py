@@ -143,6 +143,16 @@ def network():
     return f"one training step accepted, parameters {sum(part.numel() for part in layers.parameters())}"
 
 
+def libraries_of_nvidia():
+    numbers = torch.zeros(64, device="cuda")
+    torch.fft.fft(numbers)
+    torch.nn.LSTM(8, 8).cuda()(torch.zeros(3, 2, 8, device="cuda"))
+    torch.sparse.mm(torch.eye(8).to_sparse().cuda(), torch.zeros(8, 8, device="cuda"))
+    torch.linalg.cholesky_ex(torch.eye(8).cuda())
+    torch.cuda.synchronize()
+    return "cuFFT, cuDNN, cuSPARSE and cuSOLVER accepted"
+
+
 def graph():
     made = torch.cuda.CUDAGraph()
     numbers = torch.zeros(NUMBERS, device="cuda")
@@ -230,6 +240,7 @@ STEPS = (
     libraries,
     products,
     network,
+    libraries_of_nvidia,
     graph,
     loader_fork,
     loader_spawn,

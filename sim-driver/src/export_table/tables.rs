@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU32;
 
 use super::integrity::{self, Addresses, Question};
 use super::storage::Destructor;
-use crate::abi::{CUcontext, CUdevice, CUmodule, CUresult};
+use crate::abi::{CUcontext, CUdevice, CUfunction, CUmodule, CUresult};
 use crate::boundary::Out;
 use crate::context::{self, Context, current};
 use crate::driver;
@@ -66,6 +66,8 @@ static CONTEXT_CHECKS: [Slot; 4] = table(&[
 ]);
 /// The runtime of CUDA 13.5 wants it to exist. As many slots as driver 595.99 has.
 static TOOLS_CONTEXT: [Slot; 95] = table(&[(4, Slot(context_id as *const c_void))]);
+/// As many slots as driver 535 has (measured).
+static TOOLS_MODULE: [Slot; 88] = table(&[(7, Slot(for_each_function as *const c_void))]);
 /// No public project names it. libcublasLt (13.4) asks for it before products of 16-bit numbers on GPUs with clusters, and crashes
 /// where it is refused; that its function 4 refuses is fine. As many slots as driver 535 has (measured).
 static ASKED_BY_CUBLAS: [Slot; 16] = table(&[]);
@@ -81,6 +83,7 @@ pub fn find(guid: &[u8; 16]) -> Option<*const c_void> {
         0x263e8860_7cd2_6143_92f6_bbd5006dfa7e => &CONTEXT_CHECKS,
         0x21318c60_9714_3248_8ca6_41ff7324c8f2 => &TOOLS_CONTEXT,
         0x1734dc26_800d_4745_8726_c0f1e7dd8bca => &ASKED_BY_CUBLAS,
+        0x6e163fbe_b958_444d_835c_e182aff1991e => &TOOLS_MODULE,
         _ => return None,
     };
     Some(table.as_ptr().cast())
@@ -128,22 +131,45 @@ extern "C" fn context_id(context: CUcontext, place: Out<u64>) -> CUresult {
     entry::table_call(|| context::cuCtxGetId(context, place))
 }
 
-/// Buffers that tools may look at: nobody fills them here.
-static LARGE_BUFFER: [AtomicU32; LARGE_BYTES / 4] = [const { AtomicU32::new(0) }; LARGE_BYTES / 4];
-static SMALL_BUFFER: [AtomicU32; 4] = [const { AtomicU32::new(0) }; 4];
-/// One word for each runtime call that a tool may want to hear of. The runtime of CUDA 13.5 looks up to byte 1944 at least, whatever
-/// size it is told.
-const LARGE_BYTES: usize = 4096;
-const SMALL_BYTES: usize = 14;
+/// What `for_each_function` calls with the address that the caller gave and a function.
+type SeeFunction = Option<unsafe extern "C" fn(*mut c_void, CUfunction)>;
 
-extern "C" fn large_buffer(place: Out<*const c_void>, bytes: Out<usize>) {
-    place.set(LARGE_BUFFER.as_ptr().cast());
-    bytes.set(LARGE_BYTES);
+/// Shows a module's functions one by one, and answers how many there were. libcufft (12.2) finds the kernels of its modules so, and takes
+/// any answer but 1 for a failure (measured; its modules have one kernel each).
+extern "C" fn for_each_function(
+    _context: CUcontext,
+    module: CUmodule,
+    see: SeeFunction,
+    data: *mut c_void,
+) -> u32 {
+    let mut seen = 0;
+    let code = entry::table_call(|| {
+        let see = see.ok_or(CuError::INVALID_VALUE)?;
+        for function in module::functions_of(driver::started()?, module)? {
+            // SAFETY: the caller gave the function to be called with its own address and a function of the module.
+            unsafe { see(data, function) };
+            seen += 1;
+        }
+        Ok(())
+    });
+    if code == 0 { seen } else { 0 }
 }
 
-extern "C" fn small_buffer(place: Out<*const c_void>, bytes: Out<usize>) {
+/// Buffers that tools may fill: nobody does here. The runtime reads an entry of 32 bits for each of its functions, whatever number it is
+/// told: that of CUDA 13.5 looks up to byte 1944 of the large one at least.
+static LARGE_BUFFER: [AtomicU32; LARGE_ENTRIES] = [const { AtomicU32::new(0) }; LARGE_ENTRIES];
+static SMALL_BUFFER: [AtomicU32; SMALL_ENTRIES] = [const { AtomicU32::new(0) }; SMALL_ENTRIES];
+const LARGE_ENTRIES: usize = 1024;
+const SMALL_ENTRIES: usize = 14;
+
+extern "C" fn large_buffer(place: Out<*const c_void>, entries: Out<usize>) {
+    place.set(LARGE_BUFFER.as_ptr().cast());
+    entries.set(LARGE_ENTRIES);
+}
+
+extern "C" fn small_buffer(place: Out<*const c_void>, entries: Out<usize>) {
     place.set(SMALL_BUFFER.as_ptr().cast());
-    bytes.set(SMALL_BYTES);
+    entries.set(SMALL_ENTRIES);
 }
 
 /// The named context, or the current one for NULL.

@@ -108,6 +108,15 @@ pub fn cuModuleGetFunctionCount(count: Out<u32>, r#mod: CUmodule) -> Answer {
     Ok(())
 }
 
+/// All functions of a module, in the order of its image.
+pub fn functions_of(driver: &Driver, module: CUmodule) -> Result<Vec<CUfunction>, CuError> {
+    let module = find(driver, module)?;
+    let kernels = module.image.kernels.iter();
+    kernels
+        .map(|kernel| module.function(driver, &kernel.name))
+        .collect()
+}
+
 pub fn cuModuleEnumerateFunctions(
     functions: Out<CUfunction>,
     numFunctions: u32,
@@ -115,11 +124,8 @@ pub fn cuModuleEnumerateFunctions(
 ) -> Answer {
     let driver = driver::started()?;
     let place = functions.required()?;
-    let module = find(driver, r#mod)?;
-    let kernels = module.image.kernels.iter().take(numFunctions as usize);
-    let handles = kernels
-        .map(|kernel| module.function(driver, &kernel.name))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut handles = functions_of(driver, r#mod)?;
+    handles.truncate(numFunctions as usize);
     place.set_all(&handles);
     Ok(())
 }
