@@ -114,9 +114,10 @@ fn move_into_file(base: u64, bytes: u64) -> Option<File> {
 }
 
 pub fn cuIpcGetMemHandle(pHandle: Out<CUipcMemHandle_v1>, dptr: CUdeviceptr) -> Answer {
+    // Measured on 535, here and below: wrong arguments are told before "not initialized".
+    let place = pHandle.required()?;
     let driver = driver::started()?;
     let context = current()?;
-    let place = pHandle.required()?;
     let found = driver
         .memory
         .map
@@ -162,17 +163,17 @@ pub fn cuIpcOpenMemHandle_v2(
     handle: CUipcMemHandle_v1,
     Flags: u32,
 ) -> Answer {
+    let place = pdptr.required()?;
+    if Flags != LAZY_ENABLE_PEER_ACCESS {
+        return Err(CuError::INVALID_VALUE);
+    }
     let driver = driver::started()?;
     let context = current()?;
-    let place = pdptr.required()?;
     let told = Told::read(&handle).ok_or(CuError::INVALID_VALUE)?;
     let device = driver
         .gpus
         .get(told.device as usize)
         .ok_or(CuError::INVALID_VALUE)?;
-    if Flags != LAZY_ENABLE_PEER_ACCESS {
-        return Err(CuError::INVALID_VALUE);
-    }
     // A process may not open what it exported itself.
     if told.process == u64::from(std::process::id()) {
         return Err(CuError::INVALID_CONTEXT);
