@@ -163,7 +163,7 @@ offload: yes, at most several devices
 }
 
 #[test]
-fn cublas_takes_products_of_matrices_on_gpus_of_three_generations() {
+fn cublas_takes_products_of_matrices_on_gpus_of_four_generations() {
     let (Some(runtime), Some(blas)) = (real::cudart_13(), real::cublas_13()) else {
         return;
     };
@@ -186,8 +186,7 @@ cublasDestroy 0
 cudaDeviceSynchronize 0
 cudaGetLastError 0
 ";
-    // On `l4`, cuBLAS picks a kernel for cublasSgemm that wants more of an export table than is known of it (docs/profiles.md).
-    for profile in ["h100", "a100", "t4"] {
+    for profile in ["h100", "a100", "l4", "t4"] {
         let (finished, trace) = run.on(profile);
         assert_eq!(finished.stdout, expected, "{profile}");
         let launches = trace.of("cuLaunchKernelEx").len() + trace.of("cuLaunchKernel").len();

@@ -176,6 +176,13 @@ pub struct CUDA_MEMCPY3D_PEER {
     pub Depth: usize,
 }
 
+/// What one process gives another to open its memory with.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct CUipcMemHandle_v1 {
+    pub reserved: [u8; 64],
+}
+
 /// Where memory lies: a kind of place and which one of them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

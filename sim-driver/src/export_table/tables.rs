@@ -6,13 +6,15 @@ use std::sync::atomic::AtomicU32;
 
 use super::integrity::{self, Addresses, Question};
 use super::storage::Destructor;
-use crate::abi::{CUcontext, CUdevice, CUfunction, CUmodule, CUresult};
+use crate::abi::{CUcontext, CUdevice, CUfunction, CUmodule, CUresult, CUstream};
 use crate::boundary::Out;
 use crate::context::{self, Context, current};
 use crate::driver;
 use crate::entry;
 use crate::module;
 use crate::status::{Answer, CuError};
+use crate::stream;
+use crate::surface::DefaultStream;
 
 /// A slot: the address of a function, or the table's size in bytes.
 #[derive(Clone, Copy)]
@@ -65,7 +67,11 @@ static CONTEXT_CHECKS: [Slot; 4] = table(&[
     (3, Slot(accept as *const c_void)),
 ]);
 /// The runtime of CUDA 13.5 wants it to exist. As many slots as driver 595.99 has.
-static TOOLS_CONTEXT: [Slot; 95] = table(&[(4, Slot(context_id as *const c_void))]);
+static TOOLS_CONTEXT: [Slot; 95] = table(&[
+    (4, Slot(context_id as *const c_void)),
+    (39, Slot(about_stream as *const c_void)),
+    (51, Slot(stream_id as *const c_void)),
+]);
 /// As many slots as driver 535 has (measured).
 static TOOLS_MODULE: [Slot; 88] = table(&[(7, Slot(for_each_function as *const c_void))]);
 /// No public project names it. libcublasLt (13.4) asks for it before products of 16-bit numbers on GPUs with clusters, and crashes
@@ -153,6 +159,25 @@ extern "C" fn for_each_function(
         Ok(())
     });
     if code == 0 { seen } else { 0 }
+}
+
+/// A number that no other stream of the process has or had. libcublas (13.10) asks for it before a product that needs workspace, and
+/// refuses the product with CUBLAS_STATUS_INTERNAL_ERROR if it gets none (measured: the arguments and what follows each answer).
+extern "C" fn stream_id(context: CUcontext, stream: CUstream, place: Out<u64>) -> CUresult {
+    entry::table_call(|| {
+        named_or_current(context)?;
+        stream::cuStreamGetId(DefaultStream::Legacy, stream, place)
+    })
+}
+
+/// What libcublas (13.10) asks next, with the stream's number. What it is to be told is not known: it goes on with 0, and refuses the
+/// product without an answer (measured likewise).
+extern "C" fn about_stream(context: CUcontext, _stream_id: u64, place: Out<u64>) -> CUresult {
+    entry::table_call(|| {
+        named_or_current(context)?;
+        place.required()?.set(0);
+        Ok(())
+    })
 }
 
 /// Buffers that tools may fill: nobody does here. The runtime reads an entry of 32 bits for each of its functions, whatever number it is

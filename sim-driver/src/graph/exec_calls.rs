@@ -79,12 +79,12 @@ pub fn cuGraphInstantiateWithFlags(
     hGraph: CUgraph,
     flags: u64,
 ) -> Answer {
-    driver::started()?;
-    let place = phGraphExec.required()?;
-    // Uploading needs a stream, which only cuGraphInstantiateWithParams has.
-    if flags & UPLOAD != 0 {
+    // Uploading needs a stream, which only cuGraphInstantiateWithParams has. Told before "not initialized", as measured on 535.
+    if flags & !ALL_FLAGS != 0 || flags & UPLOAD != 0 {
         return Err(CuError::INVALID_VALUE);
     }
+    driver::started()?;
+    let place = phGraphExec.required()?;
     place.set(instantiate(hGraph, flags)?);
     Ok(())
 }
@@ -95,7 +95,6 @@ pub fn cuGraphInstantiateWithParams(
     hGraph: CUgraph,
     instantiateParams: Out<CUDA_GRAPH_INSTANTIATE_PARAMS>,
 ) -> Answer {
-    driver::started()?;
     let place = phGraphExec.required()?;
     let mut params = instantiateParams.get().ok_or(CuError::INVALID_VALUE)?;
     let made = if params.flags & UPLOAD != 0 {
@@ -139,6 +138,7 @@ pub fn cuGraphExecDestroy(hGraphExec: CUgraphExec) -> Answer {
 }
 
 pub fn cuGraphExecGetFlags(hGraphExec: CUgraphExec, flags: Out<u64>) -> Answer {
+    driver::started()?;
     let place = flags.required()?;
     place.set(find_exec(hGraphExec)?.flags & !UPLOAD);
     Ok(())
@@ -156,6 +156,7 @@ pub fn cuGraphExecUpdate(
     hErrorNode_out: Out<CUgraphNode>,
     updateResult_out: Out<u32>,
 ) -> Answer {
+    driver::started()?;
     let (answer, info) = update(hGraphExec, hGraph);
     hErrorNode_out.required()?.set(info.errorNode);
     updateResult_out.required()?.set(info.result);
@@ -167,6 +168,7 @@ pub fn cuGraphExecUpdate_v2(
     hGraph: CUgraph,
     resultInfo: Out<CUgraphExecUpdateResultInfo_v1>,
 ) -> Answer {
+    driver::started()?;
     let place = resultInfo.required()?;
     let (answer, info) = update(hGraphExec, hGraph);
     place.set(info);

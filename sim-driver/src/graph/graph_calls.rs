@@ -66,6 +66,7 @@ fn clone_of(graph: &Graph, original: CUgraphNode) -> Option<CUgraphNode> {
 }
 
 pub fn cuGraphDestroyNode(hNode: CUgraphNode) -> Answer {
+    driver::started()?;
     let (graph, number) = find_node(hNode)?;
     if graph.owns_memory() {
         return Err(CuError::NOT_SUPPORTED);
@@ -75,6 +76,7 @@ pub fn cuGraphDestroyNode(hNode: CUgraphNode) -> Answer {
 }
 
 pub fn cuGraphNodeGetType(hNode: CUgraphNode, r#type: Out<u32>) -> Answer {
+    driver::started()?;
     let place = r#type.required()?;
     place.set(with_node(hNode, |node| Ok(node.operation.node_type()))?);
     Ok(())
@@ -246,6 +248,7 @@ pub fn cuGraphNodeGetDependencies_v2(
     edgeData: Out<CUgraphEdgeData>,
     numDependencies: Out<usize>,
 ) -> Answer {
+    driver::started()?;
     let (graph, _) = find_node(hNode)?;
     let mut edges = all_edges(&graph);
     edges.retain(|edge| edge.1 == hNode);
@@ -272,6 +275,7 @@ pub fn cuGraphNodeGetDependentNodes_v2(
     edgeData: Out<CUgraphEdgeData>,
     numDependentNodes: Out<usize>,
 ) -> Answer {
+    driver::started()?;
     let (graph, _) = find_node(hNode)?;
     let mut edges = all_edges(&graph);
     edges.retain(|edge| edge.0 == hNode);
@@ -326,7 +330,7 @@ pub fn cuGraphAddDependencies_v2(
     edgeData: In<CUgraphEdgeData>,
     numDependencies: usize,
 ) -> Answer {
-    let graph = find(driver::started()?, hGraph)?;
+    let graph = find(super::machine()?, hGraph)?;
     let pairs = pairs(&graph, from, to, edgeData, numDependencies)?;
     let mut content = graph.content();
     // An edge that is there already is an error, and then none is added.
@@ -364,7 +368,7 @@ pub fn cuGraphRemoveDependencies_v2(
     edgeData: In<CUgraphEdgeData>,
     numDependencies: usize,
 ) -> Answer {
-    let graph = find(driver::started()?, hGraph)?;
+    let graph = find(super::machine()?, hGraph)?;
     let pairs = pairs(&graph, from, to, edgeData, numDependencies)?;
     let mut content = graph.content();
     let lacks = |(edge, to): &(Edge, u32)| {
@@ -400,6 +404,7 @@ pub fn cuGraphKernelNodeSetAttribute(
     attr: u32,
     value: In<CUlaunchAttributeValue>,
 ) -> Answer {
+    driver::started()?;
     let value = value.required()?;
     with_attributes(hNode, |attributes| {
         attributes.insert(attr, value);
@@ -411,6 +416,7 @@ pub fn cuGraphKernelNodeGetAttribute(
     attr: u32,
     value_out: Out<CUlaunchAttributeValue>,
 ) -> Answer {
+    driver::started()?;
     let place = value_out.required()?;
     let value = with_attributes(hNode, |attributes| attributes.get(&attr).copied())?;
     place.set(value.unwrap_or_default());
@@ -418,12 +424,13 @@ pub fn cuGraphKernelNodeGetAttribute(
 }
 
 pub fn cuGraphKernelNodeCopyAttributes(dst: CUgraphNode, src: CUgraphNode) -> Answer {
+    driver::started()?;
     let copied = with_attributes(src, |attributes| attributes.clone())?;
     with_attributes(dst, |attributes| *attributes = copied)
 }
 
 pub fn cuGraphDebugDotPrint(hGraph: CUgraph, path: Text, _flags: u32) -> Answer {
-    let graph = find(driver::started()?, hGraph)?;
+    let graph = find(super::machine()?, hGraph)?;
     let path = path.required()?;
     std::fs::write(path, dot::text(&graph)).map_err(|_| CuError::OPERATING_SYSTEM)
 }

@@ -261,6 +261,11 @@ fn distinct(edges: Vec<Edge>) -> Vec<Edge> {
     kept
 }
 
+/// The machine, whether `cuInit` has succeeded or not: without it there are no graphs, so that no handle is found.
+fn machine() -> Result<&'static Driver, CuError> {
+    driver::machine().ok_or(CuError::NOT_INITIALIZED)
+}
+
 /// The living graph of a handle.
 pub fn find(driver: &Driver, handle: CUgraph) -> Result<Arc<Graph>, CuError> {
     driver.graphs.get(handle.0).ok_or(CuError::INVALID_VALUE)
@@ -268,7 +273,7 @@ pub fn find(driver: &Driver, handle: CUgraph) -> Result<Arc<Graph>, CuError> {
 
 /// The graph that the node of a handle lies in, and its number there.
 pub fn find_node(handle: CUgraphNode) -> Result<(Arc<Graph>, u32), CuError> {
-    let place = driver::started()?
+    let place = machine()?
         .graph_nodes
         .get(handle.0)
         .ok_or(CuError::INVALID_VALUE)?;

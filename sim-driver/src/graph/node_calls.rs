@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::operation::Operation;
-use super::{Exec, Graph, edges_from, find, find_node, node_params, with_node};
+use super::{Exec, Graph, edges_from, find, find_node, machine, node_params, with_node};
 use crate::abi::{
     CUDA_HOST_NODE_PARAMS_v1, CUDA_KERNEL_NODE_PARAMS_v1, CUDA_KERNEL_NODE_PARAMS_v2,
     CUDA_MEM_ALLOC_NODE_PARAMS_v1, CUDA_MEMCPY3D, CUDA_MEMSET_NODE_PARAMS_v1, CUcontext,
@@ -41,7 +41,8 @@ fn add(
     place: Place,
     make: impl FnOnce(&'static Driver, &Arc<Graph>) -> Result<Operation, CuError>,
 ) -> Answer {
-    let driver = driver::started()?;
+    // Measured on 535, here and in most calls of this file: handles that stand for nothing are told before "not initialized".
+    let driver = machine()?;
     let node = place.node.required()?;
     let graph = find(driver, place.graph)?;
     let after = place.after.all(place.count);
@@ -64,7 +65,7 @@ fn check_context(driver: &Driver, context: CUcontext) -> Answer {
 }
 
 fn find_exec(handle: CUgraphExec) -> Result<Arc<Exec>, CuError> {
-    driver::started()?
+    machine()?
         .graph_execs
         .get(handle.0)
         .ok_or(CuError::INVALID_VALUE)
@@ -94,6 +95,7 @@ pub fn cuGraphAddKernelNode(
     numDependencies: usize,
     nodeParams: In<CUDA_KERNEL_NODE_PARAMS_v1>,
 ) -> Answer {
+    driver::started()?;
     add(
         Place::new(phGraphNode, hGraph, dependencies, numDependencies),
         |_, _| KernelLaunch::of(&with_kernel(&nodeParams.required()?)).map(Operation::Kernel),
@@ -107,6 +109,7 @@ pub fn cuGraphAddKernelNode_v2(
     numDependencies: usize,
     nodeParams: In<CUDA_KERNEL_NODE_PARAMS_v2>,
 ) -> Answer {
+    driver::started()?;
     add(
         Place::new(phGraphNode, hGraph, dependencies, numDependencies),
         |_, _| KernelLaunch::of(&nodeParams.required()?).map(Operation::Kernel),
@@ -121,6 +124,7 @@ pub fn cuGraphAddMemcpyNode(
     copyParams: In<CUDA_MEMCPY3D>,
     ctx: CUcontext,
 ) -> Answer {
+    driver::started()?;
     add(
         Place::new(phGraphNode, hGraph, dependencies, numDependencies),
         |driver, _| {
@@ -138,6 +142,7 @@ pub fn cuGraphAddMemsetNode(
     memsetParams: In<CUDA_MEMSET_NODE_PARAMS_v1>,
     ctx: CUcontext,
 ) -> Answer {
+    driver::started()?;
     add(
         Place::new(phGraphNode, hGraph, dependencies, numDependencies),
         |driver, _| {
@@ -167,6 +172,7 @@ pub fn cuGraphAddChildGraphNode(
     numDependencies: usize,
     childGraph: CUgraph,
 ) -> Answer {
+    driver::started()?;
     add(
         Place::new(phGraphNode, hGraph, dependencies, numDependencies),
         |driver, graph| node_params::child(driver, graph, childGraph),
@@ -218,6 +224,7 @@ pub fn cuGraphAddMemAllocNode(
     numDependencies: usize,
     nodeParams: Out<CUDA_MEM_ALLOC_NODE_PARAMS_v1>,
 ) -> Answer {
+    driver::started()?;
     add(
         Place::new(phGraphNode, hGraph, dependencies, numDependencies),
         |driver, _| node_params::allocation(driver, nodeParams),
@@ -231,6 +238,7 @@ pub fn cuGraphAddMemFreeNode(
     numDependencies: usize,
     dptr: CUdeviceptr,
 ) -> Answer {
+    driver::started()?;
     add(
         Place::new(phGraphNode, hGraph, dependencies, numDependencies),
         |_, _| Ok(Operation::Free(dptr)),
@@ -312,6 +320,8 @@ pub fn cuGraphKernelNodeSetParams(
     hNode: CUgraphNode,
     nodeParams: In<CUDA_KERNEL_NODE_PARAMS_v1>,
 ) -> Answer {
+    nodeParams.required()?;
+    driver::started()?;
     set(
         hNode,
         Operation::Kernel(KernelLaunch::of(&with_kernel(&nodeParams.required()?))?),
@@ -322,6 +332,8 @@ pub fn cuGraphKernelNodeSetParams_v2(
     hNode: CUgraphNode,
     nodeParams: In<CUDA_KERNEL_NODE_PARAMS_v2>,
 ) -> Answer {
+    nodeParams.required()?;
+    driver::started()?;
     set(
         hNode,
         Operation::Kernel(KernelLaunch::of(&nodeParams.required()?)?),
@@ -329,6 +341,7 @@ pub fn cuGraphKernelNodeSetParams_v2(
 }
 
 pub fn cuGraphMemcpyNodeGetParams(hNode: CUgraphNode, nodeParams: Out<CUDA_MEMCPY3D>) -> Answer {
+    driver::started()?;
     let place = nodeParams.required()?;
     place.set(read(hNode, |operation| match operation {
         Operation::Copy(copy) => Some(copy.descriptor()),
@@ -338,6 +351,7 @@ pub fn cuGraphMemcpyNodeGetParams(hNode: CUgraphNode, nodeParams: Out<CUDA_MEMCP
 }
 
 pub fn cuGraphMemcpyNodeSetParams(hNode: CUgraphNode, nodeParams: In<CUDA_MEMCPY3D>) -> Answer {
+    driver::started()?;
     set(hNode, node_params::copy(&nodeParams.required()?)?)
 }
 
@@ -345,6 +359,7 @@ pub fn cuGraphMemsetNodeGetParams(
     hNode: CUgraphNode,
     nodeParams: Out<CUDA_MEMSET_NODE_PARAMS_v1>,
 ) -> Answer {
+    driver::started()?;
     let place = nodeParams.required()?;
     place.set(read(hNode, |operation| match operation {
         Operation::Fill(fill) => Some(node_params::fill_params(fill)),
@@ -357,6 +372,7 @@ pub fn cuGraphMemsetNodeSetParams(
     hNode: CUgraphNode,
     nodeParams: In<CUDA_MEMSET_NODE_PARAMS_v1>,
 ) -> Answer {
+    driver::started()?;
     set(hNode, node_params::fill(&nodeParams.required()?)?)
 }
 
@@ -380,6 +396,7 @@ pub fn cuGraphHostNodeSetParams(
 }
 
 pub fn cuGraphChildGraphNodeGetGraph(hNode: CUgraphNode, phGraph: Out<CUgraph>) -> Answer {
+    driver::started()?;
     let place = phGraph.required()?;
     place.set(read(hNode, |operation| match operation {
         Operation::Child(child) => Some(child.handle),
@@ -407,6 +424,7 @@ pub fn cuGraphEventWaitNodeGetEvent(hNode: CUgraphNode, event_out: Out<CUevent>)
 }
 
 pub fn cuGraphEventRecordNodeSetEvent(hNode: CUgraphNode, event: CUevent) -> Answer {
+    find_node(hNode)?;
     set(
         hNode,
         Operation::RecordEvent(node_params::checked_event(driver::started()?, event)?),
@@ -414,6 +432,7 @@ pub fn cuGraphEventRecordNodeSetEvent(hNode: CUgraphNode, event: CUevent) -> Ans
 }
 
 pub fn cuGraphEventWaitNodeSetEvent(hNode: CUgraphNode, event: CUevent) -> Answer {
+    find_node(hNode)?;
     set(
         hNode,
         Operation::WaitEvent(node_params::checked_event(driver::started()?, event)?),
@@ -466,6 +485,7 @@ pub fn cuGraphExecKernelNodeSetParams(
     hNode: CUgraphNode,
     nodeParams: In<CUDA_KERNEL_NODE_PARAMS_v1>,
 ) -> Answer {
+    find_exec(hGraphExec)?;
     set_exec(
         hGraphExec,
         hNode,
@@ -478,6 +498,7 @@ pub fn cuGraphExecKernelNodeSetParams_v2(
     hNode: CUgraphNode,
     nodeParams: In<CUDA_KERNEL_NODE_PARAMS_v2>,
 ) -> Answer {
+    find_exec(hGraphExec)?;
     set_exec(
         hGraphExec,
         hNode,
@@ -491,6 +512,7 @@ pub fn cuGraphExecMemcpyNodeSetParams(
     copyParams: In<CUDA_MEMCPY3D>,
     ctx: CUcontext,
 ) -> Answer {
+    find_exec(hGraphExec)?;
     check_context(driver::started()?, ctx)?;
     set_exec(
         hGraphExec,
@@ -505,6 +527,7 @@ pub fn cuGraphExecMemsetNodeSetParams(
     memsetParams: In<CUDA_MEMSET_NODE_PARAMS_v1>,
     ctx: CUcontext,
 ) -> Answer {
+    find_exec(hGraphExec)?;
     check_context(driver::started()?, ctx)?;
     set_exec(
         hGraphExec,
@@ -518,6 +541,7 @@ pub fn cuGraphExecHostNodeSetParams(
     hNode: CUgraphNode,
     nodeParams: In<CUDA_HOST_NODE_PARAMS_v1>,
 ) -> Answer {
+    find_exec(hGraphExec)?;
     set_exec(
         hGraphExec,
         hNode,
@@ -530,6 +554,7 @@ pub fn cuGraphExecEventRecordNodeSetEvent(
     hNode: CUgraphNode,
     event: CUevent,
 ) -> Answer {
+    find_exec(hGraphExec)?;
     set_exec(
         hGraphExec,
         hNode,
@@ -542,6 +567,7 @@ pub fn cuGraphExecEventWaitNodeSetEvent(
     hNode: CUgraphNode,
     event: CUevent,
 ) -> Answer {
+    find_exec(hGraphExec)?;
     set_exec(
         hGraphExec,
         hNode,
@@ -554,8 +580,9 @@ pub fn cuGraphExecChildGraphNodeSetParams(
     hNode: CUgraphNode,
     childGraph: CUgraph,
 ) -> Answer {
+    let exec = find_exec(hGraphExec)?;
     let child = find(driver::started()?, childGraph)?;
-    find_exec(hGraphExec)?.with_step(hNode, |step| step.set_child(&child))
+    exec.with_step(hNode, |step| step.set_child(&child))
 }
 
 pub fn cuGraphExecNodeSetParams(

@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::find;
+use super::{find, machine};
 use crate::abi::{CUgraph, CUhostFn, CUuserObject};
 use crate::boundary::Out;
 use crate::driver::{self, Driver};
@@ -120,7 +120,7 @@ pub fn cuGraphRetainUserObject(
     count: u32,
     flags: u32,
 ) -> Answer {
-    let driver = driver::started()?;
+    let driver = machine()?;
     let graph = find(driver, graph)?;
     let object = find_object(driver, object)?;
     if count == 0 || flags & !MOVE != 0 {
@@ -135,7 +135,7 @@ pub fn cuGraphRetainUserObject(
 }
 
 pub fn cuGraphReleaseUserObject(graph: CUgraph, object: CUuserObject, count: u32) -> Answer {
-    let driver = driver::started()?;
+    let driver = machine()?;
     let graph = find(driver, graph)?;
     let object = find_object(driver, object)?;
     {

@@ -18,6 +18,8 @@ pub enum Origin {
     Host,
     /// Memory of a graph's node.
     Graph,
+    /// Another process's, opened with `cuIpcOpenMemHandle`.
+    Opened,
     /// The program's own memory, given to `cuMemHostRegister`.
     Registered,
 }

@@ -37,6 +37,15 @@ fn small(bytes: u64) -> u64 {
     bytes.max(1).next_multiple_of(ALIGN_BYTES)
 }
 
+/// The pages that an allocation of the heap lies in: where they begin, and their bytes.
+pub fn block_of(address: u64, bytes: u64) -> (u64, u64) {
+    if bytes > SMALL_BYTES {
+        (address, pages::round_up(bytes))
+    } else {
+        (address & !(CHUNK_BYTES - 1), CHUNK_BYTES)
+    }
+}
+
 impl Heap {
     /// Zeroed or used memory of that size. `None` where the process has no room.
     pub fn allocate(&self, bytes: u64) -> Option<u64> {
@@ -63,6 +72,7 @@ impl Heap {
     /// Takes back what [`Heap::allocate`] gave for that size.
     pub fn free(&self, address: u64, bytes: u64) {
         if bytes > SMALL_BYTES {
+            super::ipc::forget(address);
             return pages::unmap(address, bytes);
         }
         let mut chunks = self.chunks();
@@ -73,6 +83,7 @@ impl Heap {
         chunk.give_back(address - base, small(bytes));
         if chunk.is_free() {
             chunks.remove(&base);
+            super::ipc::forget(base);
             pages::unmap(base, CHUNK_BYTES);
         }
     }

@@ -9,6 +9,7 @@ mod copy_box;
 mod fill;
 mod heap;
 mod host;
+mod ipc;
 pub mod pages;
 mod pointer_attribute;
 mod pool;
@@ -23,6 +24,7 @@ pub use copy::*;
 pub use copy_box::*;
 pub use fill::*;
 pub use host::*;
+pub use ipc::{cuIpcCloseMemHandle, cuIpcGetMemHandle, cuIpcOpenMemHandle, cuIpcOpenMemHandle_v2};
 pub use pointer_attribute::*;
 pub use pool::*;
 pub use virtual_memory::*;
@@ -101,6 +103,8 @@ impl Memory {
                 Err(CuError::INVALID_VALUE)
             };
         }
+        // Memory of another process is closed, not freed.
+        let may = |found: &Allocation| may(found) && found.origin != Origin::Opened;
         let allocation = self
             .map
             .remove_if(base, may)
@@ -148,6 +152,9 @@ impl Memory {
                 self.heap.free(allocation.base, allocation.bytes);
             }
             Origin::Host => pages::unmap(allocation.base, allocation.bytes),
+            Origin::Opened => {
+                ipc::close(allocation.base);
+            }
             Origin::Registered | Origin::Graph => {}
         }
     }

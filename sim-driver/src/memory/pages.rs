@@ -1,5 +1,9 @@
 //! Pages of the process, from and to the kernel.
 
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+
 /// Bytes of a page.
 pub const PAGE_BYTES: u64 = 4096;
 
@@ -49,6 +53,50 @@ pub fn map_again(pages: u64, bytes: u64, at: u64) -> bool {
         )
     };
     made != libc::MAP_FAILED && protect(at, bytes, Access::None)
+}
+
+/// Copies pages of ours into a file of that size and maps the file in their place. `false`, with the pages as they were, if the kernel
+/// refuses.
+pub fn move_into_file(at: u64, bytes: u64, file: &File) -> bool {
+    const ZERO: [u8; PAGE_BYTES as usize] = [0; PAGE_BYTES as usize];
+    for offset in (0..bytes).step_by(PAGE_BYTES as usize) {
+        // SAFETY: the range is a mapping of ours that may be read, and callers see to it that nobody writes to it meanwhile.
+        let page = unsafe {
+            std::slice::from_raw_parts((at + offset) as usize as *const u8, PAGE_BYTES as usize)
+        };
+        // What was never touched stays a hole in the file, and costs nothing.
+        if page != ZERO && file.write_all_at(page, offset).is_err() {
+            return false;
+        }
+    }
+    // SAFETY: replaces the mapping of ours by one of the same size with the same bytes.
+    let made = unsafe {
+        libc::mmap(
+            at as usize as *mut libc::c_void,
+            bytes as usize,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED | libc::MAP_FIXED,
+            file.as_raw_fd(),
+            0,
+        )
+    };
+    made != libc::MAP_FAILED
+}
+
+/// Maps a whole file at a place of the kernel's choice.
+pub fn map_file(file: &File, bytes: u64) -> Option<u64> {
+    // SAFETY: a new mapping at a place of the kernel's choice touches no memory of anyone else.
+    let start = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            usize::try_from(bytes).ok()?,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED,
+            file.as_raw_fd(),
+            0,
+        )
+    };
+    (start != libc::MAP_FAILED).then_some(start as u64)
 }
 
 /// Turns a range of a reservation back into addresses without memory.

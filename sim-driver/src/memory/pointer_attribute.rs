@@ -78,7 +78,10 @@ fn of_allocation(
     address: u64,
     attribute: u32,
 ) -> Result<Value, CuError> {
-    let is_device = matches!(found.origin, Origin::Device | Origin::Pool | Origin::Graph);
+    let is_device = matches!(
+        found.origin,
+        Origin::Device | Origin::Pool | Origin::Graph | Origin::Opened
+    );
     Ok(match attribute {
         number::CONTEXT => Value::Word(
             if found.origin == Origin::Pool {

@@ -60,6 +60,15 @@ pub fn exchange_mode(new: u32) -> u32 {
     MODE.try_with(|mode| mode.replace(new)).unwrap_or(GLOBAL)
 }
 
+/// Refuses what is no mode.
+pub fn check_mode(mode: u32) -> Answer {
+    if mode > RELAXED {
+        Err(CuError::INVALID_VALUE)
+    } else {
+        Ok(())
+    }
+}
+
 fn captures() -> Vec<Arc<Capture>> {
     if ACTIVE.load(Ordering::Acquire) == 0 {
         return Vec::new();
@@ -121,9 +130,7 @@ impl Capture {
         mode: u32,
         given: Option<(Arc<Graph>, Vec<Edge>)>,
     ) -> Answer {
-        if mode > RELAXED {
-            return Err(CuError::INVALID_VALUE);
-        }
+        check_mode(mode)?;
         if stream.kind == StreamKind::Legacy {
             return Err(CuError::STREAM_CAPTURE_UNSUPPORTED);
         }

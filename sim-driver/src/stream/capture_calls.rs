@@ -1,6 +1,6 @@
 //! `cuStreamBeginCapture`, `cuStreamEndCapture` and the calls that ask about a capture or change it.
 
-use super::capture::{Capture, GLOBAL, exchange_mode};
+use super::capture::{Capture, GLOBAL, check_mode, exchange_mode};
 use super::resolve;
 use crate::abi::{CUgraph, CUgraphEdgeData, CUgraphNode, CUstream};
 use crate::boundary::{In, Out};
@@ -23,6 +23,8 @@ pub fn cuStreamBeginCapture_v2(
     hStream: CUstream,
     mode: u32,
 ) -> Answer {
+    // Measured on 535: an unknown mode is told before "not initialized".
+    check_mode(mode)?;
     let (_, stream) = resolve(default_stream, hStream)?;
     Capture::begin(&stream, mode, None)
 }

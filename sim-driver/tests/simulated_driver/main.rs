@@ -5,4 +5,5 @@ mod conformance;
 mod driver;
 mod faults;
 mod graphs;
+mod ipc;
 mod real_clients;
