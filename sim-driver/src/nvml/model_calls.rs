@@ -62,7 +62,7 @@ pub fn nvmlDeviceGetMigMode(
     let found = self::device(device)?;
     let (current, pending) = (place(currentMode)?, place(pendingMode)?);
     // Only the large GPUs of Ampere, Hopper and Blackwell can be divided, and none is here.
-    if !matches!(capability(found), (8 | 9 | 10, 0)) {
+    if !matches!(capability(found), (8..=10, 0)) {
         return Err(NvmlError::NOT_SUPPORTED);
     }
     current.set(DISABLED);
