@@ -41,6 +41,15 @@ fn the_failed_memory_query_of_a_broken_shim_shows_the_zeros_that_its_client_read
 }
 
 #[test]
+fn text_that_the_driver_keeps_is_shown_as_text() {
+    let name = SampleCapture::after(1, b"CUDA_ERROR_INVALID_VALUE\0");
+    assert_eq!(
+        text("cuGetErrorName", &[1, 0x10], Some(0), &[name]),
+        "cuGetErrorName(error=CUDA_ERROR_INVALID_VALUE (1), pStr=\"CUDA_ERROR_INVALID_VALUE\") = CUDA_SUCCESS (0)"
+    );
+}
+
+#[test]
 fn sizes_are_exact_and_readable() {
     let (free, total) = ((78u64 << 30).to_le_bytes(), 85_045_141_504u64.to_le_bytes());
     let captures = [

@@ -199,6 +199,8 @@ fn export(
         .map(|(number, (_, kind))| {
             if kind.starts_with("Out<") {
                 format!("a{number}.address(), ")
+            } else if kind.starts_with("*mut ") {
+                format!("a{number} as u64, ")
             } else {
                 "0, ".to_owned()
             }

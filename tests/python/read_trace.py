@@ -246,7 +246,7 @@ class Schema:
         target_kind, target_content = variant(target)
         extent, _ = variant(param["extent"])
         size = self.size(target)
-        if extent == "Text":
+        if extent in ("Text", "PointedText"):
             return self.text(data, full)
         if extent == "One" and full is None and 0 < size <= len(data):
             return self.value(target, data)

@@ -146,7 +146,7 @@ impl<'a> Parameter<'a, '_> {
         let mut decoder = Decoder::new(self.schema);
         let size = size_of_type(self.schema, target, 0);
         match &self.param.extent {
-            Extent::Text(_) => text(capture.bytes, capture.full),
+            Extent::Text(_) | Extent::PointedText => text(capture.bytes, capture.full),
             Extent::One if capture.full.is_none() && size > 0 && capture.bytes.len() >= size => {
                 decoder.value(target, capture.bytes, 0)
             }

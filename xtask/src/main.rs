@@ -5,6 +5,7 @@
 mod bench;
 mod demo;
 mod fetch_clients;
+mod probe_profile;
 mod table;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ enum Chore {
     Demo(demo::Args),
     Bench(bench::Args),
     FetchClients(fetch_clients::Args),
+    ProbeProfile(probe_profile::Args),
     Table(table::Args),
 }
 
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Chore::Demo(args) => demo::run(&args),
         Chore::Bench(args) => bench::run(&args),
         Chore::FetchClients(args) => fetch_clients::run(&args),
+        Chore::ProbeProfile(args) => probe_profile::run(&args),
         Chore::Table(args) => table::run(&args),
     }
 }

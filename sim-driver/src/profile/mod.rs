@@ -105,3 +105,42 @@ impl Gpu {
             .and_then(|number| self.attributes.get(number).copied())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_profile_can_be_used() {
+        for shipped in shipped::SHIPPED {
+            let profile = load(shipped.name);
+            assert!(profile.is_ok(), "{}: {:?}", shipped.name, profile.err());
+            assert!(!shipped.summary.is_empty(), "{}", shipped.name);
+        }
+    }
+
+    #[test]
+    fn every_example_of_the_documentation_can_be_used() {
+        let text = include_str!("../../../docs/profiles.md");
+        let examples = text
+            .split("```toml\n")
+            .skip(1)
+            .filter_map(|rest| rest.split_once("```"));
+        let mut count = 0;
+        for (example, _) in examples {
+            let folder = std::env::temp_dir();
+            let path = folder.join(format!(
+                "cutape-example-{}-{count}.toml",
+                std::process::id()
+            ));
+            std::fs::write(&path, example).expect("a temporary file");
+            let loaded = load(path.to_str().expect("a path in UTF-8"));
+            std::fs::remove_file(&path).expect("the temporary file");
+            let profile = loaded.unwrap_or_else(|error| panic!("{error}:\n{example}"));
+            let has_fault = !profile.faults.is_empty() || profile.look_ups != LookUps::default();
+            assert!(has_fault, "{example}");
+            count += 1;
+        }
+        assert!(count >= 8, "only {count} examples");
+    }
+}

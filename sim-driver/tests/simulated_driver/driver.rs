@@ -104,6 +104,7 @@ pub fn in_child_with(test: &str, environment: &[(&str, &str)], body: impl FnOnce
 
 fn child(test: &str, environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(std::env::current_exe().expect("the path of this test"));
+    // Most tests that need a process of their own are in behaviour.rs; others name their file.
     let test = if test.contains("::") {
         test.to_owned()
     } else {

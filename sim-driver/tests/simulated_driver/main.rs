@@ -4,4 +4,5 @@ mod behaviour;
 mod conformance;
 mod driver;
 mod faults;
+mod graphs;
 mod real_clients;

@@ -210,6 +210,18 @@ const CASES: &[Case] = &[
         "",
     ),
     case("counting", &["FILE", "4", "exit", "1000"], End::Code(7), ""),
+    case(
+        "symptoms",
+        &["start"],
+        End::Code(0),
+        "cuInit 100, cuDeviceGetCount 3, -1\n",
+    ),
+    case(
+        "symptoms",
+        &["found", "cuMemcpyAsync", "12000", "2"],
+        End::Code(0),
+        "cuMemcpyAsync 12000 2: 0, status 0, cuMemcpyAsync_ptsz\n",
+    ),
 ];
 
 /// The real driver's folder on a machine without a GPU; a machine with one gives other answers than those expected here.
