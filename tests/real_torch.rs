@@ -3,9 +3,17 @@
 mod support;
 
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cutape_test_clients::{find_or_skip, programs, python};
 use support::{End, Finished, Recorded, cutape, finish};
+
+/// One PyTorch at a time: each takes seconds and all cores to start, and side by side they near the limit after which a program counts as
+/// hanging.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// What each step prints on the profile h100, as PyTorch prints it on that GPU. Kernels are accepted and not executed, so nothing here
 /// depends on what a kernel computes.
@@ -72,6 +80,7 @@ fn expected(steps: &[(&str, &str)]) -> String {
 
 #[test]
 fn it_starts_copies_and_works_with_processes_and_recording_changes_nothing() {
+    let _alone = alone();
     let steps: Vec<_> = ON_H100.iter().map(|(step, _)| *step).collect();
     let Some(alone) = on_profile("h100", &steps) else {
         return;
@@ -106,6 +115,7 @@ fn it_starts_copies_and_works_with_processes_and_recording_changes_nothing() {
 
 #[test]
 fn the_seed_s_shim_is_available_and_cannot_tell_its_memory() {
+    let _alone = alone();
     let steps = ["available", "initialized", "memory_info", "copies"];
     if let Some(run) = on_profile("shim-uninitialized", &steps) {
         assert_eq!(
@@ -127,6 +137,7 @@ fn the_seed_s_shim_is_available_and_cannot_tell_its_memory() {
 
 #[test]
 fn its_check_by_nvml_agrees_with_the_driver() {
+    let _alone = alone();
     for (profile, devices) in [("h100", 1), ("two-gpu", 2), ("no-device", 0)] {
         let command = cutape(["sim", "--profile", profile, "--"]);
         let Some(mut command) = with_torch(command, &["available"]) else {
@@ -151,6 +162,7 @@ fn its_check_by_nvml_agrees_with_the_driver() {
 
 #[test]
 fn the_other_gpus_take_a_matrix_product_too() {
+    let _alone = alone();
     for profile in ["a100", "l4", "t4"] {
         let Some(run) = on_profile(profile, &["products"]) else {
             return;

@@ -22,10 +22,11 @@ global_asm!(
     ".globl cutape_thread_state",
     ".hidden cutape_thread_state",
     ".type cutape_thread_state,@object",
-    ".size cutape_thread_state,128",
+    ".size cutape_thread_state,{bytes}",
     "cutape_thread_state:",
-    ".zero 128",
+    ".zero {bytes}",
     ".popsection",
+    bytes = const BYTES,
 );
 
 /// What the hot path needs of its thread. All zero in a new thread, which sends its first call to the slow path.

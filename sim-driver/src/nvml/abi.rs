@@ -58,6 +58,27 @@ pub struct nvmlTemperature_v1_t {
     pub temperature: i32,
 }
 
+/// A process that uses a GPU, as NVML 10 told it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct nvmlProcessInfo_v1_t {
+    pub pid: u32,
+    /// Bytes.
+    pub usedGpuMemory: u64,
+}
+
+/// Whether GPUs of several machines are joined to one.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct nvmlGpuFabricInfo_v2_t {
+    pub version: u32,
+    pub clusterUuid: [u8; 16],
+    pub status: u32,
+    pub cliqueId: u32,
+    pub state: u8,
+    pub healthMask: u32,
+}
+
 /// A process that has memory of a GPU.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]

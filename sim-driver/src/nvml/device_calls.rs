@@ -1,6 +1,9 @@
 //! `nvmlDevice*`.
 
-use super::abi::{nvmlDevice_t, nvmlMemory_t, nvmlMemory_v2_t, nvmlPciInfo_t, nvmlUtilization_t};
+use super::abi::{
+    nvmlDevice_t, nvmlGpuFabricInfo_v2_t, nvmlMemory_t, nvmlMemory_v2_t, nvmlPciInfo_t,
+    nvmlUtilization_t,
+};
 use super::{device, handle_of, place, ready, text, write_text};
 use crate::attribute::number;
 use crate::boundary::{Out, Text};
@@ -254,5 +257,29 @@ pub fn nvmlDeviceGetPerformanceState(device: nvmlDevice_t, pState: Out<u32>) -> 
     const FASTEST: u32 = 0;
     self::device(device)?;
     place(pState)?.set(FASTEST);
+    Ok(())
+}
+
+pub fn nvmlDeviceGetGpuFabricInfoV(
+    device: nvmlDevice_t,
+    gpuFabricInfo: Out<nvmlGpuFabricInfo_v2_t>,
+) -> NvmlAnswer {
+    /// The structure's size and its version, as `nvmlGpuFabricInfo_v2` in nvml.h makes it.
+    const VERSION: u32 = size_of::<nvmlGpuFabricInfo_v2_t>() as u32 | 2 << 24;
+    /// `NVML_GPU_FABRIC_STATE_NOT_SUPPORTED`: these GPUs are not behind an NVSwitch.
+    const NO_FABRIC: u8 = 0;
+    self::device(device)?;
+    let place = place(gpuFabricInfo)?;
+    if place.get().is_none_or(|given| given.version != VERSION) {
+        return Err(NvmlError::ARGUMENT_VERSION_MISMATCH);
+    }
+    place.set(nvmlGpuFabricInfo_v2_t {
+        version: VERSION,
+        clusterUuid: [0; 16],
+        status: 0,
+        cliqueId: 0,
+        state: NO_FABRIC,
+        healthMask: 0,
+    });
     Ok(())
 }

@@ -1,16 +1,13 @@
 //! Which processes use a GPU. Each process simulates a GPU of its own, so it sees itself and nobody else.
 
-use super::abi::{nvmlDevice_t, nvmlProcessInfo_v2_t};
+use super::abi::{nvmlDevice_t, nvmlProcessInfo_v1_t, nvmlProcessInfo_v2_t};
 use super::{device, place, ready, write_text};
 use crate::boundary::Out;
+use crate::device::Device;
 use crate::status::{NvmlAnswer, NvmlError};
 
 /// Writes the processes, or how many there are if there is no room for them.
-fn list(
-    processes: &[nvmlProcessInfo_v2_t],
-    infoCount: Out<u32>,
-    infos: Out<nvmlProcessInfo_v2_t>,
-) -> NvmlAnswer {
+fn list<T: Copy>(processes: &[T], infoCount: Out<u32>, infos: Out<T>) -> NvmlAnswer {
     let room = place(infoCount)?.get().unwrap_or(0) as usize;
     infoCount.set(processes.len() as u32);
     if processes.len() > room {
@@ -22,6 +19,25 @@ fn list(
     Ok(())
 }
 
+/// How many bytes this process uses of a GPU; nothing if it does not use it at all.
+fn own_use(gpu: &Device) -> Option<u64> {
+    let used_bytes = gpu.gpu.free_bytes - gpu.free_bytes();
+    let (_, has_context) = gpu.primary.flags_and_activity();
+    (has_context || used_bytes > 0).then_some(used_bytes)
+}
+
+pub fn nvmlDeviceGetComputeRunningProcesses(
+    device: nvmlDevice_t,
+    infoCount: Out<u32>,
+    infos: Out<nvmlProcessInfo_v1_t>,
+) -> NvmlAnswer {
+    let own = own_use(self::device(device)?).map(|used_bytes| nvmlProcessInfo_v1_t {
+        pid: std::process::id(),
+        usedGpuMemory: used_bytes,
+    });
+    list(own.as_slice(), infoCount, infos)
+}
+
 pub fn nvmlDeviceGetComputeRunningProcesses_v3(
     device: nvmlDevice_t,
     infoCount: Out<u32>,
@@ -29,17 +45,13 @@ pub fn nvmlDeviceGetComputeRunningProcesses_v3(
 ) -> NvmlAnswer {
     /// What stands for "not part of an instance" on a GPU that is not divided.
     const NO_INSTANCE: u32 = u32::MAX;
-    let found = self::device(device)?;
-    let used_bytes = found.gpu.free_bytes - found.free_bytes();
-    let (_, has_context) = found.primary.flags_and_activity();
-    let own = nvmlProcessInfo_v2_t {
+    let own = own_use(self::device(device)?).map(|used_bytes| nvmlProcessInfo_v2_t {
         pid: std::process::id(),
         usedGpuMemory: used_bytes,
         gpuInstanceId: NO_INSTANCE,
         computeInstanceId: NO_INSTANCE,
-    };
-    let count = usize::from(has_context || used_bytes > 0);
-    list(&[own][..count], infoCount, infos)
+    });
+    list(own.as_slice(), infoCount, infos)
 }
 
 pub fn nvmlDeviceGetComputeRunningProcesses_v2(
@@ -56,7 +68,7 @@ pub fn nvmlDeviceGetGraphicsRunningProcesses_v3(
     infos: Out<nvmlProcessInfo_v2_t>,
 ) -> NvmlAnswer {
     self::device(device)?;
-    list(&[], infoCount, infos)
+    list::<nvmlProcessInfo_v2_t>(&[], infoCount, infos)
 }
 
 pub fn nvmlDeviceGetGraphicsRunningProcesses_v2(
@@ -73,7 +85,7 @@ pub fn nvmlDeviceGetMPSComputeRunningProcesses_v3(
     infos: Out<nvmlProcessInfo_v2_t>,
 ) -> NvmlAnswer {
     self::device(device)?;
-    list(&[], infoCount, infos)
+    list::<nvmlProcessInfo_v2_t>(&[], infoCount, infos)
 }
 
 pub fn nvmlSystemGetProcessName(pid: u32, name: Out<u8>, length: u32) -> NvmlAnswer {
