@@ -7,6 +7,7 @@ mod graph_calls;
 mod memory;
 mod node_calls;
 mod node_params;
+mod node_params_calls;
 mod operation;
 mod user_object;
 
@@ -19,6 +20,7 @@ pub use exec_calls::*;
 pub use graph_calls::*;
 pub use memory::{GraphMemory, release_graph_memory};
 pub use node_calls::*;
+pub use node_params_calls::*;
 pub use operation::Operation;
 pub use user_object::*;
 
