@@ -290,6 +290,22 @@ fn numbered_calls(scratch: &Scratch) -> PathBuf {
 }
 
 #[test]
+fn what_damage_took_of_a_recording_s_origin_is_not_guessed() {
+    let scratch = Scratch::new();
+    let path = numbered_calls(&scratch);
+    let bytes = std::fs::read(&path).expect("reads");
+    std::fs::write(&path, &bytes[..100]).expect("writes");
+    let info = run(&["info"], &path);
+    assert_eq!(info.status.code(), Some(2));
+    let text = stdout(&info);
+    assert!(
+        text.contains("not readable: the trace is damaged"),
+        "{text}"
+    );
+    assert!(!text.contains("without cutape record"), "{text}");
+}
+
+#[test]
 fn damage_is_reported_and_costs_no_more_than_it_hit() {
     let scratch = Scratch::new();
     let path = numbered_calls(&scratch);

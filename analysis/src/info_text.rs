@@ -63,11 +63,13 @@ fn push_head(out: &mut String, info: &Info, offset: FixedOffset) {
             field(out, "options", &options);
         }
     } else {
-        field(
-            out,
-            "recorded by",
-            "a program that loaded the interposer itself, without cutape record",
-        );
+        // What damage took is not to be guessed.
+        let who = if info.damages.is_empty() {
+            "a program that loaded the interposer itself, without cutape record"
+        } else {
+            "not readable: the trace is damaged"
+        };
+        field(out, "recorded by", who);
     }
     let start = info
         .start
