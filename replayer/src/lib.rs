@@ -1,0 +1,1 @@
+//! Plays a trace back against a driver and judges what it answers.
