@@ -111,10 +111,10 @@ impl Call {
         kernel_arguments(self, param)
     }
 
-    /// What was at an address that a pointer inside a parameter's structures holds, before the call.
-    pub fn region(&self, param: u8, address: u64) -> Option<Captured<'_>> {
+    /// What was at an address that a pointer inside a parameter's structures holds, after the call if `out`.
+    pub fn region(&self, param: u8, out: bool, address: u64) -> Option<Captured<'_>> {
         self.captures()
-            .filter(|capture| capture.param == REGION | param)
+            .filter(|capture| capture.param == REGION | param && capture.out == out)
             .find_map(|capture| {
                 let (at, bytes) = capture.bytes.split_first_chunk::<8>()?;
                 (u64::from_le_bytes(*at) == address).then_some(Captured {

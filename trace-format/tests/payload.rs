@@ -251,11 +251,11 @@ fn memory_behind_a_pointer_in_a_structure_is_found_by_its_address() {
     let trace = sealed(&scratch, &folder);
     let call = first_call(&trace);
     let found = |address| {
-        call.region(0, address)
+        call.region(0, false, address)
             .map(|capture| capture.bytes.to_vec())
     };
     assert_eq!(found(0x1000), Some(b"attributes".to_vec()));
     assert_eq!(found(0x2000), Some(b"more".to_vec()));
     assert_eq!(found(0x3000), None);
-    assert_eq!(call.region(1, 0x1000), None);
+    assert_eq!(call.region(1, false, 0x1000), None);
 }
