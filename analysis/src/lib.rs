@@ -15,6 +15,7 @@ pub mod printable;
 pub mod quantity;
 pub mod stats;
 pub mod stats_text;
+pub mod suggestion;
 pub mod summary;
 pub mod survey;
 pub mod text;
