@@ -159,7 +159,10 @@ fn calls_in_damaged_blocks_keep_their_numbers_and_are_missing() {
     let trace = Trace::open(&path).expect("opens");
     let index = assert_indexed(&trace);
     let hole = second.first_seq..second.first_seq + u64::from(second.rows);
-    assert_eq!(index.holes().collect::<Vec<_>>(), [hole.clone()]);
+    assert_eq!(
+        index.holes().collect::<Vec<_>>(),
+        std::slice::from_ref(&hole)
+    );
     assert_eq!(
         (index.len(), index.damages().len()),
         (intact.len() as u64, 1)
