@@ -8,6 +8,7 @@ use cutape_cuda_api::{
 };
 
 use crate::call::Call;
+use crate::capture_number::MAX_PARAMS;
 use crate::record::Captured;
 use crate::schema::TraceSchema;
 use crate::value::{Argument, DecodedCall, Value};
@@ -43,6 +44,8 @@ fn raw_words<'a>(words: &[u64], first: usize) -> Vec<Argument<'a>> {
         unit: Some(Unit::Hex),
         word,
         value: Value::Uint(word),
+        payload: None,
+        kernels: Vec::new(),
     };
     words.iter().enumerate().map(argument).collect()
 }
@@ -54,6 +57,7 @@ fn decode_by<'a>(
 ) -> DecodedCall<'a> {
     let mut arguments = Vec::with_capacity(signature.params.len());
     let mut next = 0;
+    let has_more = call.captures().any(|capture| capture.param >= MAX_PARAMS);
     for (number, param) in signature.params.iter().enumerate() {
         let words = match param.direction {
             Direction::Value => size_of_type(schema, &param.ty, 0)
@@ -61,6 +65,7 @@ fn decode_by<'a>(
                 .div_ceil(8),
             _ => 1,
         };
+        let param_number = number.min(255) as u8;
         let words_of = call.args.get(next..next + words);
         next += words;
         arguments.push(Argument {
@@ -72,12 +77,18 @@ fn decode_by<'a>(
                 Parameter {
                     schema,
                     param,
-                    number: number.min(255) as u8,
+                    number: param_number,
                     call,
                     signature,
                 }
                 .value(words)
             }),
+            payload: has_more.then(|| call.payload(param_number)).flatten(),
+            kernels: if has_more {
+                call.kernel_arguments(param_number)
+            } else {
+                Vec::new()
+            },
         });
     }
     arguments.extend(raw_words(

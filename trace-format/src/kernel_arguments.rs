@@ -44,6 +44,15 @@ impl LayoutOrigin {
         }
     }
 
+    /// In a word: `unknown`, `driver`, `image`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Driver => "driver",
+            Self::Image => "image",
+        }
+    }
+
     const fn of_code(code: u8) -> Self {
         match code {
             1 => Self::Driver,

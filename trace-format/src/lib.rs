@@ -21,6 +21,7 @@ pub mod metadata;
 pub mod msgpack;
 mod open_folder;
 mod open_sealed;
+pub mod ordered_blocks;
 pub mod payload;
 pub mod payload_block;
 pub mod payloads;
