@@ -24,6 +24,9 @@ pub(crate) struct Place {
     pub blocks: Vec<u64>,
 }
 
+/// Takes a block as it is stored, and its msgpack.
+type TakeBlock<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), String> + 'a;
+
 /// The payloads of a trace.
 #[derive(Debug, Default)]
 pub struct Payloads {
@@ -216,7 +219,7 @@ impl Payloads {
     pub(crate) fn blocks(
         &self,
         hash: &PayloadHash,
-        take: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), String>,
+        take: &mut TakeBlock<'_>,
     ) -> Result<(), PayloadError> {
         let place = self.places.get(hash).ok_or(PayloadError::Absent(*hash))?;
         let source = &self.sources[place.source];
