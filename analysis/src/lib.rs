@@ -10,6 +10,7 @@ pub mod info_text;
 pub mod json;
 pub mod json_lines;
 pub mod line;
+pub mod objects;
 pub mod outcome;
 pub mod printable;
 pub mod quantity;
