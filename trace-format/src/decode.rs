@@ -202,6 +202,13 @@ fn is_structured(schema: &TraceSchema, ty: &Type) -> bool {
         .is_some_and(|definition| matches!(definition.kind, TypeKind::Struct(_) | TypeKind::Union(_))))
 }
 
+impl TraceSchema {
+    /// Bytes that a value of the type takes, 0 where that is not known.
+    pub fn size_of(&self, ty: &Type) -> usize {
+        size_of_type(self, ty, 0)
+    }
+}
+
 /// Bytes that a type takes, 0 where that is not known.
 fn size_of_type(schema: &TraceSchema, ty: &Type, depth: u32) -> usize {
     match ty {
