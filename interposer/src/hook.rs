@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicPtr;
 use cutape_trace_format::ring::{Word0, kind};
 
 use crate::frame::Frame;
+use crate::more::More;
 
 /// One exported function. Each fills a cache line, so a call touches one of them.
 #[repr(C, align(64))]
@@ -28,6 +29,8 @@ pub struct Hook {
     pub wide_return: bool,
     /// [`Detail::places`] says where the words lie.
     pub placed: bool,
+    /// Bits of [`SPECIAL_BEFORE`], [`SPECIAL_AFTER`], [`SPECIAL_LAUNCH`], [`SPECIAL_UNLOADS`]: what the slow ways look at.
+    pub special: u8,
     /// What in-pointers point to, copied before the call.
     pub ins: &'static [Capture],
     /// What out-pointers point to, copied after it.
@@ -37,6 +40,15 @@ pub struct Hook {
 }
 
 const _: () = assert!(size_of::<Hook>() == 64);
+
+/// Before the call, [`Detail::more`] has something to look for.
+pub const SPECIAL_BEFORE: u8 = 1;
+/// The same after the call.
+pub const SPECIAL_AFTER: u8 = 2;
+/// Launches a kernel, and all its arguments are words.
+pub const SPECIAL_LAUNCH: u8 = 4;
+/// Handles of kernels may mean others afterwards.
+pub const SPECIAL_UNLOADS: u8 = 8;
 
 /// Words of a BEGIN record before the arguments, and of an END record before anything optional.
 pub const HEADER_WORDS: usize = 3;
@@ -73,6 +85,8 @@ pub struct Detail {
     pub places: &'static [Place],
     /// Runs after the call is on record and may change what the program gets.
     pub after: Option<unsafe fn(&mut Frame)>,
+    /// What belongs to the call's record besides captures.
+    pub more: More,
 }
 
 /// Which real library a function belongs to.
