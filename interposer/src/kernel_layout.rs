@@ -52,17 +52,14 @@ impl Questions {
     fn ask(&self, handle: u64) -> Option<KernelLayout> {
         let info = self.info?;
         // Without a count, one question too many is asked: newer drivers would log that as an error of the program.
-        let count = match self.count {
-            Some(count) => {
-                let mut params = 0;
-                // SAFETY: the driver gave the handle out; `params` is ours.
-                let code = unsafe { count(handle, &raw mut params) };
-                (code == 0).then_some(params)?
-            }
-            None => MAX_PARAMS,
-        };
+        let count = self.count.and_then(|count| {
+            let mut params = 0;
+            // SAFETY: the driver gave the handle out; `params` is ours.
+            let code = unsafe { count(handle, &raw mut params) };
+            (code == 0).then_some(params)
+        });
         let mut params = Vec::new();
-        for number in 0..count.min(MAX_PARAMS) {
+        for number in 0..count.unwrap_or(MAX_PARAMS).min(MAX_PARAMS) {
             let (mut offset, mut size) = (0, 0);
             // SAFETY: as above.
             let code = unsafe { info(handle, number, &raw mut offset, &raw mut size) };
@@ -71,7 +68,7 @@ impl Questions {
                     offset: u16::try_from(offset).ok()?,
                     size: u16::try_from(size).ok()?,
                 }),
-                INVALID_VALUE if self.count.is_none() => break,
+                INVALID_VALUE if count.is_none() => break,
                 _ => return None,
             }
         }

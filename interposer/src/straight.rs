@@ -188,13 +188,13 @@ macro_rules! answers {
 
 /// Like scalars, unless the recording wants what belongs to the call besides: then as if the export had named the general way.
 macro_rules! unless {
-    ($name:ident, $words:literal, $switch:path) => {
+    ($name:ident, $words:literal, $general:path, $switch:path) => {
         straight!(
             $name,
             $words,
             "",
             returned_code,
-            plain_in,
+            $general,
             "cmp byte ptr [rip + {switch}], 0
              jne 9f",
             $switch
@@ -204,13 +204,14 @@ macro_rules! unless {
 
 macro_rules! launches {
     ($name:ident, $words:literal) => {
-        unless!($name, $words, KERNEL_ARGUMENTS);
+        unless!($name, $words, plain_in, KERNEL_ARGUMENTS);
     };
 }
 
 macro_rules! copies {
     ($name:ident, $words:literal) => {
-        unless!($name, $words, COPIED_DATA);
+        // What the driver wrote is looked at after the call.
+        unless!($name, $words, plain, COPIED_DATA);
     };
 }
 
