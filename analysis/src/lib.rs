@@ -11,6 +11,7 @@ pub mod info_text;
 pub mod json;
 pub mod json_lines;
 pub mod line;
+pub mod objects;
 pub mod outcome;
 pub(crate) mod parallel;
 pub mod printable;
