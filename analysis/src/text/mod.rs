@@ -10,7 +10,7 @@ pub use detail::Detail;
 use cutape_trace_format::call::Call;
 use cutape_trace_format::decode::decode;
 use cutape_trace_format::schema::TraceSchema;
-use cutape_trace_format::value::Value;
+use cutape_trace_format::value::{Argument, Value};
 
 use crate::outcome::{Outcome, outcome};
 use crate::printable::push_printable;
@@ -84,6 +84,26 @@ pub fn push_answer(out: &mut String, schema: &TraceSchema, call: &Call, detail: 
             None => out.push_str("? <in flight>"),
         },
     }
+}
+
+/// Adds the value of a decoded call's argument, by its place in the list, as it stands in [`push_arguments`].
+pub fn push_argument(
+    out: &mut String,
+    place: (&TraceSchema, &Call, usize),
+    shown: &Argument<'_>,
+    detail: &Detail,
+) {
+    let (schema, call, number) = place;
+    let signature = schema
+        .function(call.function)
+        .and_then(|function| function.signature.as_ref());
+    let param = signature.and_then(|signature| signature.params.get(number));
+    let place = argument::Place {
+        schema,
+        call,
+        number,
+    };
+    argument::push_argument(out, &place, param, shown, detail);
 }
 
 /// Adds a value by itself.
