@@ -19,6 +19,7 @@ pub mod metadata;
 pub mod msgpack;
 mod open_folder;
 mod open_sealed;
+pub mod ordered_blocks;
 mod prefetch;
 pub mod process_folder;
 pub mod record;

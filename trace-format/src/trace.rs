@@ -282,6 +282,19 @@ impl Trace {
 
     /// Reads and parses a Calls block.
     pub(crate) fn read_calls(&self, place: &CallsRef) -> Result<CallsBlock, Damage> {
+        let first = |block: &CallsBlock| (block.rows() > 0).then(|| block.begin_ns(0));
+        self.read_calls_as(place, CallsBlock::parse, |block| {
+            (block.rows(), first(block))
+        })
+    }
+
+    /// Reads a Calls block and makes of it what `parse` does. `claim` tells its rows and the begin of the first one, nanoseconds.
+    pub(crate) fn read_calls_as<T>(
+        &self,
+        place: &CallsRef,
+        parse: impl FnOnce(Vec<u8>) -> Result<T, BlockProblem>,
+        claim: impl FnOnce(&T) -> (usize, Option<u64>),
+    ) -> Result<T, Damage> {
         let source = &self.sources[place.source as usize];
         let raw = self.read_block(place.source, place.offset, Some(place.rows));
         let damage = |problem: String| Damage {
@@ -292,10 +305,11 @@ impl Trace {
             lost_calls: Some(place.rows.into()),
         };
         let block = raw
-            .and_then(CallsBlock::parse)
+            .and_then(parse)
             .map_err(|problem| damage(problem.to_string()))?;
-        if block.rows() != place.rows as usize
-            || (block.rows() > 0 && block.begin_ns(0) != place.first_begin_ns)
+        let (rows, first_begin_ns) = claim(&block);
+        if rows != place.rows as usize
+            || first_begin_ns.is_some_and(|first| first != place.first_begin_ns)
         {
             return Err(damage(
                 "the block's header or the index does not agree with its rows".to_owned(),
