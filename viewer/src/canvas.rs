@@ -74,7 +74,11 @@ impl<'a> Canvas<'a> {
     /// Marks the line of the cursor. Where that is done by reversing, the line's own colours would become grounds: they go, and what they say is
     /// said by signs, too.
     pub fn cursor_line(&mut self, area: Rect, focused: bool) {
-        let style = self.style(if focused { Role::Cursor } else { Role::OtherCursor });
+        let style = self.style(if focused {
+            Role::Cursor
+        } else {
+            Role::OtherCursor
+        });
         let reversed = style.add_modifier.contains(Modifier::REVERSED);
         let area = area.intersection(self.buffer.area);
         for position in area.positions() {
@@ -192,9 +196,21 @@ impl<'a> Canvas<'a> {
         let [upper_left, upper_right, lower_left, lower_right] = self.glyphs().corners;
         let (right, bottom) = (area.right() - 1, area.bottom() - 1);
         self.rule(Rect { height: 1, ..area }, title, Role::Title);
-        self.rule(Rect { y: bottom, height: 1, ..area }, "", Role::Frame);
+        self.rule(
+            Rect {
+                y: bottom,
+                height: 1,
+                ..area
+            },
+            "",
+            Role::Frame,
+        );
         self.bar(Rect { width: 1, ..area });
-        self.bar(Rect { x: right, width: 1, ..area });
+        self.bar(Rect {
+            x: right,
+            width: 1,
+            ..area
+        });
         let corners = [
             (area.x, area.y, upper_left),
             (right, area.y, upper_right),
@@ -219,13 +235,17 @@ impl<'a> Canvas<'a> {
         let last = height - size;
         let at = match visible.end >= len {
             true => last,
-            false => part(visible.start).min(last.saturating_sub(1).max(0)),
+            false => part(visible.start).min(last.saturating_sub(1)),
         };
         let [track, thumb] = self.glyphs().scroll;
         for line in 0..height {
             let on = (at..at + size).contains(&line);
             let place = Rect::new(area.right() - 1, area.y + line as u16, 1, 1);
-            let (sign, role) = if on { (thumb, Role::Dim) } else { (track, Role::Frame) };
+            let (sign, role) = if on {
+                (thumb, Role::Dim)
+            } else {
+                (track, Role::Frame)
+            };
             self.text(place, sign, role);
         }
     }

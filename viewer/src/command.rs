@@ -200,38 +200,118 @@ impl Command {
     }
 }
 
-use Action::{Copy, Find, Jump, Match, Move, Pane, Resize, Show};
+use Action::{Find, Jump, Match, Move, Pane, Resize, Show};
 use Direction::{Backward, Forward};
 
 const CALLS: &[ScreenId] = &[ScreenId::Calls];
 
 const MOVING: &[Command] = &[
-    row("down", &["j", "Down", "ctrl-n"], "one line down", Move(Motion::Down)),
-    row("up", &["k", "Up", "ctrl-p"], "one line up", Move(Motion::Up)),
-    row("page-down", &["Space", "PageDown", "ctrl-f"], "one screen down", Move(Motion::PageDown)),
-    row("page-up", &["b", "PageUp", "ctrl-b"], "one screen up", Move(Motion::PageUp)),
-    row("half-down", &["d", "ctrl-d"], "half a screen down", Move(Motion::HalfDown)),
-    row("half-up", &["ctrl-u"], "half a screen up", Move(Motion::HalfUp)),
-    row("first", &["g g", "Home"], "to the first line", Move(Motion::First)),
-    row("last", &["G", "End"], "to the last line", Move(Motion::Last)),
-    row("left", &["h", "Left"], "a column or level to the left", Action::Left),
-    row("right", &["l", "Right"], "a column or level to the right", Action::Right),
-    row("open", &["Enter"], "open what is under the cursor", Action::Open),
-    row("centre", &["z z"], "put the cursor's line into the middle", Action::Centre),
-    row("go", &[], "go to a call by its number; a number alone does it, too", Action::GoTo)
-        .takes(Takes::Text("number")),
+    row(
+        "down",
+        &["j", "Down", "ctrl-n"],
+        "one line down",
+        Move(Motion::Down),
+    ),
+    row(
+        "up",
+        &["k", "Up", "ctrl-p"],
+        "one line up",
+        Move(Motion::Up),
+    ),
+    row(
+        "page-down",
+        &["Space", "PageDown", "ctrl-f"],
+        "one screen down",
+        Move(Motion::PageDown),
+    ),
+    row(
+        "page-up",
+        &["b", "PageUp", "ctrl-b"],
+        "one screen up",
+        Move(Motion::PageUp),
+    ),
+    row(
+        "half-down",
+        &["d", "ctrl-d"],
+        "half a screen down",
+        Move(Motion::HalfDown),
+    ),
+    row(
+        "half-up",
+        &["ctrl-u"],
+        "half a screen up",
+        Move(Motion::HalfUp),
+    ),
+    row(
+        "first",
+        &["g g", "Home"],
+        "to the first line",
+        Move(Motion::First),
+    ),
+    row(
+        "last",
+        &["G", "End"],
+        "to the last line",
+        Move(Motion::Last),
+    ),
+    row(
+        "left",
+        &["h", "Left"],
+        "a column or level to the left",
+        Action::Left,
+    ),
+    row(
+        "right",
+        &["l", "Right"],
+        "a column or level to the right",
+        Action::Right,
+    ),
+    row(
+        "open",
+        &["Enter"],
+        "open what is under the cursor",
+        Action::Open,
+    ),
+    row(
+        "centre",
+        &["z z"],
+        "put the cursor's line into the middle",
+        Action::Centre,
+    ),
+    row(
+        "go",
+        &[],
+        "go to a call by its number; a number alone does it, too",
+        Action::GoTo,
+    )
+    .takes(Takes::Text("number")),
 ];
 
 const FINDING: &[Command] = &[
-    row("error", &["e"], "to the next call that failed", Find(Kind::Error, Forward)),
-    row("error-back", &["E"], "to the previous call that failed", Find(Kind::Error, Backward)),
+    row(
+        "error",
+        &["e"],
+        "to the next call that failed",
+        Find(Kind::Error, Forward),
+    ),
+    row(
+        "error-back",
+        &["E"],
+        "to the previous call that failed",
+        Find(Kind::Error, Backward),
+    ),
     row(
         "warning",
         &["w"],
         "to the next benign failure or call in flight",
         Find(Kind::Warning, Forward),
     ),
-    row("warning-back", &["W"], "to the previous one", Find(Kind::Warning, Backward)),
+    row(
+        "warning-back",
+        &["W"],
+        "to the previous one",
+        Find(Kind::Warning, Backward),
+    ),
     row(
         "same-handle",
         &["o"],
@@ -239,18 +319,49 @@ const FINDING: &[Command] = &[
         Find(Kind::SameHandle, Forward),
     )
     .on(CALLS),
-    row("same-handle-back", &["O"], "to the previous one", Find(Kind::SameHandle, Backward)).on(CALLS),
+    row(
+        "same-handle-back",
+        &["O"],
+        "to the previous one",
+        Find(Kind::SameHandle, Backward),
+    )
+    .on(CALLS),
     row(
         "slow",
         &["s"],
         "to the next call slower than 99 of 100",
         Find(Kind::Slow, Forward),
     ),
-    row("slow-back", &["S"], "to the previous one", Find(Kind::Slow, Backward)),
-    row("thread", &["t"], "to the next call of this thread", Find(Kind::SameThread, Forward)),
-    row("thread-back", &["T"], "to the previous one", Find(Kind::SameThread, Backward)),
-    row("same", &["*"], "to the next call of this function", Find(Kind::SameFunction, Forward)),
-    row("same-back", &["#"], "to the previous one", Find(Kind::SameFunction, Backward)),
+    row(
+        "slow-back",
+        &["S"],
+        "to the previous one",
+        Find(Kind::Slow, Backward),
+    ),
+    row(
+        "thread",
+        &["t"],
+        "to the next call of this thread",
+        Find(Kind::SameThread, Forward),
+    ),
+    row(
+        "thread-back",
+        &["T"],
+        "to the previous one",
+        Find(Kind::SameThread, Backward),
+    ),
+    row(
+        "same",
+        &["*"],
+        "to the next call of this function",
+        Find(Kind::SameFunction, Forward),
+    ),
+    row(
+        "same-back",
+        &["#"],
+        "to the previous one",
+        Find(Kind::SameFunction, Backward),
+    ),
     row("search", &["/"], "search the calls as text", Action::Search).takes(Takes::Text("text")),
     row("next", &["n"], "to the next match", Match(Forward)),
     row("previous", &["N"], "to the previous match", Match(Backward)),
@@ -259,44 +370,143 @@ const FINDING: &[Command] = &[
 const FILTERING: &[Command] = &[];
 
 const PLACES: &[Command] = &[
-    row("mark", &["m"], "mark this call with a letter", Action::SetMark).takes(Takes::Letter),
-    row("go-mark", &["'"], "go to a mark; '' is where you came from", Action::GoToMark)
-        .takes(Takes::Letter),
-    row("back", &["[", "ctrl-o"], "back to where you jumped from", Jump(Backward)),
+    row(
+        "mark",
+        &["m"],
+        "mark this call with a letter",
+        Action::SetMark,
+    )
+    .takes(Takes::Letter),
+    row(
+        "go-mark",
+        &["'"],
+        "go to a mark; '' is where you came from",
+        Action::GoToMark,
+    )
+    .takes(Takes::Letter),
+    row(
+        "back",
+        &["[", "ctrl-o"],
+        "back to where you jumped from",
+        Jump(Backward),
+    ),
     row("forth", &["]"], "forth again", Jump(Forward)),
 ];
 
 const COPYING: &[Command] = &[
-    row("copy", &["y y"], "copy the call as text", Copy(Copied::Call)),
-    row("copy-value", &["y v"], "copy the value under the cursor", Copy(Copied::Value)).on(CALLS),
-    row("copy-command", &["y c"], "copy the command that prints this", Copy(Copied::Command)),
+    row(
+        "copy",
+        &["y y"],
+        "copy the call as text",
+        Action::Copy(Copied::Call),
+    ),
+    row(
+        "copy-value",
+        &["y v"],
+        "copy the value under the cursor",
+        Action::Copy(Copied::Value),
+    )
+    .on(CALLS),
+    row(
+        "copy-command",
+        &["y c"],
+        "copy the command that prints this",
+        Action::Copy(Copied::Command),
+    ),
 ];
 
 const LOOKING: &[Command] = &[
     row("calls", &["1"], "all calls", Show(ScreenId::Calls)),
-    row("next-pane", &["Tab"], "keyboard to the next pane", Pane(Forward)),
-    row("previous-pane", &["BackTab"], "keyboard to the previous pane", Pane(Backward)),
-    row("panes", &["\\"], "show or hide the panes", Action::TogglePanes),
+    row(
+        "next-pane",
+        &["Tab"],
+        "keyboard to the next pane",
+        Pane(Forward),
+    ),
+    row(
+        "previous-pane",
+        &["BackTab"],
+        "keyboard to the previous pane",
+        Pane(Backward),
+    ),
+    row(
+        "panes",
+        &["\\"],
+        "show or hide the panes",
+        Action::TogglePanes,
+    ),
     row("larger", &["+"], "larger panes", Resize(Forward)),
     row("smaller", &["-"], "smaller panes", Resize(Backward)),
-    row("fold", &["z a"], "open or close this part of the tree", Action::Fold).on(CALLS),
-    row("fold-all", &["z A"], "open or close all of the tree", Action::FoldAll).on(CALLS),
-    row("follow", &["F"], "follow a live recording, or stop", Action::Follow),
-    row("theme", &[], "colours: ansi, dark, light or mono", Action::Theme)
-        .takes(Takes::Text("name")),
-    row("ascii", &[], "ASCII signs only, or all signs", Action::ToggleAscii),
+    row(
+        "fold",
+        &["z a"],
+        "open or close this part of the tree",
+        Action::Fold,
+    )
+    .on(CALLS),
+    row(
+        "fold-all",
+        &["z A"],
+        "open or close all of the tree",
+        Action::FoldAll,
+    )
+    .on(CALLS),
+    row(
+        "follow",
+        &["F"],
+        "follow a live recording, or stop",
+        Action::Follow,
+    ),
+    row(
+        "theme",
+        &[],
+        "colours: ansi, dark, light or mono",
+        Action::Theme,
+    )
+    .takes(Takes::Text("name")),
+    row(
+        "ascii",
+        &[],
+        "ASCII signs only, or all signs",
+        Action::ToggleAscii,
+    ),
     row("mouse", &[], "mouse on or off", Action::ToggleMouse),
 ];
 
 const PROGRAM: &[Command] = &[
-    row("palette", &[":"], "run a command by its name", Action::Palette),
+    row(
+        "palette",
+        &[":"],
+        "run a command by its name",
+        Action::Palette,
+    ),
     row("help", &["?", "F1"], "all keys and commands", Action::Help),
-    row("cancel", &["Esc"], "close what is open, stop what is going on", Action::Cancel),
-    row("redraw", &["ctrl-l"], "draw the screen anew", Action::Redraw),
-    row("suspend", &["ctrl-z"], "back to the shell; fg returns", Action::Suspend),
+    row(
+        "cancel",
+        &["Esc"],
+        "close what is open, stop what is going on",
+        Action::Cancel,
+    ),
+    row(
+        "redraw",
+        &["ctrl-l"],
+        "draw the screen anew",
+        Action::Redraw,
+    ),
+    row(
+        "suspend",
+        &["ctrl-z"],
+        "back to the shell; fg returns",
+        Action::Suspend,
+    ),
     row("quit", &["q", "ctrl-c"], "leave", Action::Quit),
     #[cfg(debug_assertions)]
-    row("panic", &[], "panic (debug builds: for the test of the terminal)", Action::Panic),
+    row(
+        "panic",
+        &[],
+        "panic (debug builds: for the test of the terminal)",
+        Action::Panic,
+    ),
 ];
 
 /// Groups in the order of the help.
@@ -313,7 +523,8 @@ const GROUPS: [(&str, &[Command]); 7] = [
 /// All commands, in the order of the help.
 pub fn commands() -> impl Iterator<Item = Command> {
     GROUPS.into_iter().flat_map(|(group, rows)| {
-        rows.iter().map(move |command| Command { group, ..*command })
+        rows.iter()
+            .map(move |command| Command { group, ..*command })
     })
 }
 
@@ -325,7 +536,9 @@ pub fn named(name: &str) -> Option<Command> {
 /// The first key of the command that does this, as it is written.
 pub fn key_of(action: Action) -> &'static str {
     let command = commands().find(|command| command.action == action);
-    command.and_then(|command| command.keys.first().copied()).unwrap_or("")
+    command
+        .and_then(|command| command.keys.first().copied())
+        .unwrap_or("")
 }
 
 #[cfg(test)]
@@ -339,7 +552,11 @@ mod tests {
     fn names_and_keys_are_unique_and_can_be_read() {
         let (mut names, mut keys) = (HashSet::new(), HashSet::new());
         for command in commands() {
-            assert!(names.insert(command.name), "{} is there twice", command.name);
+            assert!(
+                names.insert(command.name),
+                "{} is there twice",
+                command.name
+            );
             assert!(!command.title.is_empty() && !command.group.is_empty());
             for key in command.keys {
                 assert!(keys.insert(*key), "{key} is there twice");
@@ -355,7 +572,9 @@ mod tests {
             .map(|keys| keys.expect("a key"))
             .collect();
         for short in &all {
-            let longer = all.iter().find(|keys| keys.len() > short.len() && keys.starts_with(short));
+            let longer = all
+                .iter()
+                .find(|keys| keys.len() > short.len() && keys.starts_with(short));
             assert_eq!(longer, None, "{short:?}");
         }
     }

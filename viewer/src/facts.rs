@@ -54,7 +54,9 @@ impl Facts {
         let last = trace.path().file_name().map(|name| name.to_string_lossy());
         let first = trace.processes().first();
         let threads = trace.threads().iter().map(|thread| ThreadFacts {
-            pid: trace.process(thread.process).map_or(0, |entry| entry.process.pid),
+            pid: trace
+                .process(thread.process)
+                .map_or(0, |entry| entry.process.pid),
             tid: thread.tid,
             name: shown(&thread.name),
         });
@@ -72,7 +74,12 @@ impl Facts {
             live: trace.is_live(),
             start_ns: trace.start_ns(),
             end: trace.exit().and_then(end),
-            functions: trace.schema().functions().iter().map(|function| shown(&function.name)).collect(),
+            functions: trace
+                .schema()
+                .functions()
+                .iter()
+                .map(|function| shown(&function.name))
+                .collect(),
         }
     }
 
@@ -116,6 +123,15 @@ mod tests {
     #[test]
     fn thousands_stand_apart() {
         let all = [0, 999, 1000, 10_482_113, u64::MAX].map(grouped);
-        assert_eq!(all, ["0", "999", "1,000", "10,482,113", "18,446,744,073,709,551,615"]);
+        assert_eq!(
+            all,
+            [
+                "0",
+                "999",
+                "1,000",
+                "10,482,113",
+                "18,446,744,073,709,551,615"
+            ]
+        );
     }
 }

@@ -114,6 +114,10 @@ mod tests {
     #[test]
     fn each_sign_takes_one_column_and_ascii_is_ascii() {
         assert!(all(&UNICODE).iter().all(|sign| sign.width() == 1));
-        assert!(all(&ASCII).iter().all(|sign| sign.len() == 1 && sign.is_ascii()));
+        assert!(
+            all(&ASCII)
+                .iter()
+                .all(|sign| sign.len() == 1 && sign.is_ascii())
+        );
     }
 }

@@ -79,7 +79,10 @@ mod tests {
         assert_eq!(jumps.back(9), Some(5));
         assert_eq!(jumps.back(5), Some(1));
         assert_eq!(jumps.back(1), None);
-        assert_eq!([jumps.forth(), jumps.forth(), jumps.forth()], [Some(5), Some(9), None]);
+        assert_eq!(
+            [jumps.forth(), jumps.forth(), jumps.forth()],
+            [Some(5), Some(9), None]
+        );
         jumps.note(9);
         jumps.note(20);
         assert_eq!(jumps.back(30), Some(20), "a jump forgets what was ahead");

@@ -26,7 +26,10 @@ impl Keymap {
     /// The keys of the table.
     pub fn new() -> Self {
         let of = |command: Command| {
-            let sequences = command.keys.iter().filter_map(|keys| Key::parse_sequence(keys));
+            let sequences = command
+                .keys
+                .iter()
+                .filter_map(|keys| Key::parse_sequence(keys));
             sequences.map(move |keys| (keys, command))
         };
         Self {
@@ -64,7 +67,10 @@ impl Keymap {
     }
 
     fn complete(&self, screen: ScreenId) -> Option<Command> {
-        let mut works = self.bindings.iter().filter(|(_, command)| command.works_on(screen));
+        let mut works = self
+            .bindings
+            .iter()
+            .filter(|(_, command)| command.works_on(screen));
         let found = works.find(|(keys, _)| *keys == self.pressed);
         found.map(|&(_, command)| command)
     }
@@ -74,7 +80,10 @@ impl Keymap {
             Some(command) if command.takes == Takes::Letter => Pressed::Pending,
             Some(command) => Pressed::Command(command, None),
             None => {
-                let mut works = self.bindings.iter().filter(|(_, command)| command.works_on(screen));
+                let mut works = self
+                    .bindings
+                    .iter()
+                    .filter(|(_, command)| command.works_on(screen));
                 match works.any(|(keys, _)| keys.starts_with(&self.pressed)) {
                     true => Pressed::Pending,
                     false => Pressed::Nothing,
@@ -98,7 +107,9 @@ mod tests {
         let mut given = Vec::new();
         for key in Key::parse_sequence(keys).expect("keys") {
             if let Pressed::Command(command, letter) = keymap.press(key, ScreenId::Calls) {
-                let letter = letter.map(|letter| format!(" {letter}")).unwrap_or_default();
+                let letter = letter
+                    .map(|letter| format!(" {letter}"))
+                    .unwrap_or_default();
                 given.push(format!("{}{letter}", command.name));
             }
         }
@@ -108,10 +119,24 @@ mod tests {
     #[test]
     fn sequences_and_letters() {
         let mut keymap = Keymap::new();
-        assert_eq!(press(&mut keymap, "j g g y c"), ["down", "first", "copy-command"]);
-        assert_eq!(press(&mut keymap, "m a ' a ' '"), ["mark a", "go-mark a", "go-mark '"]);
-        assert_eq!(press(&mut keymap, "g x j"), ["down"], "an unknown sequence is forgotten");
-        assert_eq!(press(&mut keymap, "m Esc q"), ["quit"], "no letter, no mark");
+        assert_eq!(
+            press(&mut keymap, "j g g y c"),
+            ["down", "first", "copy-command"]
+        );
+        assert_eq!(
+            press(&mut keymap, "m a ' a ' '"),
+            ["mark a", "go-mark a", "go-mark '"]
+        );
+        assert_eq!(
+            press(&mut keymap, "g x j"),
+            ["down"],
+            "an unknown sequence is forgotten"
+        );
+        assert_eq!(
+            press(&mut keymap, "m Esc q"),
+            ["quit"],
+            "no letter, no mark"
+        );
         assert_eq!(press(&mut keymap, "g"), Vec::<String>::new());
         assert_eq!(keymap.pending(), "g");
     }

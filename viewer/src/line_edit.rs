@@ -29,20 +29,9 @@ impl LineEdit {
         &self.text
     }
 
-    /// Place of the cursor, in bytes.
-    pub fn cursor(&self) -> usize {
-        self.cursor
-    }
-
     /// Replaces the text; the cursor goes to its end.
     pub fn set(&mut self, text: &str) {
         *self = Self::new(text);
-    }
-
-    /// Replaces the bytes of a range, which must be those of whole characters, and puts the cursor behind them.
-    pub fn replace(&mut self, range: std::ops::Range<usize>, with: &str) {
-        self.text.replace_range(range.clone(), with);
-        self.cursor = range.start + with.len();
     }
 
     /// Adds text at the cursor, without its control characters.
@@ -126,13 +115,17 @@ impl LineEdit {
 
     fn word_before(&self) -> usize {
         let head = self.text[..self.cursor].trim_end();
-        let space = head.char_indices().rfind(|(_, letter)| letter.is_whitespace());
+        let space = head
+            .char_indices()
+            .rfind(|(_, letter)| letter.is_whitespace());
         space.map_or(0, |(at, letter)| at + letter.len_utf8())
     }
 
     fn word_after(&self) -> usize {
         let rest = &self.text[self.cursor..];
-        let word = rest.find(|letter: char| !letter.is_whitespace()).unwrap_or(rest.len());
+        let word = rest
+            .find(|letter: char| !letter.is_whitespace())
+            .unwrap_or(rest.len());
         let end = rest[word..].find(char::is_whitespace);
         end.map_or(self.text.len(), |end| self.cursor + word + end)
     }

@@ -160,7 +160,15 @@ mod tests {
             Motion::Last,
             Motion::First,
         ];
-        for (len, height) in [(0, 0), (0, 10), (1, 1), (5, 10), (1000, 1), (1000, 2), (1000, 30)] {
+        for (len, height) in [
+            (0, 0),
+            (0, 10),
+            (1, 1),
+            (5, 10),
+            (1000, 1),
+            (1000, 2),
+            (1000, 30),
+        ] {
             let mut window = window(len, height);
             for step in 0..400 {
                 window.step(motions[(step * 7 + step / 5) % motions.len()]);
@@ -177,7 +185,11 @@ mod tests {
         window.step(Motion::Last);
         assert_eq!((window.cursor(), window.visible()), (99, 70..100));
         window.set_height(50);
-        assert_eq!(window.visible(), 50..100, "a taller screen shows more above");
+        assert_eq!(
+            window.visible(),
+            50..100,
+            "a taller screen shows more above"
+        );
         window.set_len(10);
         assert_eq!((window.cursor(), window.visible()), (9, 0..10));
     }

@@ -45,7 +45,10 @@ impl Listing {
     /// The position of a call, or of the one that would follow it; whether it is listed.
     pub fn position(&self, seq: u64) -> (u64, bool) {
         match self {
-            Self::All(calls) => (seq.saturating_sub(1).min(*calls), (1..=*calls).contains(&seq)),
+            Self::All(calls) => (
+                seq.saturating_sub(1).min(*calls),
+                (1..=*calls).contains(&seq),
+            ),
             Self::Chosen(numbers) => {
                 let wanted = u32::try_from(seq).unwrap_or(u32::MAX);
                 match numbers.binary_search(&wanted) {
@@ -76,12 +79,14 @@ mod tests {
             }
             assert_eq!(listing.seq(listing.len()), None);
         }
-        assert_eq!([chosen.position(1), chosen.position(5), chosen.position(9)], [
-            (0, false),
-            (1, false),
-            (3, false)
-        ]);
-        assert!(!chosen.has((1 << 32) + 3), "numbers beyond 32 bits are no others");
+        assert_eq!(
+            [chosen.position(1), chosen.position(5), chosen.position(9)],
+            [(0, false), (1, false), (3, false)]
+        );
+        assert!(
+            !chosen.has((1 << 32) + 3),
+            "numbers beyond 32 bits are no others"
+        );
         assert!(!Listing::All(5).has(0) && !Listing::All(5).has(6));
     }
 }

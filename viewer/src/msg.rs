@@ -64,6 +64,8 @@ pub enum Msg {
         /// The text.
         text: String,
     },
+    /// Something to say at the bottom.
+    Say(String),
     /// For the list of calls.
     Calls(CallsMsg),
 }

@@ -51,7 +51,9 @@ impl Settings {
     pub fn read(path: &Path) -> (Self, Option<String>) {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return (Self::default(), None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return (Self::default(), None);
+            }
             Err(error) => return Self::refuse(path, &error.to_string()),
         };
         match Self::parse(&text) {
@@ -67,7 +69,8 @@ impl Settings {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let document: Document = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        let document: Document =
+            toml::from_str(text).map_err(|error| error.message().to_owned())?;
         let theme = match document.theme.as_str() {
             "" => Theme::default(),
             name => Theme::named(name).ok_or_else(|| {
@@ -149,7 +152,12 @@ mod tests {
     #[test]
     fn a_broken_file_is_said_and_kept_and_does_not_block() {
         let scratch = Scratch::new("broken");
-        for broken in ["theme = ", "theme = \"neon\"", "colour = 3", "ascii = \"yes\""] {
+        for broken in [
+            "theme = ",
+            "theme = \"neon\"",
+            "colour = 3",
+            "ascii = \"yes\"",
+        ] {
             fs::create_dir_all(scratch.file().parent().expect("a folder")).expect("creates");
             fs::write(scratch.file(), broken).expect("writes");
             let (settings, why) = Settings::read(&scratch.file());
@@ -169,7 +177,10 @@ mod tests {
         };
         let is = |text: &str| Some(PathBuf::from(text));
         assert_eq!(path(Some("/c"), Some("/h")), is("/c/cutape/view.toml"));
-        assert_eq!(path(Some("relative"), Some("/h")), is("/h/.config/cutape/view.toml"));
+        assert_eq!(
+            path(Some("relative"), Some("/h")),
+            is("/h/.config/cutape/view.toml")
+        );
         assert_eq!(path(None, None), None);
     }
 }

@@ -191,7 +191,14 @@ mod tests {
 
     #[test]
     fn mono_has_no_colour_and_themes_keep_their_names() {
-        let roles = [Role::Text, Role::Failed, Role::Match, Role::Cursor, Role::Key, Role::Bar];
+        let roles = [
+            Role::Text,
+            Role::Failed,
+            Role::Match,
+            Role::Cursor,
+            Role::Key,
+            Role::Bar,
+        ];
         for role in roles {
             let style = Theme::Mono.style(role);
             assert_eq!((style.fg, style.bg), (None, None), "{role:?}");

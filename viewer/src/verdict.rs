@@ -87,7 +87,10 @@ impl Verdicts {
     fn add(&mut self, schema: &TraceSchema, call: (u64, &Row), looks: &mut CloseLooks) {
         let (seq, row) = call;
         let kind = row.kind();
-        let verdict = *self.by_kind.entry(kind).or_insert_with(|| by_answer(schema, &kind));
+        let verdict = *self
+            .by_kind
+            .entry(kind)
+            .or_insert_with(|| by_answer(schema, &kind));
         match verdict {
             Verdict::Fine => {}
             Verdict::InFlight => self.in_flight += 1,
@@ -97,7 +100,9 @@ impl Verdicts {
             }
             Verdict::Failed => {
                 self.failed += 1;
-                if base_is(schema, &kind, "cuGetExportTable") && looks.failures.len() < MAX_CLOSE_LOOKS {
+                if base_is(schema, &kind, "cuGetExportTable")
+                    && looks.failures.len() < MAX_CLOSE_LOOKS
+                {
                     looks.failures.push(seq);
                 }
             }

@@ -32,6 +32,8 @@ pub enum Slot {
     Filter,
     /// Something to be copied.
     Copy,
+    /// Remembering settings.
+    Settings,
 }
 
 /// Which thread does a job.
@@ -47,7 +49,7 @@ impl Slot {
     /// The thread that does its jobs.
     fn lane(self) -> Lane {
         match self {
-            Self::Rows | Self::Details | Self::Copy => Lane::Quick,
+            Self::Rows | Self::Details | Self::Copy | Self::Settings => Lane::Quick,
             Self::Index | Self::Find | Self::Filter => Lane::Long,
         }
     }
@@ -77,7 +79,10 @@ impl Job {
 
 impl std::fmt::Debug for Job {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Job").field("slot", &self.slot).finish_non_exhaustive()
+        formatter
+            .debug_struct("Job")
+            .field("slot", &self.slot)
+            .finish_non_exhaustive()
     }
 }
 
@@ -169,7 +174,9 @@ impl Workers {
 
     /// Tells all jobs to stop.
     pub fn stop_all(&mut self) {
-        self.current.drain().for_each(|(_, stop)| stop.store(true, Ordering::Relaxed));
+        self.current
+            .drain()
+            .for_each(|(_, stop)| stop.store(true, Ordering::Relaxed));
     }
 }
 
