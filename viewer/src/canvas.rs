@@ -366,7 +366,8 @@ mod tests {
         let any = Matcher::new("mem").expect("not empty");
         assert_eq!(any.ranges("cuMemGetMEM"), [2..5, 8..11]);
         let exact = Matcher::new("Mem").expect("not empty");
-        assert_eq!(exact.ranges("cuMemGetMEM"), [2..5]);
+        assert_eq!(exact.ranges("cuMemGetMEM").first(), Some(&(2..5)));
+        assert_eq!(exact.ranges("cuMemGetMEM").len(), 1);
         assert!(any.ranges("é漢").is_empty() && !any.is_in("me"));
         assert_eq!(Matcher::new(""), None);
     }
