@@ -111,14 +111,14 @@ pub fn push_answer(out: &mut String, schema: &TraceSchema, call: &Call, detail: 
     }
 }
 
-/// Adds the value of a decoded call's argument, by its place in the list, as it stands in [`push_arguments`].
+/// Adds the value of a decoded call's argument, by its place in the list, as it stands in [`push_named_arguments`].
 pub fn push_argument(
     out: &mut String,
-    place: (&TraceSchema, &Call, usize),
+    place: (&TraceSchema, (&Call, &CallNames), usize),
     shown: &Argument<'_>,
     detail: &Detail,
 ) {
-    let (schema, call, number) = place;
+    let (schema, (call, names), number) = place;
     let signature = schema
         .function(call.function)
         .and_then(|function| function.signature.as_ref());
@@ -127,6 +127,7 @@ pub fn push_argument(
         schema,
         call,
         number,
+        names,
     };
     argument::push_argument(out, &place, param, shown, detail);
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use cutape_analysis::caller::Callers;
 use cutape_analysis::index::{Index, Row};
+use cutape_analysis::objects::CallNames;
 use cutape_analysis::outcome::{Outcome, outcome};
 use cutape_analysis::printable::push_printable;
 use cutape_analysis::quantity::{self, push_seconds, push_time};
@@ -165,14 +166,24 @@ impl RowMaker<'_> {
             if is_out {
                 if !matches!(argument.value, Value::NotCaptured(_)) && argument.word != 0 {
                     separate(&mut came);
-                    push_argument(&mut came, (schema, call, number), argument, &DETAIL);
+                    push_argument(
+                        &mut came,
+                        (schema, (call, CallNames::NONE), number),
+                        argument,
+                        &DETAIL,
+                    );
                 }
                 continue;
             }
             separate(&mut passed);
             push_printable(&mut passed, &argument.name);
             passed.push('=');
-            push_argument(&mut passed, (schema, call, number), argument, &DETAIL);
+            push_argument(
+                &mut passed,
+                (schema, (call, CallNames::NONE), number),
+                argument,
+                &DETAIL,
+            );
         }
         (passed, came)
     }

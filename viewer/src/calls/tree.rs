@@ -1,5 +1,6 @@
 //! The arguments of a call as a tree: structures, unions, arrays and in-out values open and close.
 
+use cutape_analysis::objects::CallNames;
 use cutape_analysis::outcome::{Outcome, code_type, outcome};
 use cutape_analysis::printable::push_printable;
 use cutape_analysis::text::{Detail, push_answer, push_argument, push_value};
@@ -87,7 +88,7 @@ fn push_argument_lines(
     line.path.clone_from(&line.name);
     push_argument(
         &mut line.value,
-        (trace.schema(), call, number),
+        (trace.schema(), (call, CallNames::NONE), number),
         argument,
         &DETAIL,
     );
