@@ -138,6 +138,7 @@ pub fn print_all(trace: &Path) -> ExitCode {
         format: Format::Text,
         columns: None,
         full: false,
+        raw: false,
         follow: false,
         quiet: false,
         color: Colour::Auto,

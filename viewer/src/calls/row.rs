@@ -33,6 +33,7 @@ const DETAIL: Detail = Detail {
     data_bytes: 8,
     items: 4,
     hide_reserved: true,
+    name_bytes: 48,
 };
 /// What names of codes begin with; the list leaves it out.
 const CODE_PREFIXES: [&str; 3] = ["CUDA_ERROR_", "NVML_ERROR_", "CUDA_"];

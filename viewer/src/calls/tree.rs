@@ -20,6 +20,7 @@ const DETAIL: Detail = Detail {
     data_bytes: 64,
     items: 16,
     hide_reserved: true,
+    name_bytes: 48,
 };
 
 /// A line of a tree.
