@@ -53,14 +53,14 @@ fn hook(api: &Api, id: usize, function: &Function, text: &mut String, details: &
     let small_outs =
         !needs_more && !placed && !outs.is_empty() && outs.iter().all(|capture| capture.is_small);
     let fixed_ins = !placed
-        && !begins_with_more
+        && (!begins_with_more || more.only_data)
         && layout.stack_words == 0
         && !ins.is_empty()
         && ins.iter().all(|capture| capture.is_fixed);
     line(
         text,
         format_args!(
-            "Hook {{ real: AtomicPtr::new(ptr::null_mut()), begin: Hook::begin_word({id}, {}), mode: {}, wide_return: {wide_return}, elaborate_begin: {elaborate_begin}, elaborate_end: {elaborate_end}, small_outs: {small_outs}, fixed_ins: {fixed_ins}, placed: {placed}, special: {special}, ins: &[{}], outs: &[{}], detail: &DETAIL_{id} }},",
+            "Hook {{ real: AtomicPtr::new(ptr::null_mut()), begin: Hook::begin_word({id}, {}), mode: {}, wide_return: {wide_return}, elaborate_begin: {elaborate_begin}, elaborate_end: {elaborate_end}, small_outs: {small_outs}, fixed_ins: AtomicBool::new({fixed_ins}), placed: {placed}, special: {special}, ins: &[{}], outs: &[{}], detail: &DETAIL_{id} }},",
             layout.places.len(),
             1 + stack_words.next_multiple_of(2),
             captures::source(&ins),
@@ -98,7 +98,7 @@ fn dynamic_hooks(known: usize, text: &mut String) {
         line(
             text,
             format_args!(
-                "Hook {{ real: AtomicPtr::new(ptr::null_mut()), begin: Hook::begin_word({}, {UNKNOWN_WORDS}), mode: {}, wide_return: false, elaborate_begin: false, elaborate_end: false, small_outs: false, fixed_ins: false, placed: false, special: 0, ins: &[], outs: &[], detail: &DYNAMIC_DETAIL }},",
+                "Hook {{ real: AtomicPtr::new(ptr::null_mut()), begin: Hook::begin_word({}, {UNKNOWN_WORDS}), mode: {}, wide_return: false, elaborate_begin: false, elaborate_end: false, small_outs: false, fixed_ins: AtomicBool::new(false), placed: false, special: 0, ins: &[], outs: &[], detail: &DYNAMIC_DETAIL }},",
                 known + index,
                 1 + UNKNOWN_STACK_WORDS,
             ),
@@ -162,7 +162,7 @@ pub fn straight(api: &Api) -> String {
     let mut text = String::new();
     for trampoline in used {
         match trampoline {
-            Trampoline::Wide | Trampoline::Plain | Trampoline::PlainIn => {}
+            Trampoline::Wide | Trampoline::Plain | Trampoline::PlainIn | Trampoline::PlainCopy => {}
             Trampoline::Launches { words } => {
                 line(
                     &mut text,
@@ -198,6 +198,8 @@ enum Trampoline {
     Plain,
     /// The same, and only a 32-bit code comes out.
     PlainIn,
+    /// The same, unless the recording wants copied data.
+    PlainCopy,
     /// Words go in and a 32-bit code comes out.
     Scalars { words: usize },
     /// Words go in, and there is more to look at after the call.
@@ -223,10 +225,13 @@ impl Trampoline {
         match (is_straight, answers) {
             (true, false) if more.launches => Self::Launches { words },
             (true, false) if more.only_data => Self::Copies { words },
+            (true, false) if more.has_after() => Self::Plain,
             (true, false) if more.has_before() || more::unloads(function) => Self::PlainIn,
             (true, true) if more.has_before() => Self::Plain,
             (true, false) => Self::Scalars { words },
             (true, true) => Self::Answers { words },
+            (false, false) if more.only_data => Self::PlainCopy,
+            (false, false) if more.has_after() => Self::Plain,
             (false, false) => Self::PlainIn,
             (false, true) => Self::Plain,
         }
@@ -239,6 +244,7 @@ impl fmt::Display for Trampoline {
             Self::Wide => f.write_str("trampoline::wide"),
             Self::Plain => f.write_str("trampoline::plain"),
             Self::PlainIn => f.write_str("trampoline::plain_in"),
+            Self::PlainCopy => f.write_str("trampoline::plain_copy"),
             Self::Scalars { words } => write!(f, "straight::scalars_{words}"),
             Self::Answers { words } => write!(f, "straight::answers_{words}"),
             Self::Launches { words } => write!(f, "straight::launches_{words}"),
@@ -280,6 +286,9 @@ fn special(function: &Function, more: &More) -> String {
     }
     if more.launches {
         bits.push("SPECIAL_LAUNCH");
+    }
+    if more.only_data {
+        bits.push("SPECIAL_DATA");
     }
     if more::unloads(function) {
         bits.push("SPECIAL_UNLOADS");

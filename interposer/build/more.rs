@@ -78,7 +78,7 @@ enum Rule {
 pub struct More {
     before: Vec<String>,
     after: Vec<String>,
-    /// It is a kernel launch whose arguments are all words.
+    /// It is a kernel launch: arguments that are words, and at most a structure.
     pub launches: bool,
     /// All that there is, is copied data: only a recording that wants it all looks for it.
     pub only_data: bool,
@@ -100,7 +100,7 @@ impl More {
         finder.regions(&mut more);
         let no_kernels = more.before.len();
         finder.kernels(&mut more);
-        more.launches = more.before.len() > no_kernels && finder.is_launch();
+        more.launches = more.before.len() > no_kernels && finder.param("kernelParams").is_some();
         let no_payloads = (more.before.len(), more.after.len());
         finder.payloads(&mut more);
         more.only_data = no_payloads == (0, 0) && finder.is_copy() && !more.is_empty();
@@ -154,15 +154,6 @@ struct Finder<'a> {
 }
 
 impl<'a> Finder<'a> {
-    fn is_launch(&self) -> bool {
-        let has_structure = self
-            .signature
-            .params
-            .iter()
-            .any(|param| matches!(param.direction, Direction::In | Direction::InOut));
-        !has_structure
-    }
-
     fn is_copy(&self) -> bool {
         self.function.base.starts_with("cuMemcpy")
     }

@@ -12,8 +12,7 @@ use crate::fixed_capture::{begin_with_fixed_ins, end_with_small_outs};
 use crate::fork_page::{NOT_STARTED, fork_page};
 use crate::frame::Frame;
 use crate::hook::{HEADER_WORDS, SPECIAL_AFTER, SPECIAL_BEFORE, SPECIAL_LAUNCH, SPECIAL_UNLOADS};
-use crate::kernel_capture::FastArguments;
-use crate::more::Belonging;
+use crate::launch::begin_launch;
 use crate::process::{Process, Purpose};
 use crate::record::Record;
 use crate::recording;
@@ -40,7 +39,7 @@ pub unsafe extern "sysv64" fn begin(frame: &mut Frame) -> Dispatch {
     // SAFETY: a thread's state is its own; `reserve_fast` gives as many words as are written.
     unsafe {
         let real = hook.real.load(Ordering::Relaxed);
-        if hook.fixed_ins {
+        if hook.fixed_ins.load(Ordering::Relaxed) {
             return begin_with_fixed_ins(frame, thread);
         }
         if hook.elaborate_begin || real.is_null() {
@@ -186,39 +185,6 @@ unsafe fn begin_special(frame: &Frame, thread: *mut ThreadState, gathered: &mut 
             capture::Phase::In,
         );
     }
-}
-
-/// [`begin`] for a launch whose kernel is known and whose arguments lie on the stack. `None` where the general way is needed, and nothing
-/// has happened.
-///
-/// # Safety
-/// As for [`begin_slowly`].
-#[inline(never)]
-unsafe fn begin_launch(frame: &mut Frame, thread: *mut ThreadState) -> Option<Dispatch> {
-    let hook = frame.hook;
-    let real: *const c_void = hook.real.load(Ordering::Relaxed);
-    let [Belonging::Kernel(kernel)] = hook.detail.more.before else {
-        return None;
-    };
-    // SAFETY: the caller's promises; as many words are written as are reserved.
-    unsafe {
-        let arguments = FastArguments::find(frame, thread, kernel).filter(|_| !real.is_null())?;
-        let words = hook.begin.words() + arguments.words();
-        let mut record = Record::reserve_fast(thread, words)?;
-        record.prefetch(8 * words);
-        record.put(hook.begin.longer_by(arguments.words()).0);
-        let stamp = record.skip();
-        record.put(frame.caller());
-        record.put_arguments(frame);
-        arguments.write(&mut record);
-        record.name_call(frame);
-        stamp.write(clock::tsc());
-        record.commit();
-    }
-    Some(Dispatch {
-        real,
-        mode: hook.mode.into(),
-    })
 }
 
 /// [`end`] for calls that need more: memory to be read, a wide result, room in the ring, an answer that we amend.

@@ -1,7 +1,7 @@
 //! What the interposer knows of one exported function: where the real one is, how its arguments lie, what to copy from memory.
 
 use std::ffi::{CStr, c_void};
-use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::{AtomicBool, AtomicPtr};
 
 use cutape_trace_format::ring::{Word0, kind};
 
@@ -23,13 +23,14 @@ pub struct Hook {
     pub elaborate_end: bool,
     /// All that is read after the call are numbers of 1, 2, 4 or 8 bytes behind pointers in registers, and nothing else is needed.
     pub small_outs: bool,
-    /// All arguments are in registers, and all that is read before the call has a known size.
-    pub fixed_ins: bool,
+    /// All arguments are in registers, and all that is read before the call has a known size. Changes only when a recording starts that
+    /// wants copied data.
+    pub fixed_ins: AtomicBool,
     /// The whole 64-bit return value counts, not just its lower half.
     pub wide_return: bool,
     /// [`Detail::places`] says where the words lie.
     pub placed: bool,
-    /// Bits of [`SPECIAL_BEFORE`], [`SPECIAL_AFTER`], [`SPECIAL_LAUNCH`], [`SPECIAL_UNLOADS`]: what the slow ways look at.
+    /// Bits of [`SPECIAL_BEFORE`], [`SPECIAL_AFTER`], [`SPECIAL_LAUNCH`], [`SPECIAL_DATA`], [`SPECIAL_UNLOADS`]: what the slow ways look at.
     pub special: u8,
     /// What in-pointers point to, copied before the call.
     pub ins: &'static [Capture],
@@ -45,8 +46,10 @@ const _: () = assert!(size_of::<Hook>() == 64);
 pub const SPECIAL_BEFORE: u8 = 1;
 /// The same after the call.
 pub const SPECIAL_AFTER: u8 = 2;
-/// Launches a kernel, and all its arguments are words.
+/// Launches a kernel, and what is read before the call has a known size.
 pub const SPECIAL_LAUNCH: u8 = 4;
+/// Copies data: [`crate::payload_switch`] says whether anybody wants it.
+pub const SPECIAL_DATA: u8 = 16;
 /// Handles of kernels may mean others afterwards.
 pub const SPECIAL_UNLOADS: u8 = 8;
 

@@ -2,11 +2,11 @@
 
 use std::arch::naked_asm;
 use std::ptr;
-use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::{AtomicBool, AtomicPtr};
 
 use crate::hook::{
     Capture, Count, Detail, Extent, Hook, Library, Place, SPECIAL_AFTER, SPECIAL_BEFORE,
-    SPECIAL_LAUNCH, SPECIAL_UNLOADS,
+    SPECIAL_DATA, SPECIAL_LAUNCH, SPECIAL_UNLOADS,
 };
 use crate::more::{
     Belonging, Content, CopyBox, Kernel, KernelPlace, Kernels, More, NOTHING_MORE, Number, Payload,

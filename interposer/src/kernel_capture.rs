@@ -1,18 +1,12 @@
 //! The arguments of a kernel launch: a layout and a buffer, see [`cutape_trace_format::kernel_arguments`].
 
-use std::ptr;
-
 use cutape_trace_format::kernel_arguments::{ArgumentForm, KernelLayout};
 use cutape_trace_format::ring::MAX_CAPTURE;
 
-use crate::capture::{Gathered, Phase, Reader, is_on_stack};
-use crate::frame::Frame;
-use crate::kernel_table::{Entry, KnownLayout, layout_of};
-use crate::more::Kernel;
+use crate::capture::{Gathered, Phase, Reader};
+use crate::kernel_table::{Entry, layout_of};
 use crate::process::Process;
-use crate::record::Record;
 use crate::recording;
-use crate::thread::ThreadState;
 
 /// Words of an `extra` list that are looked at; there are two names with a value each, and an end.
 const EXTRA_WORDS: usize = 8;
@@ -20,8 +14,6 @@ const EXTRA_WORDS: usize = 8;
 const END: u64 = 0;
 const BUFFER_POINTER: u64 = 1;
 const BUFFER_SIZE: u64 = 2;
-/// Parameters of a kernel that are looked at on the fast way; the slow one has no such limit.
-const FEW_PARAMS: usize = 64;
 
 /// One kernel as a program launches it.
 #[derive(Clone, Copy)]
@@ -53,6 +45,10 @@ pub fn gather(
             recording::aside(reader.thread, || layout_of(process, launch.handle)).flatten()
         },
     };
+    // How many pointers there are is part of the layout.
+    if known.is_none() && launch.params != 0 {
+        return;
+    }
     let unknown = KernelLayout::UNKNOWN;
     let layout = known.map_or(&unknown, |known| &known.layout);
     let (form, buffer, whole) = if launch.params != 0 {
@@ -120,85 +116,4 @@ fn read_extra(reader: &Reader<'_>, extra: u64) -> Option<(Vec<u8>, u64)> {
     reader
         .read(at as usize, &mut buffer)
         .then_some((buffer, bytes))
-}
-
-/// The arguments of a launch where all is as usual: the layout is known, and everything lies on the thread's stack. Nothing is allocated.
-pub struct FastArguments {
-    known: &'static KnownLayout,
-    number: u8,
-    pointers: *const u64,
-}
-
-impl FastArguments {
-    /// `None` where the slow way is needed.
-    ///
-    /// # Safety
-    /// `thread` is the calling thread's state, and `frame` that of a call of a function with this launch.
-    #[inline]
-    pub unsafe fn find(frame: &Frame, thread: *const ThreadState, kernel: &Kernel) -> Option<Self> {
-        let params = frame.word(kernel.params.into());
-        let process = Process::get()?;
-        let Entry::Known(known) = process.kernels().find(frame.word(kernel.function.into())) else {
-            return None;
-        };
-        let places = &known.layout.params;
-        if params == 0
-            || places.len() > FEW_PARAMS
-            || known.buffer_bytes > MAX_CAPTURE
-            || !is_on_stack(frame, thread, params as usize, 8 * places.len())
-        {
-            return None;
-        }
-        let pointers: *const u64 = ptr::with_exposed_provenance(params as usize);
-        for (index, place) in places.iter().enumerate() {
-            // SAFETY: the pointers lie on the stack above our frame.
-            let pointer = unsafe { pointers.add(index).read_unaligned() };
-            if !is_on_stack(frame, thread, pointer as usize, place.size.into()) {
-                return None;
-            }
-        }
-        Some(Self {
-            known,
-            number: kernel.number,
-            pointers,
-        })
-    }
-
-    /// Words that they take in a record.
-    pub fn words(&self) -> usize {
-        self.known.capture.len() + 1 + self.known.buffer_bytes.div_ceil(8)
-    }
-
-    /// Writes them.
-    ///
-    /// # Safety
-    /// The record has [`Self::words`] words left, and the thread has not returned from the call.
-    pub unsafe fn write(&self, record: &mut Record) {
-        let bytes = self.known.buffer_bytes;
-        // SAFETY: the caller's promise; `find` has seen that all pointers lead to the stack above our frame.
-        unsafe {
-            let head = self.known.capture[0] & !(0xff << 32) | u64::from(self.number) << 32;
-            record.put(head);
-            for &word in &self.known.capture[1..] {
-                record.put(word);
-            }
-            record.put(bytes as u64 | u64::from(self.number) << 32);
-            let buffer = record.room(bytes.div_ceil(8));
-            for (index, place) in self.known.layout.params.iter().enumerate() {
-                let from: *const u8 = ptr::with_exposed_provenance(
-                    self.pointers.add(index).read_unaligned() as usize,
-                );
-                let to = buffer.cast::<u8>().add(place.offset.into());
-                match place.size {
-                    8 => to
-                        .cast::<u64>()
-                        .write_unaligned(from.cast::<u64>().read_unaligned()),
-                    4 => to
-                        .cast::<u32>()
-                        .write_unaligned(from.cast::<u32>().read_unaligned()),
-                    size => ptr::copy_nonoverlapping(from, to, size.into()),
-                }
-            }
-        }
-    }
 }

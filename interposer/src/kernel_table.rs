@@ -8,7 +8,6 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cutape_trace_format::capture_number::KERNEL_ARGUMENTS;
 use cutape_trace_format::kernel_arguments::{ArgumentForm, KernelLayout};
 use cutape_trace_format::ring::capture_word;
 
@@ -36,7 +35,7 @@ pub struct KnownLayout {
     pub layout: KernelLayout,
     /// Bytes of the buffer that its parameters form.
     pub buffer_bytes: usize,
-    /// The layout as a capture, header word included: for arguments passed by pointers.
+    /// The layout as a capture of arguments passed by pointers, header word included, without its number.
     pub capture: Vec<u64>,
     /// [`KernelTable::unloads`] when the driver was asked.
     unloads: u64,
@@ -45,7 +44,7 @@ pub struct KnownLayout {
 impl KnownLayout {
     fn new(layout: KernelLayout, unloads: u64) -> Self {
         let bytes = layout.to_bytes(ArgumentForm::Pointers);
-        let mut capture = vec![capture_word(KERNEL_ARGUMENTS, 0, bytes.len() as u32)];
+        let mut capture = vec![capture_word(0, 0, bytes.len() as u32)];
         capture.extend(bytes.chunks(8).map(|chunk| {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);

@@ -38,6 +38,7 @@ mod kernel_capture;
 mod kernel_layout;
 mod kernel_table;
 mod last_thread;
+mod launch;
 mod load_map;
 mod loading;
 mod memory;

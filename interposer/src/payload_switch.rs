@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use crate::hook::SPECIAL_DATA;
+use crate::hooks::HOOKS;
 use crate::settings::PayloadMode;
 
 /// 1: the recording wants arguments of kernels.
@@ -13,4 +15,8 @@ pub static COPIED_DATA: AtomicU8 = AtomicU8::new(0);
 pub fn set(mode: PayloadMode) {
     KERNEL_ARGUMENTS.store((mode != PayloadMode::None).into(), Ordering::Release);
     COPIED_DATA.store((mode == PayloadMode::Full).into(), Ordering::Release);
+    if mode == PayloadMode::Full {
+        let copies = HOOKS.iter().filter(|hook| hook.special & SPECIAL_DATA != 0);
+        copies.for_each(|hook| hook.fixed_ins.store(false, Ordering::Relaxed));
+    }
 }

@@ -210,7 +210,7 @@ macro_rules! launches {
 
 macro_rules! copies {
     ($name:ident, $words:literal) => {
-        // What the driver wrote is looked at after the call.
+        // What the driver has written is looked at after the call.
         unless!($name, $words, plain, COPIED_DATA);
     };
 }
