@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use cutape_cuda_api::Function;
 
@@ -14,6 +15,8 @@ use crate::calls_block::CallsBlock;
 use crate::late_ends::LateIndex;
 use crate::merge::Calls;
 use crate::metadata::{Exit, Libraries, Library, Note, Process, Recording, Thread, note};
+use crate::payload::PayloadHash;
+use crate::payloads::{PayloadError, Payloads};
 use crate::schema::TraceSchema;
 
 /// A process of a trace.
@@ -88,6 +91,9 @@ pub struct Trace {
     pub(crate) sources: Vec<BlockSource>,
     /// By begin of their first row.
     pub(crate) calls: Vec<CallsRef>,
+    /// Files of payloads, in a folder.
+    pub(crate) payload_files: Vec<PathBuf>,
+    pub(crate) payloads: OnceLock<Payloads>,
 }
 
 impl Trace {
@@ -278,6 +284,20 @@ impl Trace {
         let mut call = Call::default();
         let found = self.calls_from(seq).read_next(&mut call)?;
         Ok(Some(call).filter(|call| found && call.seq == seq))
+    }
+
+    /// Module images and copied data. In a folder they are looked for at the first question.
+    pub fn payloads(&self) -> &Payloads {
+        self.payloads
+            .get_or_init(|| Payloads::of_files(&self.payload_files))
+    }
+
+    /// The content of a payload that a call refers to ([`Call::payload`]), checked against its hash.
+    ///
+    /// # Errors
+    /// The trace doesn't have it, or it is damaged.
+    pub fn payload(&self, hash: &PayloadHash) -> Result<Vec<u8>, PayloadError> {
+        self.payloads().read(hash)
     }
 
     /// Reads and parses a Calls block.
