@@ -74,7 +74,10 @@ pub(crate) fn find<'a>(
     path: &[String],
 ) -> Option<Place<'a>> {
     let (name, fields) = path.split_first()?;
-    let param = signature.params.iter().position(|param| param.name == *name)?;
+    let param = signature
+        .params
+        .iter()
+        .position(|param| param.name == *name)?;
     let leaf = leaf_of(types, &signature.params[param], fields)?;
     Some(Place { param, leaf })
 }
@@ -152,7 +155,9 @@ fn field_type<'a>(
     if let Some(field) = fields.iter().find(|field| field.name == name) {
         return Some(&field.ty);
     }
-    let anonymous = fields.iter().filter(|field| field.name.is_empty() && depth < MAX_DEPTH);
+    let anonymous = fields
+        .iter()
+        .filter(|field| field.name.is_empty() && depth < MAX_DEPTH);
     anonymous
         .filter_map(|field| match without_aliases(types, &field.ty) {
             Type::Named(inner) => field_type(types, types.named(inner)?, name, depth + 1),
@@ -178,7 +183,9 @@ fn classify<'a>(types: &'a dyn Types, ty: &'a Type) -> Leaf<'a> {
 
 fn signatures(api: &Api) -> impl Iterator<Item = &Signature> {
     let functions: &[Function] = api.functions();
-    functions.iter().filter_map(|function| function.signature.as_ref())
+    functions
+        .iter()
+        .filter_map(|function| function.signature.as_ref())
 }
 
 /// What a path leads to in all functions that have it.
@@ -243,12 +250,18 @@ fn add_fields<'a>(
 
 /// Adds the values that a path leads to. Elements of arrays and both sides of an in-out parameter are values of their own, so that a test
 /// holds if it holds for any of them.
-pub(crate) fn values_at<'v, 'a>(value: &'v Value<'a>, path: &[String], found: &mut Vec<&'v Value<'a>>) {
+pub(crate) fn values_at<'v, 'a>(
+    value: &'v Value<'a>,
+    path: &[String],
+    found: &mut Vec<&'v Value<'a>>,
+) {
     if found.len() >= MAX_VALUES {
         return;
     }
     match (value, path.split_first()) {
-        (Value::InOut { before, after }, Some((side, rest))) if side == "before" || side == "after" => {
+        (Value::InOut { before, after }, Some((side, rest)))
+            if side == "before" || side == "after" =>
+        {
             let chosen = if side == "before" { before } else { after };
             values_at(chosen, rest, found);
         }

@@ -13,6 +13,7 @@ use super::parser::sort_of;
 use super::pattern::{Pattern, is_glob};
 use super::suggest::nearest;
 use super::syntax::{Literal, Op, Subject, Test, Wanted};
+use crate::objects::{KINDS, Kind};
 
 /// The types of return codes.
 pub(crate) const CODE_TYPES: [&str; 2] = ["CUresult", "nvmlReturn_t"];
@@ -41,7 +42,10 @@ pub(crate) fn argument(
     };
     let (what, word) = match known {
         0 => ("an argument of some function".to_owned(), &path[0]),
-        _ => (format!("a field of arg.{}", path[..known].join(".")), &path[known]),
+        _ => (
+            format!("a field of arg.{}", path[..known].join(".")),
+            &path[known],
+        ),
     };
     Err(FilterError::new(text, span.clone(), what, word).with_hint(hint))
 }
@@ -54,7 +58,12 @@ pub(crate) fn alone(
 ) -> Result<Test, FilterError> {
     // A path that has lost its end is never meant.
     if matches!(&subject, Subject::Argument(path) if path.iter().any(String::is_empty)) {
-        return Err(FilterError::new(text, span.clone(), "the name of an argument", "nothing"));
+        return Err(FilterError::new(
+            text,
+            span.clone(),
+            "the name of an argument",
+            "nothing",
+        ));
     }
     Ok(Test {
         subject,
@@ -79,7 +88,11 @@ pub(crate) fn operator(
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
         _ => names.concat(),
     };
-    let hint = format!("{} is compared with {}", name_of(subject), sort_of(subject).value_text());
+    let hint = format!(
+        "{} is compared with {}",
+        name_of(subject),
+        sort_of(subject).value_text()
+    );
     Err(FilterError::new(text, span.clone(), expected, op.text()).with_hint(Some(hint)))
 }
 
@@ -118,11 +131,7 @@ pub(crate) fn glob(text: &str, subject: Subject, value: Literal) -> Result<Test,
 }
 
 /// A comparison with several values. Words with `*`, `?` or `[` are globs here, and `A..B` is a range.
-pub(crate) fn set(
-    text: &str,
-    subject: Subject,
-    values: Vec<Literal>,
-) -> Result<Test, FilterError> {
+pub(crate) fn set(text: &str, subject: Subject, values: Vec<Literal>) -> Result<Test, FilterError> {
     let sort = sort_of(&subject);
     let mut wanted = Vec::new();
     for value in values {
@@ -135,11 +144,11 @@ pub(crate) fn set(
                 }
                 Wanted::Between(from, to)
             }
-            _ if bare && has_text && is_glob(&value.text) => Wanted::Pattern(
-                Pattern::glob(&value.text).map_err(|expected| {
+            _ if bare && has_text && is_glob(&value.text) => {
+                Wanted::Pattern(Pattern::glob(&value.text).map_err(|expected| {
                     FilterError::new(text, value.span.clone(), expected, &value.text)
-                })?,
-            ),
+                })?)
+            }
             _ => Wanted::Literal(plain_value(text, &subject, Op::In, value)?),
         });
     }
@@ -164,7 +173,11 @@ fn plain_value(
     };
     match sort {
         Sort::Text if bare && is_glob(&value.text) => {
-            let hint = format!("a pattern is compared with ~: {} ~ {}", name_of(subject), value.text);
+            let hint = format!(
+                "a pattern is compared with ~: {} ~ {}",
+                name_of(subject),
+                value.text
+            );
             return Err(unfit(Some(hint)));
         }
         Sort::Text => {}
@@ -174,12 +187,40 @@ fn plain_value(
             Some(number) => dimension(text, subject, &value, number)?,
             None => return Err(unfit(None)),
         },
-        Sort::Object if value.number.is_none() => return Err(unfit(None)),
-        Sort::Object => {}
+        Sort::Object if value.number.is_some() || !bare => {}
+        Sort::Object => object(subject, &value.text).map_err(unfit)?,
         Sort::Code => code(text, op, &value)?,
         Sort::Any => argument_value(text, subject, op, &value)?,
     }
     Ok(value)
+}
+
+/// Whether a word is the name of an object, `ctx#1` or `dptr#7+0x40`; the hint if it is none.
+fn object(subject: &Subject, word: &str) -> Result<(), Option<String>> {
+    let kinds: Vec<&str> = match subject {
+        Subject::Field(Field::Ctx) => vec![Kind::Context.word()],
+        Subject::Field(Field::Stream) => vec![Kind::Stream.word()],
+        _ => KINDS.iter().map(|info| info.word).collect(),
+    };
+    let end = word.find(['#', '?']).unwrap_or(word.len());
+    let (kind, rest) = word.split_at(end);
+    let (number, offset) = rest
+        .split_once('+')
+        .map_or((rest, None), |(number, offset)| (number, Some(offset)));
+    let is_number = match number.strip_prefix('#') {
+        Some(ordinal) => !ordinal.is_empty() && ordinal.bytes().all(|digit| digit.is_ascii_digit()),
+        None => number.strip_prefix('?').and_then(Number::read).is_some(),
+    };
+    let is_offset = offset.is_none_or(|offset| Number::read(offset).is_some());
+    if is_number && is_offset && kinds.contains(&kind) {
+        return Ok(());
+    }
+    let near = nearest(kind, kinds.iter().copied());
+    Err(match near {
+        Some(near) if near != kind => Some(format!("did you mean {near}{rest}?")),
+        Some(near) => Some(format!("numbers begin with #: {near}#1")),
+        None => None,
+    })
 }
 
 /// Whether a number has the unit that its field needs.
@@ -201,9 +242,7 @@ fn dimension(
     }
     let hint = (sort == Sort::Time && number.dimension == Dimension::Plain)
         .then(|| format!("did you mean {0}ns, {0}us or {0}ms?", value.text));
-    Err(
-        FilterError::new(text, value.span.clone(), sort.value_text(), &value.text).with_hint(hint),
-    )
+    Err(FilterError::new(text, value.span.clone(), sort.value_text(), &value.text).with_hint(hint))
 }
 
 /// Whether a return code is a number or has a name that there is.
@@ -216,10 +255,12 @@ fn code(text: &str, op: Op, value: &Literal) -> Result<(), FilterError> {
     }
     let api = Api::get();
     let enums = || {
-        CODE_TYPES.iter().filter_map(|name| match &api.type_def(name)?.kind {
-            TypeKind::Enum { values, .. } => Some(values.as_slice()),
-            _ => None,
-        })
+        CODE_TYPES
+            .iter()
+            .filter_map(|name| match &api.type_def(name)?.kind {
+                TypeKind::Enum { values, .. } => Some(values.as_slice()),
+                _ => None,
+            })
     };
     if enums().any(|values| named_value(values, &value.text).is_some()) {
         return Ok(());

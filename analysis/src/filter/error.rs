@@ -56,7 +56,9 @@ impl FilterError {
 impl fmt::Display for FilterError {
     /// The message, the line of the filter with the place, and a mark under it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line_start = self.text[..self.at.start].rfind('\n').map_or(0, |at| at + 1);
+        let line_start = self.text[..self.at.start]
+            .rfind('\n')
+            .map_or(0, |at| at + 1);
         let line = self.text[line_start..].lines().next().unwrap_or_default();
         let before = self.text[line_start..self.at.start].chars().count();
         let marked = self.text[self.at.clone()]

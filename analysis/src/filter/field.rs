@@ -84,24 +84,89 @@ const fn info(field: Field, name: &'static str, sort: Sort, what: &'static str) 
 
 /// All fields but arguments.
 pub(crate) const FIELDS: [FieldInfo; 18] = [
-    info(Field::Api, "api", Sort::Text, "name of the function, with or without its version suffix"),
-    info(Field::Family, "family", Sort::Text, "part of the API: Mem, Stream, Module, nvmlDevice"),
+    info(
+        Field::Api,
+        "api",
+        Sort::Text,
+        "name of the function, with or without its version suffix",
+    ),
+    info(
+        Field::Family,
+        "family",
+        Sort::Text,
+        "part of the API: Mem, Stream, Module, nvmlDevice",
+    ),
     info(Field::Pid, "pid", Sort::Number, "process id"),
     info(Field::Tid, "tid", Sort::Number, "kernel thread id"),
     info(Field::Comm, "comm", Sort::Text, "name of the thread"),
-    info(Field::Ctx, "ctx", Sort::Object, "context among the arguments"),
-    info(Field::Stream, "stream", Sort::Object, "stream among the arguments"),
+    info(
+        Field::Ctx,
+        "ctx",
+        Sort::Object,
+        "context among the arguments, or else the current one",
+    ),
+    info(
+        Field::Stream,
+        "stream",
+        Sort::Object,
+        "stream among the arguments",
+    ),
     info(Field::Ret, "ret", Sort::Code, "what the call returned"),
-    info(Field::Ok, "ok", Sort::Truth, "the call returned and did not fail"),
-    info(Field::Seq, "seq", Sort::Number, "number of the call, from 1"),
-    info(Field::T, "t", Sort::Time, "time from the start of the recording to the call's begin"),
-    info(Field::Dur, "dur", Sort::Time, "time from the call's begin to its return"),
-    info(Field::Gap, "gap", Sort::Time, "time since the thread's call before it"),
-    info(Field::Obj, "obj", Sort::Object, "any handle or device pointer among the arguments"),
+    info(
+        Field::Ok,
+        "ok",
+        Sort::Truth,
+        "the call returned and did not fail",
+    ),
+    info(
+        Field::Seq,
+        "seq",
+        Sort::Number,
+        "number of the call, from 1",
+    ),
+    info(
+        Field::T,
+        "t",
+        Sort::Time,
+        "time from the start of the recording to the call's begin",
+    ),
+    info(
+        Field::Dur,
+        "dur",
+        Sort::Time,
+        "time from the call's begin to its return",
+    ),
+    info(
+        Field::Gap,
+        "gap",
+        Sort::Time,
+        "time since the thread's call before it",
+    ),
+    info(
+        Field::Obj,
+        "obj",
+        Sort::Object,
+        "any handle or device pointer among the arguments",
+    ),
     info(Field::Kernel, "kernel", Sort::Text, "name of the kernel"),
-    info(Field::Bytes, "bytes", Sort::Bytes, "a number of bytes that the call was given"),
-    info(Field::Caller, "caller", Sort::Text, "file that called: libcudart.so.12, with or without +0xOFFSET"),
-    info(Field::Injected, "injected", Sort::Truth, "the answer was made up by the recorder"),
+    info(
+        Field::Bytes,
+        "bytes",
+        Sort::Bytes,
+        "a number of bytes that the call was given",
+    ),
+    info(
+        Field::Caller,
+        "caller",
+        Sort::Text,
+        "file that called: libcudart.so.12, with or without +0xOFFSET",
+    ),
+    info(
+        Field::Injected,
+        "injected",
+        Sort::Truth,
+        "the answer was made up by the recorder",
+    ),
 ];
 
 /// How the name of an argument begins.
@@ -149,7 +214,7 @@ impl Sort {
             Self::Bytes => "a number of bytes, such as 4096 or 256KiB",
             Self::Truth => "true or false",
             Self::Code => "a return code, such as 3 or CUDA_ERROR_NOT_INITIALIZED",
-            Self::Object => "a handle or an address, such as 0x504000000000",
+            Self::Object => "a handle, such as 0x504000000000, or a name, such as stream#2",
             Self::Any => "a number, a name or a text",
         }
     }

@@ -85,9 +85,9 @@ const KEYWORDS: [(&str, Token); 5] = [
     ("contains", Token::Op(Op::Contains)),
 ];
 
-/// Letters that end a word. A `!` may stand inside of one, in `[!a-z]`.
-const NOT_IN_WORDS: [char; 14] = [
-    '(', ')', '{', '}', ',', '<', '>', '=', '~', '"', '\'', '&', '|', '\u{2264}',
+/// Letters that end a word. A `!` may stand inside of one, as in `cu[!a-z]*`.
+const NOT_IN_WORDS: [char; 16] = [
+    '(', ')', '{', '}', ',', '<', '>', '=', '~', '"', '\'', '&', '|', '!', '\u{2264}', '\u{2265}',
 ];
 
 /// Splits a filter into tokens.
@@ -121,16 +121,21 @@ impl<'a> Lexer<'a> {
             self.at += symbol.len();
             return Ok((token.clone(), start..self.at));
         }
-        let end = rest
-            .find(|letter: char| letter.is_whitespace() || NOT_IN_WORDS.contains(&letter))
-            .unwrap_or(rest.len());
+        let mut before = first;
+        let ends_word = |letter: char| {
+            let in_class = letter == '!' && before == '[';
+            before = letter;
+            letter.is_whitespace() || (NOT_IN_WORDS.contains(&letter) && !in_class)
+        };
+        let end = rest.find(ends_word).unwrap_or(rest.len());
         if end == 0 {
             return Err(self.stray(first));
         }
         self.at += end;
         let word = &rest[..end];
         let keyword = KEYWORDS.iter().find(|(keyword, _)| *keyword == word);
-        let token = keyword.map_or_else(|| Token::Word(word.to_owned()), |(_, token)| token.clone());
+        let token =
+            keyword.map_or_else(|| Token::Word(word.to_owned()), |(_, token)| token.clone());
         Ok((token, start..self.at))
     }
 
@@ -256,7 +261,11 @@ mod tests {
         );
         assert_eq!(
             tokens(r#"comm == "a \"b\" \d" or 'x'"#)[2..],
-            [Token::Quoted(r#"a "b" \d"#.to_owned()), Token::Or, Token::Quoted("x".to_owned())]
+            [
+                Token::Quoted(r#"a "b" \d"#.to_owned()),
+                Token::Or,
+                Token::Quoted("x".to_owned())
+            ]
         );
     }
 
@@ -264,7 +273,11 @@ mod tests {
     fn a_regular_expression_keeps_its_signs() {
         let mut lexer = Lexer::new(r"(api =~ ^cu(Mem|Ctx)\)x{2}$) and x");
         let mut read = |regex: bool| {
-            let token = if regex { lexer.next_regex() } else { lexer.next() };
+            let token = if regex {
+                lexer.next_regex()
+            } else {
+                lexer.next()
+            };
             token.expect("a token").0
         };
         (0..3).for_each(|_| {

@@ -61,8 +61,13 @@ impl Number {
             None => (false, word),
         };
         let sign = if negative { -1 } else { 1 };
-        if let Some(hex) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
-            let value = u64::from_str_radix(hex, 16).ok().filter(|_| !hex.starts_with('+'))?;
+        if let Some(hex) = digits
+            .strip_prefix("0x")
+            .or_else(|| digits.strip_prefix("0X"))
+        {
+            let value = u64::from_str_radix(hex, 16)
+                .ok()
+                .filter(|_| !hex.starts_with('+'))?;
             return Some(Self::whole(sign * i128::from(value)));
         }
         let end = digits
@@ -162,7 +167,9 @@ mod tests {
         }
         let fraction = Number::read("1.5").map(|number| number.amount);
         assert_eq!(fraction, Some(Amount::Fraction(1.5)));
-        for word in ["", "-", ".5", "5.", "1.2.3", "12parsec", "0x", "0xgg", "1e5", "0x+1", "cuInit"] {
+        for word in [
+            "", "-", ".5", "5.", "1.2.3", "12parsec", "0x", "0xgg", "1e5", "0x+1", "cuInit",
+        ] {
             assert_eq!(Number::read(word), None, "{word}");
         }
         assert_eq!(Number::read(&"9".repeat(400)), None);

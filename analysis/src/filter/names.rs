@@ -38,8 +38,9 @@ mod tests {
 
     #[test]
     fn a_word_is_the_name_that_it_says_most_of() {
-        let Some(TypeKind::Enum { values, .. }) =
-            Api::get().type_def("CUresult").map(|definition| &definition.kind)
+        let Some(TypeKind::Enum { values, .. }) = Api::get()
+            .type_def("CUresult")
+            .map(|definition| &definition.kind)
         else {
             panic!("CUresult is an enumeration");
         };

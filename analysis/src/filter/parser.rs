@@ -87,7 +87,9 @@ impl<'a> Parser<'a> {
     /// Whether reading stopped because there was no more text, not because something is wrong with what there is.
     fn is_plain(&self, result: &Result<Node, FilterError>) -> bool {
         let end = self.lexer.text().len();
-        result.as_ref().map_or_else(|error| error.span().start == end, |_| true)
+        result
+            .as_ref()
+            .map_or_else(|error| error.span().start == end, |_| true)
     }
 
     /// Goes to the next token, which may be what `next` says.
@@ -101,7 +103,12 @@ impl<'a> Parser<'a> {
     }
 
     fn expected(&self, what: impl Into<String>) -> FilterError {
-        FilterError::new(self.lexer.text(), self.span.clone(), what, self.token.text())
+        FilterError::new(
+            self.lexer.text(),
+            self.span.clone(),
+            what,
+            self.token.text(),
+        )
     }
 
     fn any(&mut self) -> Result<Node, FilterError> {
@@ -177,9 +184,7 @@ impl<'a> Parser<'a> {
             Token::Word(word) => (word.clone(), self.span.clone()),
             Token::Quoted(_) => {
                 let hint = "a text is compared with a field: api == \"cuInit\"".to_owned();
-                return Err(self
-                    .expected("a field or a function")
-                    .with_hint(Some(hint)));
+                return Err(self.expected("a field or a function").with_hint(Some(hint)));
             }
             Token::End if self.lexer.text().trim().is_empty() => {
                 let hint = "such as: cuMem* and ret != 0".to_owned();

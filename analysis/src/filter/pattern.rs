@@ -8,8 +8,8 @@ const REGEX_BYTES: usize = 1 << 20;
 /// A pattern.
 #[derive(Clone, Debug)]
 pub(crate) enum Pattern {
-    /// The whole text, with `*`, `?` and `[a-z]`.
-    Glob(Vec<Piece>),
+    /// The whole text, with `*`, `?` and `[a-z]`; as written, and its parts.
+    Glob(String, Vec<Piece>),
     /// Some part of the text. regex-lite: a pattern is tried once for each name that calls have in common, so that the speed of the big
     /// engine would buy nothing for ten times the code; both take linear time, whatever the pattern.
     Regex(Regex),
@@ -51,7 +51,7 @@ impl Pattern {
             };
             pieces.push(piece);
         }
-        Ok(Self::Glob(pieces))
+        Ok(Self::Glob(text.to_owned(), pieces))
     }
 
     /// A regular expression.
@@ -66,10 +66,18 @@ impl Pattern {
             .map_err(|error| error.to_string())
     }
 
+    /// As it was written.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Glob(text, _) => text,
+            Self::Regex(regex) => regex.as_str(),
+        }
+    }
+
     /// Whether a text is as the pattern says.
     pub(crate) fn matches(&self, text: &str) -> bool {
         match self {
-            Self::Glob(pieces) => glob_matches(pieces, text),
+            Self::Glob(_, pieces) => glob_matches(pieces, text),
             Self::Regex(regex) => regex.is_match(text),
         }
     }
@@ -140,7 +148,9 @@ fn piece_matches(piece: &Piece, letter: char) -> bool {
         Piece::Letter(wanted) => *wanted == letter,
         Piece::AnyLetter | Piece::AnyText => true,
         Piece::Class(negated, ranges) => {
-            let inside = ranges.iter().any(|&(from, to)| (from..=to).contains(&letter));
+            let inside = ranges
+                .iter()
+                .any(|&(from, to)| (from..=to).contains(&letter));
             inside != *negated
         }
     }

@@ -3,15 +3,29 @@
 /// Longest word that is compared; nobody mistypes a longer one by a letter or two and wants it found.
 const MAX_LETTERS: usize = 64;
 
-/// The nearest of some words, if it is near enough to be what was meant: a third of its letters may differ.
+/// The nearest of some words, if it is near enough to be what was meant: a third of its letters may differ. Otherwise the shortest that begins
+/// with the word.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let known: Vec<&str> = known.into_iter().collect();
+    nearest_by_letters(word, &known).or_else(|| {
+        let begins_so = known
+            .iter()
+            .filter(|known| known.starts_with(word) && word.len() > 1);
+        begins_so.min_by_key(|known| known.len()).copied()
+    })
+}
+
+fn nearest_by_letters<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let letters: Vec<char> = word.chars().flat_map(char::to_lowercase).collect();
     if letters.len() > MAX_LETTERS {
         return None;
     }
     let mut best: Option<(usize, &str)> = None;
-    for candidate in known {
-        let limit = best.map_or(letters.len().max(candidate.len()).div_ceil(3), |(best, _)| best - 1);
+    for &candidate in known {
+        let limit = best.map_or(
+            letters.len().max(candidate.len()).div_ceil(3),
+            |(best, _)| best - 1,
+        );
         if letters.len().abs_diff(candidate.chars().count()) > limit {
             continue;
         }
@@ -36,10 +50,7 @@ fn distance(left: &[char], right: &str) -> usize {
         for (column, &to) in right.iter().enumerate() {
             let replaced = last[column] + usize::from(from != to);
             let mut cost = replaced.min(last[column + 1] + 1).min(next[column] + 1);
-            let swapped = row > 0
-                && column > 0
-                && left[row - 1] == to
-                && right[column - 1] == from;
+            let swapped = row > 0 && column > 0 && left[row - 1] == to && right[column - 1] == from;
             if swapped {
                 cost = cost.min(before_last[column - 1] + 1);
             }
@@ -66,5 +77,6 @@ mod tests {
         assert_eq!(found("zzz"), None);
         assert_eq!(found(&"x".repeat(100_000)), None);
         assert_eq!(nearest("", fields), None);
+        assert_eq!(nearest("ca", ["comm", "callers", "caller"]), Some("caller"));
     }
 }
