@@ -52,7 +52,7 @@ pub fn outcome<'a>(schema: &'a TraceSchema, call: &Call) -> Outcome<'a> {
     outcome_of(schema, call.function, call.returned)
 }
 
-/// What a call of a function answered by the word that it returned.
+/// What a call of a function answered when it returned this word.
 pub fn outcome_of(
     schema: &TraceSchema,
     function: FunctionId,

@@ -1,5 +1,7 @@
 //! "Did you mean": the known word that is nearest to one that is not known.
 
+use strsim::osa_distance;
+
 /// Longest word that is compared; nobody mistypes a longer one by a letter or two and wants it found.
 const MAX_LETTERS: usize = 64;
 
@@ -16,20 +18,21 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 fn nearest_by_letters<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let letters: Vec<char> = word.chars().flat_map(char::to_lowercase).collect();
-    if letters.len() > MAX_LETTERS {
+    let word = word.to_lowercase();
+    let letters = word.chars().count();
+    if letters > MAX_LETTERS {
         return None;
     }
     let mut best: Option<(usize, &str)> = None;
     for &candidate in known {
         let limit = best.map_or(
-            letters.len().max(candidate.len()).div_ceil(3),
+            letters.max(candidate.len()).div_ceil(3),
             |(best, _)| best - 1,
         );
-        if letters.len().abs_diff(candidate.chars().count()) > limit {
+        if letters.abs_diff(candidate.chars().count()) > limit {
             continue;
         }
-        let distance = distance(&letters, candidate);
+        let distance = osa_distance(&word, &candidate.to_lowercase());
         if distance <= limit {
             best = Some((distance, candidate));
             if distance == 0 {
@@ -38,27 +41,6 @@ fn nearest_by_letters<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         }
     }
     best.map(|(_, candidate)| candidate)
-}
-
-/// Letters to add, remove, replace or swap with their neighbour, whatever their case.
-fn distance(left: &[char], right: &str) -> usize {
-    let right: Vec<char> = right.chars().flat_map(char::to_lowercase).collect();
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=right.len()).collect();
-    for (row, &from) in left.iter().enumerate() {
-        let mut next = vec![row + 1];
-        for (column, &to) in right.iter().enumerate() {
-            let replaced = last[column] + usize::from(from != to);
-            let mut cost = replaced.min(last[column + 1] + 1).min(next[column] + 1);
-            let swapped = row > 0 && column > 0 && left[row - 1] == to && right[column - 1] == from;
-            if swapped {
-                cost = cost.min(before_last[column - 1] + 1);
-            }
-            next.push(cost);
-        }
-        before_last = std::mem::replace(&mut last, next);
-    }
-    last[right.len()]
 }
 
 #[cfg(test)]

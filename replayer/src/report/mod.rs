@@ -6,7 +6,7 @@ pub mod group;
 mod json;
 mod junit;
 #[cfg(test)]
-mod sample;
+pub mod sample;
 mod text;
 mod xml;
 
