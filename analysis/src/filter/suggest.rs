@@ -25,10 +25,9 @@ fn nearest_by_letters<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     }
     let mut best: Option<(usize, &str)> = None;
     for &candidate in known {
-        let limit = best.map_or(
-            letters.max(candidate.len()).div_ceil(3),
-            |(best, _)| best - 1,
-        );
+        let limit = best.map_or(letters.max(candidate.len()).div_ceil(3), |(best, _)| {
+            best - 1
+        });
         if letters.abs_diff(candidate.chars().count()) > limit {
             continue;
         }
