@@ -64,6 +64,11 @@ impl App {
         self
     }
 
+    /// Whether the cursor stays on the last call of a recording that is going on.
+    pub fn set_follow(&mut self, on: bool) {
+        self.desk.follows = on && self.desk.facts.live;
+    }
+
     /// Says something at the bottom.
     pub fn complain(&mut self, text: String) {
         self.desk.complain(text);
@@ -91,6 +96,7 @@ impl App {
             Msg::Resized(columns, rows) => self.desk.size = Rect::new(0, 0, columns, rows),
             Msg::Returned => self.desk.ask(Effect::Redraw),
             Msg::Facts(facts) => self.desk.facts = facts,
+            Msg::Ended(facts) => self.start_anew(facts),
             Msg::Indexed { index, complete } => self.take_index(index, complete),
             Msg::Judged(verdicts) => {
                 self.desk.verdicts = Some(verdicts);
@@ -177,10 +183,28 @@ impl App {
         if more && matches!(self.desk.listing, Listing::All(_)) {
             self.desk.listing = Listing::All(self.desk.calls());
         }
+        if more && self.desk.follows {
+            self.desk.to_end();
+        }
+        if complete && let Some(ns) = self.desk.sought_ns.take() {
+            self.desk.current = self.desk.index.seq_at(ns);
+        }
         if complete {
             // Lines made before have no gap to the call before.
             self.outdate();
         }
+    }
+
+    /// The recording has become a trace. The call that was looked at is found again by its begin.
+    fn start_anew(&mut self, facts: Arc<Facts>) {
+        let here = self.desk.index.row(self.desk.current);
+        self.desk.sought_ns = here.filter(|_| !self.desk.follows).map(|row| row.begin_ns);
+        self.desk.listing = Listing::All(facts.calls);
+        self.desk.facts = facts;
+        self.desk.verdicts = None;
+        self.desk.say("the recording has ended");
+        self.outdate();
+        self.desk.work(index_job());
     }
 
     fn press(&mut self, key: Key) {
@@ -263,6 +287,7 @@ impl App {
             Action::Show(screen) => self.screen = screen,
             Action::Jump(direction) => self.jump(direction),
             Action::Copy(Copied::Command) => self.copy_command(),
+            Action::Follow => self.follow(),
             Action::TogglePanes => {
                 self.set(|settings| settings.panes_hidden = !settings.panes_hidden)
             }
@@ -367,6 +392,21 @@ impl App {
         match to {
             Some(seq) => self.desk.look_at(seq),
             None => self.desk.complain("there was no jump in that direction"),
+        }
+    }
+
+    fn follow(&mut self) {
+        self.desk.follows = !self.desk.follows;
+        self.desk.seen = self.desk.calls();
+        match (self.desk.follows, self.desk.facts.live) {
+            (true, true) => self.desk.to_end(),
+            (true, false) => {
+                self.desk.to_end();
+                self.desk.follows = false;
+                self.desk
+                    .complain("this recording has ended: there will be no new calls");
+            }
+            (false, _) => self.desk.say("following stopped: F goes on"),
         }
     }
 

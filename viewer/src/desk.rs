@@ -53,10 +53,16 @@ pub struct Desk {
     pub listing: Listing,
     /// The number of the call that is looked at; 0 while there is none.
     pub current: u64,
+    /// The cursor stays on the last call while there are new ones.
+    pub follows: bool,
+    /// Calls there were when following was stopped.
+    pub seen: u64,
     /// Marked calls.
     pub marks: Marks,
     /// Where one has been.
     pub jumps: Jumps,
+    /// Begin of the call to look at once the trace is indexed again.
+    pub sought_ns: Option<u64>,
     /// What is searched for.
     pub search: Option<Matcher>,
     /// What is remembered from one time to the next.
@@ -143,6 +149,12 @@ impl Desk {
             self.jumps.note(self.current);
         }
         self.look_at(seq);
+    }
+
+    /// Looks at the last call.
+    pub fn to_end(&mut self) {
+        let last = self.listing.len().saturating_sub(1);
+        self.current = self.listing.seq(last).unwrap_or(0);
     }
 
     /// Looks at another call, or at the listed one nearest to it.

@@ -91,12 +91,15 @@ fn draw_top(canvas: &mut Canvas<'_>, area: Rect, desk: &Desk) {
         .as_ref()
         .map(|end| format!("  {end}"))
         .unwrap_or_default();
-    let live = if facts.live { "  LIVE" } else { "" };
+    let live = match facts.live {
+        true => format!("  LIVE +{}/s", grouped(facts.rate)),
+        false => String::new(),
+    };
     let pieces: [Piece<'_>; 6] = [
         (" cutape ", Role::Brand),
         (" ", Role::Bar),
         (&facts.name, Role::Bar),
-        (live, Role::Bar),
+        (&live, Role::Bar),
         (&whose, Role::Bar),
         (&end, Role::Bar),
     ];
@@ -131,6 +134,11 @@ fn draw_names(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         let role = if shown { Role::Title } else { Role::OtherTitle };
         x += canvas.text(skip(area, x), &name, role);
         x += 1;
+    }
+    let new = app.desk.calls().saturating_sub(app.desk.seen);
+    if app.desk.facts.live && !app.desk.follows && new > 0 {
+        let text = format!(" +{} new: F follows ", grouped(new));
+        canvas.text_right(area, &text, Role::Live);
     }
     if let Some(progress) = &app.desk.progress {
         let percent = (u128::from(progress.done) * 100 / u128::from(progress.all.max(1))).min(100);

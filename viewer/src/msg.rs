@@ -31,6 +31,8 @@ pub enum Msg {
     Tick,
     /// What the trace is.
     Facts(Arc<Facts>),
+    /// The recording that was followed has ended; call numbers may be others now.
+    Ended(Arc<Facts>),
     /// The beginning of the trace is indexed, or all of it.
     Indexed {
         /// Rows.

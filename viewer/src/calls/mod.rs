@@ -202,6 +202,10 @@ impl Calls {
     }
 
     fn look_at_cursor(&self, desk: &mut Desk) {
+        if desk.follows && !self.window.is_at_end() {
+            desk.follows = false;
+            desk.seen = desk.calls();
+        }
         desk.current = desk.listing.seq(self.window.cursor()).unwrap_or(0);
     }
 

@@ -20,7 +20,6 @@ use cutape_trace_format::value::Value;
 use crate::glyphs::Glyphs;
 use crate::msg::Msg;
 use crate::naming::Naming;
-use crate::opened::read_calls;
 use crate::verdict::{Verdict, Verdicts};
 use crate::workers::{Job, Slot, Worker};
 
@@ -71,9 +70,10 @@ pub struct CallRow {
 /// The job that makes the lines of these calls.
 pub fn rows_job(numbers: Vec<u64>, edition: u32, glyphs: &'static Glyphs) -> Job {
     Job::new(Slot::Rows, move |worker: &Worker<'_>| {
-        let trace = worker.opened.trace();
+        let reading = worker.opened.reading();
+        let trace = reading.trace();
         let mut maker = RowMaker {
-            trace: &trace,
+            trace,
             index: worker.opened.index(),
             verdicts: worker.opened.verdicts(),
             naming: Naming::new(worker.opened.objects()),
@@ -81,7 +81,7 @@ pub fn rows_job(numbers: Vec<u64>, edition: u32, glyphs: &'static Glyphs) -> Job
             glyphs,
         };
         let mut rows = Vec::with_capacity(numbers.len());
-        read_calls(&trace, numbers.iter().copied(), |call| {
+        reading.calls(numbers.iter().copied(), |call| {
             rows.push(Arc::new(maker.row(call)));
             if worker.is_stopped() {
                 ControlFlow::Break(())
