@@ -130,8 +130,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
     result.unwrap_or_else(|code| code)
 }
 
-/// Prints all calls as lines: what `cutape view` does where it can't draw.
-pub fn print_all(trace: &Path, follow: bool) -> ExitCode {
+/// Prints calls as lines: what `cutape view` does where it can't draw.
+pub fn print_instead(trace: &Path, follow: bool, filter: Option<String>) -> ExitCode {
     #[derive(Parser)]
     struct CommandLine {
         #[command(flatten)]
@@ -139,7 +139,12 @@ pub fn print_all(trace: &Path, follow: bool) -> ExitCode {
     }
     let follow = follow.then_some(OsStr::new("--follow"));
     let words = [OsStr::new("print")].into_iter().chain(follow);
-    let words = words.chain([OsStr::new("--"), trace.as_os_str()]);
+    let filter = filter
+        .iter()
+        .flat_map(|filter| [OsStr::new("-e"), OsStr::new(filter)]);
+    let words = words
+        .chain(filter)
+        .chain([OsStr::new("--"), trace.as_os_str()]);
     match CommandLine::try_parse_from(words) {
         Ok(line) => run(line.arguments),
         Err(error) => message::fail(TROUBLE, error),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use cutape_analysis::filter::Filter;
 use cutape_viewer::opened::Source;
 use cutape_viewer::run::{End, Options, view};
 use cutape_viewer::settings::settings_path;
@@ -26,6 +27,7 @@ Settings are remembered in $XDG_CONFIG_HOME/cutape/view.toml. NO_COLOR is honour
 
 Examples:
   cutape view llama.cutape
+  cutape view -e 'cuMem* and not ok' llama.cutape
   cutape view -F llama.cutape         # while it is being recorded
   cutape view --ascii llama.cutape    # for terminals without Unicode"
 )]
@@ -33,6 +35,10 @@ pub struct Arguments {
     /// The trace: a sealed file or a recording folder
     #[arg(value_name = "T")]
     trace: PathBuf,
+
+    /// List only calls that match at first; docs/filter.md has the grammar
+    #[arg(short = 'e', long = "expression", value_name = "FILTER")]
+    filter: Option<String>,
 
     /// Stay on the newest call of a recording that is still being made, as tail -f does
     #[arg(short = 'F', long)]
@@ -46,8 +52,12 @@ pub struct Arguments {
 /// Runs the subcommand.
 pub fn run(arguments: Arguments) -> ExitCode {
     if !can_show() {
-        return print::print_all(&arguments.trace, arguments.follow);
+        return print::print_instead(&arguments.trace, arguments.follow, arguments.filter);
     }
+    let filter = match arguments.filter.as_deref().map(Filter::parse).transpose() {
+        Ok(filter) => filter,
+        Err(error) => return message::fail(TROUBLE, format!("-e: {error}")),
+    };
     let source = match Source::open(&arguments.trace, arguments.follow) {
         Ok(source) => source,
         Err(error) => return reading::refuse(&arguments.trace, &error),
@@ -62,6 +72,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         mono: set("NO_COLOR").is_some(),
         ascii: arguments.ascii,
         follow: arguments.follow,
+        filter,
     };
     match view(source, &options) {
         Ok(End::Left) => ExitCode::SUCCESS,

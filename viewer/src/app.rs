@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cutape_analysis::filter::Filter;
 use ratatui::layout::{Position, Rect};
 
 use crate::calls::Calls;
@@ -10,6 +11,7 @@ use crate::chooser::{self, Choice, Chooser};
 use crate::command::{Action, Command, Copied, Direction, Takes};
 use crate::desk::Desk;
 use crate::facts::Facts;
+use crate::filter_prompt::{FilterPrompt, Typed};
 use crate::frame;
 use crate::indexing::index_job;
 use crate::key::Key;
@@ -29,6 +31,8 @@ pub(crate) enum Overlay {
     Chooser(Chooser),
     /// A question at the bottom.
     Prompt(Prompt),
+    /// A filter that is being typed.
+    Filter(FilterPrompt),
 }
 
 /// The viewer.
@@ -67,6 +71,12 @@ impl App {
     /// Whether the cursor stays on the last call of a recording that is going on.
     pub fn set_follow(&mut self, on: bool) {
         self.desk.follows = on && self.desk.facts.live;
+    }
+
+    /// Lists the calls that match a filter.
+    pub fn set_filter(&mut self, filter: Filter) {
+        self.desk.filter = Some(filter);
+        self.desk.choose_calls();
     }
 
     /// Says something at the bottom.
@@ -120,6 +130,7 @@ impl App {
                 self.desk.say(format!("copied the {what}"));
                 self.desk.ask(Effect::Copy(text));
             }
+            Msg::Filtered(chosen) => self.desk.take_chosen(chosen),
             Msg::Say(text) => self.desk.complain(text),
             Msg::Calls(message) => self.calls.update(message, &mut self.desk),
         }
@@ -186,6 +197,9 @@ impl App {
         if more && self.desk.follows {
             self.desk.to_end();
         }
+        if self.desk.filter.is_some() && (complete || more && !self.desk.is_filtering) {
+            self.desk.choose_calls();
+        }
         if complete && let Some(ns) = self.desk.sought_ns.take() {
             self.desk.current = self.desk.index.seq_at(ns);
         }
@@ -212,6 +226,7 @@ impl App {
         match self.overlay.take() {
             Some(Overlay::Chooser(chooser)) => self.press_chooser(chooser, key),
             Some(Overlay::Prompt(prompt)) => self.press_prompt(prompt, key),
+            Some(Overlay::Filter(prompt)) => self.press_filter(prompt, key),
             None => match self.keymap.press(key, self.screen) {
                 Pressed::Command(command, letter) => self.run(command, letter.map(String::from)),
                 Pressed::Pending => {}
@@ -247,10 +262,24 @@ impl App {
         }
     }
 
+    fn press_filter(&mut self, mut prompt: FilterPrompt, key: Key) {
+        match prompt.press(key, &self.memory) {
+            Typed::Open => self.overlay = Some(Overlay::Filter(prompt)),
+            Typed::Cancelled => {}
+            Typed::Nothing if self.desk.filter.is_none() => {}
+            Typed::Nothing => self.desk.set_filter(None),
+            Typed::Filter(filter) => {
+                self.memory.add(Action::Filter, filter.text());
+                self.desk.set_filter(Some(filter));
+            }
+        }
+    }
+
     fn paste(&mut self, text: &str) {
         match &mut self.overlay {
             Some(Overlay::Chooser(chooser)) => chooser.paste(text),
             Some(Overlay::Prompt(prompt)) => prompt.paste(text),
+            Some(Overlay::Filter(prompt)) => prompt.paste(text),
             None => self
                 .desk
                 .complain("nothing takes text here: / searches, : runs commands"),
@@ -261,6 +290,10 @@ impl App {
     fn run(&mut self, command: Command, rest: Option<String>) {
         match (command.takes, rest) {
             (Takes::Nothing, _) => self.act(command.action),
+            (Takes::Text(_), None) if command.action == Action::Filter => {
+                let text = self.desk.filter_text().unwrap_or_default();
+                self.overlay = Some(Overlay::Filter(FilterPrompt::new(text)));
+            }
             (Takes::Text(what), None) => {
                 self.overlay = Some(Overlay::Prompt(Prompt::new(command.action, what, "")));
             }
@@ -288,6 +321,7 @@ impl App {
             Action::Jump(direction) => self.jump(direction),
             Action::Copy(Copied::Command) => self.copy_command(),
             Action::Follow => self.follow(),
+            Action::UndoFilter => self.desk.undo_filter(),
             Action::TogglePanes => {
                 self.set(|settings| settings.panes_hidden = !settings.panes_hidden)
             }
@@ -336,6 +370,10 @@ impl App {
                     self.act(Action::Match(Direction::Forward));
                 }
                 None => self.cancel(),
+            },
+            Action::Filter => match Filter::parse(text) {
+                Ok(filter) => self.desk.set_filter(Some(filter)),
+                Err(error) => self.desk.complain(format!("filter: {}", error.message())),
             },
             Action::GoTo => match text.replace(',', "").parse() {
                 Ok(seq) => self.desk.jump(seq),

@@ -5,14 +5,14 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::app::{App, Overlay};
 use crate::canvas::{Canvas, Piece, line_of, skip};
-use crate::command::{Action, Direction, Kind, key_of};
+use crate::command::{Action, Direction, Kind, Wanted, key_of};
 use crate::desk::Desk;
 use crate::facts::grouped;
 use crate::screen::SCREENS;
 use crate::theme::Role;
 
-/// The line at the top and the names of the screens.
-const ABOVE: u16 = 2;
+/// The line at the top, the filter, and the names of the screens.
+const ABOVE: u16 = 3;
 /// The line at the bottom.
 const BELOW: u16 = 1;
 
@@ -55,10 +55,12 @@ pub fn body(size: Rect) -> Rect {
 pub fn draw(app: &App, canvas: &mut Canvas<'_>) -> Option<Position> {
     let size = canvas.area();
     draw_top(canvas, line_of(size, 0), &app.desk);
-    draw_names(canvas, line_of(size, 1), app);
+    draw_filter(canvas, line_of(size, 1), &app.desk);
+    draw_names(canvas, line_of(size, 2), app);
     app.shown().draw(canvas, &app.desk);
     let bottom = line_of(size, size.height.checked_sub(1)?);
     match &app.overlay {
+        Some(Overlay::Filter(prompt)) => Some(prompt.draw(canvas, bottom)),
         Some(Overlay::Prompt(prompt)) => Some(prompt.draw(canvas, bottom)),
         Some(Overlay::Chooser(chooser)) => chooser.draw(canvas),
         None => {
@@ -123,6 +125,40 @@ fn counts(desk: &Desk) -> String {
     }
     text.push_str(&format!("  lost {} ", grouped(desk.facts.lost())));
     text
+}
+
+fn draw_filter(canvas: &mut Canvas<'_>, area: Rect, desk: &Desk) {
+    let area = skip(area, 1);
+    let Some(text) = desk.filter_text() else {
+        let hint = format!(
+            "none: {} types one, {} only the value under the cursor, {} without it",
+            key_of(Action::Filter),
+            key_of(Action::FilterValue(Wanted::Only)),
+            key_of(Action::FilterValue(Wanted::Without)),
+        );
+        canvas.pieces(area, &[("filter  ", Role::OtherTitle), (&hint, Role::Dim)]);
+        return;
+    };
+    let mut result = String::new();
+    if let Some(ms) = desk.chosen_ms {
+        let of = if desk.is_filtering {
+            desk.calls()
+        } else {
+            desk.chosen_of
+        };
+        result = format!(
+            "{} of {}  ({ms} ms) ",
+            grouped(desk.listing.len()),
+            grouped(of)
+        );
+    }
+    let width = (result.width() as u16).min(area.width);
+    canvas.text_right(area, &result, Role::Dim);
+    let left = Rect {
+        width: area.width.saturating_sub(width + 1),
+        ..area
+    };
+    canvas.pieces(left, &[("filter  ", Role::Title), (text, Role::Value)]);
 }
 
 fn draw_names(canvas: &mut Canvas<'_>, area: Rect, app: &App) {

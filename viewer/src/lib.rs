@@ -35,6 +35,8 @@ mod clipboard;
 pub mod command;
 pub mod desk;
 pub mod facts;
+mod filter_prompt;
+pub mod filtering;
 mod frame;
 pub mod glyphs;
 mod indexing;

@@ -7,6 +7,7 @@ use cutape_analysis::objects::Objects;
 
 use crate::calls::CallsMsg;
 use crate::facts::Facts;
+use crate::filtering::Chosen;
 use crate::key::Key;
 use crate::settings::Settings;
 use crate::verdict::Verdicts;
@@ -69,6 +70,8 @@ pub enum Msg {
         /// The text.
         text: String,
     },
+    /// The calls that match the filter.
+    Filtered(Chosen),
     /// Something to say at the bottom.
     Say(String),
     /// For the list of calls.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, select_biased, unbounded};
 use crossterm::execute;
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
+use cutape_analysis::filter::Filter;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use signal_hook::consts::signal::{SIGCONT, SIGTSTP};
@@ -36,6 +37,8 @@ pub struct Options {
     pub mono: bool,
     /// ASCII signs only, whatever the settings say.
     pub ascii: bool,
+    /// Only calls that match are listed at first.
+    pub filter: Option<Filter>,
     /// The cursor stays on the last call of a recording that is going on.
     pub follow: bool,
 }
@@ -66,6 +69,11 @@ pub fn view(source: Source, options: &Options) -> io::Result<End> {
     let size = viewer.terminal.size()?;
     let mut app = App::new(facts, settings, (size.width, size.height));
     app.set_follow(options.follow);
+    options
+        .filter
+        .clone()
+        .into_iter()
+        .for_each(|filter| app.set_filter(filter));
     if options.mono {
         app = app.without_colours();
     }

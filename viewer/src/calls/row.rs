@@ -61,6 +61,10 @@ pub struct CallRow {
     pub result: String,
     /// Where the call returns to.
     pub caller: String,
+    /// What it returned, as filters write it; `None` if it never returned or returns nothing.
+    pub code: Option<String>,
+    /// How long it took, nanoseconds.
+    pub duration_ns: Option<u64>,
     /// What became of it.
     pub verdict: Verdict,
     /// Calls of the same thread that it was made inside of.
@@ -145,6 +149,8 @@ impl RowMaker<'_> {
                 .gap_ns
                 .map(|ns| quantity::text(push_time, ns))
                 .unwrap_or_default(),
+            code: code_of(self.trace, call),
+            duration_ns: call.duration_ns,
             duration: match call.duration_ns {
                 Some(ns) => quantity::text(push_time, ns),
                 None => "-".to_owned(),
@@ -278,6 +284,17 @@ impl RowMaker<'_> {
             }
         }
         before
+    }
+}
+
+fn code_of(trace: &Trace, call: &Call) -> Option<String> {
+    match outcome(trace.schema(), call) {
+        Outcome::InFlight | Outcome::Void => None,
+        Outcome::Code {
+            name: Some(name), ..
+        } => Some(name.to_owned()),
+        Outcome::Code { code, .. } => Some(code.to_string()),
+        Outcome::Other(word) | Outcome::Unknown(word) => Some(word.to_string()),
     }
 }
 
