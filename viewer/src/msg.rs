@@ -7,7 +7,10 @@ use cutape_analysis::index::Index;
 use crate::calls::CallsMsg;
 use crate::facts::Facts;
 use crate::key::Key;
+use crate::objects::ObjectsMsg;
 use crate::settings::Settings;
+use crate::stats::StatsMsg;
+use crate::timeline::TimelineMsg;
 use crate::verdict::Verdicts;
 use crate::workers::{Job, Slot};
 
@@ -68,6 +71,12 @@ pub enum Msg {
     Say(String),
     /// For the list of calls.
     Calls(CallsMsg),
+    /// For the objects.
+    Objects(ObjectsMsg),
+    /// For the time line.
+    Timeline(TimelineMsg),
+    /// For the counts.
+    Stats(StatsMsg),
 }
 
 /// Something is to be done outside of the state.

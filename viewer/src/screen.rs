@@ -12,10 +12,21 @@ pub enum ScreenId {
     /// All calls, one a line.
     #[default]
     Calls,
+    /// What happened when.
+    Timeline,
+    /// The driver's objects.
+    Objects,
+    /// Calls counted.
+    Stats,
 }
 
 /// Screens in the order of their numbers, with their titles.
-pub const SCREENS: [(ScreenId, &str); 1] = [(ScreenId::Calls, "Calls")];
+pub const SCREENS: [(ScreenId, &str); 4] = [
+    (ScreenId::Calls, "Calls"),
+    (ScreenId::Timeline, "Timeline"),
+    (ScreenId::Objects, "Objects"),
+    (ScreenId::Stats, "Stats"),
+];
 
 impl ScreenId {
     /// The number that shows it, from 1.
