@@ -11,6 +11,7 @@ use crate::command::{Action, Command, Copied, Direction, Takes};
 use crate::desk::Desk;
 use crate::facts::Facts;
 use crate::frame;
+use crate::indexing::index_job;
 use crate::key::Key;
 use crate::keymap::{Keymap, Pressed};
 use crate::listing::Listing;
@@ -61,6 +62,7 @@ impl App {
             overlay: None,
             memory: Memory::default(),
         };
+        app.desk.work(index_job());
         app.arrange();
         app
     }
@@ -76,7 +78,7 @@ impl App {
         self.desk.complain(text);
     }
 
-    /// What was asked for and not yet taken: after [`App::new`], the first lines.
+    /// What was asked for and not yet taken: after [`App::new`], the index and the first lines.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         self.desk.take_effects()
     }
@@ -103,6 +105,10 @@ impl App {
                 self.desk.verdicts = Some(verdicts);
                 self.outdate();
             }
+            Msg::Objects(objects) => {
+                self.desk.objects = Some(objects);
+                self.outdate();
+            }
             Msg::Progress {
                 what, done, all, ..
             } => {
@@ -119,7 +125,7 @@ impl App {
             }
             Msg::Say(text) => self.desk.complain(text),
             Msg::Calls(message) => self.calls.update(message, &mut self.desk),
-            Msg::Objects(message) => self.objects.update(message, &mut self.desk),
+            Msg::ObjectList(message) => self.objects.update(message),
             Msg::Stats(message) => self.stats.update(message),
             Msg::Timeline(message) => self.timeline.update(message),
         }
@@ -128,6 +134,11 @@ impl App {
         }
         self.arrange();
         self.desk.take_effects()
+    }
+
+    /// The number of the call that is looked at; 0 while there is none.
+    pub fn current(&self) -> u64 {
+        self.desk.current
     }
 
     /// How everything looks.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cutape_analysis::index::Index;
+use cutape_analysis::objects::Objects;
 use ratatui::layout::Rect;
 
 use crate::canvas::{Look, Matcher};
@@ -10,7 +11,6 @@ use crate::facts::{Facts, grouped};
 use crate::jumps::{Jumps, Marks};
 use crate::listing::Listing;
 use crate::msg::Effect;
-use crate::objects::Found;
 use crate::screen::ScreenId;
 use crate::settings::Settings;
 use crate::theme::Role;
@@ -48,12 +48,12 @@ pub struct Desk {
     pub indexed: bool,
     /// Which calls failed; `None` until that is known.
     pub verdicts: Option<Arc<Verdicts>>,
+    /// The objects of the trace; `None` until they are known.
+    pub objects: Option<Arc<Objects>>,
     /// Which calls are listed.
     pub listing: Listing,
     /// The number of the call that is looked at; 0 while there is none.
     pub current: u64,
-    /// The trace's objects, once they were asked for.
-    pub objects: Option<Arc<Found>>,
     /// Marked calls.
     pub marks: Marks,
     /// Where one has been.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cutape_analysis::index::Index;
+use cutape_analysis::objects::Objects;
 
 use crate::calls::CallsMsg;
 use crate::facts::Facts;
@@ -42,6 +43,8 @@ pub enum Msg {
     },
     /// It is known which calls failed.
     Judged(Arc<Verdicts>),
+    /// The objects of the trace are known.
+    Objects(Arc<Objects>),
     /// How far a long job is.
     Progress {
         /// The job.
@@ -71,8 +74,8 @@ pub enum Msg {
     Say(String),
     /// For the list of calls.
     Calls(CallsMsg),
-    /// For the objects.
-    Objects(ObjectsMsg),
+    /// For the list of objects.
+    ObjectList(ObjectsMsg),
     /// For the time line.
     Timeline(TimelineMsg),
     /// For the counts.

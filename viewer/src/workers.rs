@@ -49,8 +49,10 @@ pub enum Slot {
 pub enum Lane {
     /// Done within milliseconds: what is on the screen.
     Quick,
-    /// May take a while.
+    /// May take a while: what was asked for.
     Long,
+    /// May take a while: what is done without being asked for.
+    Background,
 }
 
 impl Slot {
@@ -58,13 +60,13 @@ impl Slot {
     fn lane(self) -> Lane {
         match self {
             Self::Rows | Self::Details | Self::Copy | Self::Settings => Lane::Quick,
-            Self::Index
-            | Self::Find
+            Self::Find
             | Self::Filter
-            | Self::Objects
             | Self::ObjectOrder
+            | Self::Objects
             | Self::Stats
             | Self::Timeline => Lane::Long,
+            Self::Index => Lane::Background,
         }
     }
 }
@@ -141,6 +143,7 @@ type Order = (Job, Arc<AtomicBool>);
 pub struct Workers {
     quick: Sender<Order>,
     long: Sender<Order>,
+    background: Sender<Order>,
     current: HashMap<Slot, Arc<AtomicBool>>,
 }
 
@@ -161,6 +164,7 @@ impl Workers {
         Ok(Self {
             quick: lane("quick")?,
             long: lane("long")?,
+            background: lane("background")?,
             current: HashMap::new(),
         })
     }
@@ -174,6 +178,7 @@ impl Workers {
         let lane = match job.slot.lane() {
             Lane::Quick => &self.quick,
             Lane::Long => &self.long,
+            Lane::Background => &self.background,
         };
         // A thread lives as long as its sender.
         let _ = lane.send((job, stop));

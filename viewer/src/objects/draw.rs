@@ -22,11 +22,8 @@ const AMOUNT: u16 = 10;
 /// Draws the screen.
 pub(super) fn draw(list: &ObjectList, canvas: &mut Canvas<'_>, desk: &Desk) {
     let Some(found) = &list.found else {
-        let text = match desk.indexed {
-            true => "finding objects",
-            false => "objects are found when all calls are indexed",
-        };
-        canvas.text(skip(list.summary, crate::table::SIGN), text, Role::Dim);
+        let area = skip(list.summary, crate::table::SIGN);
+        canvas.text(area, "finding objects", Role::Dim);
         return;
     };
     draw_summary(list, canvas, found);

@@ -4,8 +4,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use cutape_analysis::index::Index;
-use cutape_analysis::objects::{Kind, Object, ObjectId, ObjectTracker, Objects};
-use cutape_trace_format::call::Call;
+use cutape_analysis::objects::{Kind, Object, ObjectId, Objects};
 
 use crate::msg::Msg;
 use crate::workers::{Job, Slot, Worker};
@@ -28,58 +27,29 @@ pub struct Memory {
     pub host: Vec<u64>,
 }
 
-/// All objects of a trace, and what was made from them.
-#[derive(Debug, Default)]
+/// What is found out about the objects of a trace.
+#[derive(Debug)]
 pub struct Found {
     /// The objects.
-    pub objects: Objects,
+    pub objects: Arc<Objects>,
     /// Memory over time.
     pub memory: Memory,
     /// Kinds that there are objects of, each with their number.
     pub kinds: Vec<(Kind, u64)>,
     /// Objects that were left behind.
     pub left_behind: u64,
-    /// Calls that were looked at.
-    pub calls: u64,
 }
 
-/// The job that finds all objects.
-pub fn find_job() -> Job {
-    Job::new(Slot::Objects, |worker: &Worker<'_>| {
-        if let Some(found) = find(worker) {
-            worker.send(Msg::Objects(ObjectsMsg::Found(Arc::new(found))));
-        }
-    })
-}
-
-/// `None` when nobody wants it any more.
-fn find(worker: &Worker<'_>) -> Option<Found> {
-    let (trace, index) = (worker.opened.trace(), worker.opened.index());
-    let mut tracker = ObjectTracker::default();
-    let mut calls = trace.calls();
-    let mut call = Call::default();
-    // Damage costs the calls that it hit; the list of calls says so.
-    while calls.read_next(&mut call).unwrap_or(true) {
-        tracker.observe(trace.schema(), &call);
-        if call.seq.is_multiple_of(1 << 16) {
-            if worker.is_stopped() {
-                return None;
-            }
-            worker.send(Msg::Progress {
-                slot: Slot::Objects,
-                what: "finding objects",
-                done: call.seq,
-                all: index.len(),
-            });
-        }
-    }
-    let objects = tracker.finish();
-    Some(Found {
-        memory: Memory::of(&objects, &index),
-        kinds: kinds(&objects),
-        left_behind: objects.left_behind().count() as u64,
-        calls: call.seq,
-        objects,
+/// The job that looks at all objects.
+pub fn survey_job(objects: Arc<Objects>) -> Job {
+    Job::new(Slot::Objects, move |worker: &Worker<'_>| {
+        let found = Found {
+            memory: Memory::of(&objects, &worker.opened.index()),
+            kinds: kinds(&objects),
+            left_behind: objects.left_behind().count() as u64,
+            objects,
+        };
+        worker.send(Msg::ObjectList(ObjectsMsg::Found(Arc::new(found))));
     })
 }
 
@@ -104,7 +74,7 @@ pub struct Wish {
 pub fn order_job(found: Arc<Found>, wish: Wish) -> Job {
     Job::new(Slot::ObjectOrder, move |worker: &Worker<'_>| {
         let order = order(&found.objects, wish);
-        worker.send(Msg::Objects(ObjectsMsg::Ordered { order, wish }));
+        worker.send(Msg::ObjectList(ObjectsMsg::Ordered { order, wish }));
     })
 }
 

@@ -94,8 +94,6 @@ const LEAST_FOR_PANES: u16 = 16;
 pub struct ObjectList {
     found: Option<Arc<Found>>,
     asked: bool,
-    /// What was found is to be found anew, because more is known.
-    outdated: bool,
     wish: Wish,
     order: Vec<ObjectId>,
     /// What the order was made for.
@@ -116,10 +114,13 @@ impl Screen for ObjectList {
     fn arrange(&mut self, area: Rect, desk: &mut Desk) {
         self.divide(area, desk.settings.panes_hidden);
         self.places = places(&COLUMNS, area.width);
-        if desk.indexed && !self.asked && (self.found.is_none() || self.outdated) {
-            self.asked = true;
-            self.outdated = false;
-            desk.work(found::find_job());
+        if let Some(objects) = &desk.objects {
+            let of_found = self.found.as_ref().map(|found| &found.objects);
+            let is_current = of_found.is_some_and(|found| Arc::ptr_eq(found, objects));
+            if !is_current && !self.asked {
+                self.asked = true;
+                desk.work(found::survey_job(Arc::clone(objects)));
+            }
         }
         if let Some(found) = &self.found
             && self.ordered != Some(self.wish)
@@ -150,9 +151,7 @@ impl Screen for ObjectList {
         draw::draw(self, canvas, desk);
     }
 
-    fn outdate(&mut self) {
-        self.outdated = true;
-    }
+    fn outdate(&mut self) {}
 
     fn scroll(&mut self, lines: i32, _: &mut Desk) {
         let motion = if lines < 0 { Motion::Up } else { Motion::Down };
@@ -179,14 +178,10 @@ impl Screen for ObjectList {
 
 impl ObjectList {
     /// Takes in what a worker answered.
-    pub fn update(&mut self, message: ObjectsMsg, desk: &mut Desk) {
+    pub fn update(&mut self, message: ObjectsMsg) {
         match message {
             ObjectsMsg::Found(found) => {
-                desk.progress = None;
                 self.asked = false;
-                // More calls came while objects were being found.
-                self.outdated |= found.calls < desk.index.len();
-                desk.objects = Some(Arc::clone(&found));
                 self.found = Some(found);
                 self.ordered = None;
             }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cutape_analysis::index::{Index, Row};
-use cutape_analysis::objects::Kind as ObjectKind;
+use cutape_analysis::objects::{Kind as ObjectKind, Objects};
 use cutape_cuda_api::{Direction, Effect, Param, Type, TypeKind};
 use cutape_trace_format::call::{Call, FunctionId, ProcessId};
 use cutape_trace_format::schema::TraceSchema;
@@ -12,7 +12,6 @@ use cutape_trace_format::trace::Trace;
 
 use crate::listing::Listing;
 use crate::msg::Msg;
-use crate::objects::Found;
 use crate::opened::read_calls;
 use crate::verdict::{Verdict, Verdicts};
 use crate::workers::{Job, Slot, Worker};
@@ -109,7 +108,7 @@ pub struct Order {
     /// What is known from the question before.
     pub stretches: Option<Arc<Stretches>>,
     /// Objects, for names of streams.
-    pub objects: Option<Arc<Found>>,
+    pub objects: Option<Arc<Objects>>,
 }
 
 /// The job that answers.
@@ -227,7 +226,7 @@ impl Maker<'_> {
         }
     }
 
-    fn add_streams(&mut self, index: &Index, objects: Option<&Found>, stop: &dyn Fn() -> bool) {
+    fn add_streams(&mut self, index: &Index, objects: Option<&Objects>, stop: &dyn Fn() -> bool) {
         let mut lanes: HashMap<(ProcessId, u64), usize> = HashMap::new();
         let numbers = std::mem::take(&mut self.enqueuing);
         read_calls(self.trace, numbers, |call| {
@@ -275,15 +274,14 @@ fn thread_name(trace: &Trace, row: &Row) -> String {
     name
 }
 
-fn stream_name(call: &Call, handle: u64, objects: Option<&Found>) -> String {
+fn stream_name(call: &Call, handle: u64, objects: Option<&Objects>) -> String {
     match handle {
         0 => return "default stream".to_owned(),
         1 => return "legacy stream".to_owned(),
         2 => return "per-thread stream".to_owned(),
         _ => {}
     }
-    let found = objects.and_then(|found| {
-        let objects = &found.objects;
+    let found = objects.and_then(|objects| {
         let (id, _) = objects.find(call.process, ObjectKind::Stream, handle, call.seq)?;
         Some(objects.get(id)?.label().to_string())
     });
