@@ -15,6 +15,7 @@ pub mod objects;
 pub mod objects_info;
 pub mod outcome;
 pub(crate) mod parallel;
+pub mod perfetto;
 pub mod printable;
 pub mod quantity;
 pub mod stats;

@@ -143,9 +143,14 @@ impl Namer {
         &self.names
     }
 
+    /// The names that the last call has.
+    pub fn names(&self) -> &CallNames {
+        &self.names
+    }
+
     /// What is known about the objects so far.
-    pub fn tracker(&self) -> &ObjectTracker {
-        &self.tracker
+    pub fn tracker(&mut self) -> &mut ObjectTracker {
+        &mut self.tracker
     }
 }
 

@@ -116,6 +116,16 @@ pub fn push_value(out: &mut String, value: &Value<'_>, detail: &Detail) {
     value::push_value(out, value, Manner::plain(detail));
 }
 
+/// Adds a handle or an address that stands in, or behind, the parameter of a call: by its name where it has one.
+pub fn push_word(out: &mut String, word: u64, (names, param): (&CallNames, u8), detail: &Detail) {
+    let manner = Manner {
+        names,
+        param,
+        ..Manner::plain(detail)
+    };
+    value::push_value(out, &Value::Handle(word), manner);
+}
+
 fn separate(out: &mut String, number: usize) {
     if number > 0 {
         out.push_str(", ");
