@@ -11,6 +11,7 @@ mod host;
 mod installed;
 mod message;
 mod options;
+mod output_file;
 mod process_end;
 mod progress;
 mod reading;
@@ -44,6 +45,7 @@ enum Command {
     Print(commands::print::Arguments),
     Stats(commands::stats::Arguments),
     View(commands::view::Arguments),
+    Export(commands::export::Arguments),
     Seal(commands::seal::Arguments),
     Verify(commands::verify::Arguments),
     Completions(commands::completions::Arguments),
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Command::Print(arguments) => commands::print::run(arguments),
         Command::Stats(arguments) => commands::stats::run(arguments),
         Command::View(arguments) => commands::view::run(arguments),
+        Command::Export(arguments) => commands::export::run(arguments),
         Command::Seal(arguments) => commands::seal::run(arguments),
         Command::Verify(arguments) => commands::verify::run(arguments),
         Command::Completions(arguments) => commands::completions::run(arguments),

@@ -3,6 +3,7 @@
 pub mod benign;
 pub mod caller;
 pub mod csv;
+pub mod export;
 pub mod following;
 pub mod histogram;
 pub mod index;
@@ -20,6 +21,7 @@ pub mod printable;
 pub mod quantity;
 pub mod stats;
 pub mod stats_text;
+pub mod streams;
 pub mod suggestion;
 pub mod summary;
 pub mod survey;

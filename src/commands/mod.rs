@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod env;
+pub mod export;
 pub mod info;
 pub mod print;
 pub mod record;

@@ -152,6 +152,14 @@ impl ObjectTracker {
         sites.find_map(|site| site.all_words(call).next())
     }
 
+    /// The first object of a kind that the call observed last refers to.
+    pub fn referred(&self, kind: Kind) -> Option<ObjectId> {
+        let mut references = self.references.iter();
+        references
+            .find(|reference| self.object(reference.object).kind() == kind)
+            .map(|reference| reference.object)
+    }
+
     fn place_of(&mut self, process: ProcessId) -> usize {
         let is_it = |entry: &(ProcessId, ProcessState)| entry.0 == process;
         if !self.processes.get(self.last).is_some_and(is_it) {

@@ -9,8 +9,8 @@ use cutape_trace_format::trace::Trace;
 use super::fields::track;
 use super::packets::Packets;
 use super::protobuf::Message;
-use super::work::Stream;
 use crate::objects::ObjectTracker;
+use crate::streams::Stream;
 
 /// Number of a track in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

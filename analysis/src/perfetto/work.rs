@@ -2,25 +2,15 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use cutape_cuda_api::{DefaultStream, Effect, Function};
-use cutape_trace_format::call::{Call, ProcessId, ThreadId};
+use cutape_cuda_api::{Effect, Function};
+use cutape_trace_format::call::{Call, ProcessId};
 use cutape_trace_format::schema::TraceSchema;
 
 use crate::objects::{Kind, ObjectId, ObjectTracker};
+use crate::streams::{CaptureStep, Captures, Stream};
 
 /// Pieces of work of one stream from which an arrow leads to the call that waits for them. Of more, the last ones have one.
 const MAX_WAITING: usize = 256;
-
-/// A stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Stream {
-    /// One that a call created, or a foreign one.
-    Object(ObjectId),
-    /// The legacy stream of a context, as far as that is known.
-    Legacy(ProcessId, Option<ObjectId>),
-    /// A thread's own default stream.
-    PerThread(ProcessId, ThreadId),
-}
 
 /// What a call has to do with work on streams.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +30,7 @@ pub(super) struct Work {
     /// The stream that an event was recorded on last, and how much work was on it then.
     events: HashMap<ObjectId, (Stream, u64)>,
     arrows: u64,
+    captures: Captures,
 }
 
 /// Work of one stream that nothing waited for yet.
@@ -76,16 +67,24 @@ impl Work {
             return Part::default();
         };
         let has = |effect: Effect| function.effects.contains(&effect);
+        let succeeded = call.returned.is_some_and(|word| word as u32 == 0);
         let enqueues = function
             .effects
             .iter()
             .any(|effect| matches!(effect, Effect::Enqueues(_) | Effect::Launches));
         let mut part = Part::default();
-        if enqueues {
-            part.stream = stream_of(schema, function, call, tracker);
+        if enqueues || function.base.starts_with("cuStream") {
+            let stream = Stream::of(schema, (function, call), tracker);
+            let event = tracker.referred(Kind::Event);
+            let step = stream
+                .filter(|_| succeeded)
+                .and_then(|stream| self.captures.observe(&function.base, stream, event));
+            // What is captured is not put on the stream, but into a graph.
+            let captured = matches!(step, Some(CaptureStep::Captured(_)));
+            part.stream = stream.filter(|_| enqueues && !captured);
         }
         // A call that failed put nothing on a stream, and waited for nothing.
-        if call.returned.is_none_or(|word| word as u32 != 0) {
+        if !succeeded {
             return part;
         }
         if let Some(stream) = part.stream {
@@ -115,7 +114,7 @@ impl Work {
 
     /// Remembers where an event was recorded.
     fn note_event(&mut self, process: ProcessId, stream: Stream, tracker: &ObjectTracker) {
-        if let Some(event) = referred(tracker, Kind::Event) {
+        if let Some(event) = tracker.referred(Kind::Event) {
             let count = self
                 .streams
                 .get(&(process, stream))
@@ -131,7 +130,7 @@ impl Work {
         tracker: &mut ObjectTracker,
     ) -> Vec<u64> {
         let mut arrows = Vec::new();
-        if let Some(event) = referred(tracker, Kind::Event) {
+        if let Some(event) = tracker.referred(Kind::Event) {
             if let Some(&(stream, count)) = self.events.get(&event)
                 && let Some(queue) = self.streams.get_mut(&(call.process, stream))
             {
@@ -143,43 +142,11 @@ impl Work {
             for (_, queue) in self.streams.iter_mut().filter(of_process) {
                 queue.take(u64::MAX, &mut arrows);
             }
-        } else if let Some(stream) = stream_of(schema, function, call, tracker)
+        } else if let Some(stream) = Stream::of(schema, (function, call), tracker)
             && let Some(queue) = self.streams.get_mut(&(call.process, stream))
         {
             queue.take(u64::MAX, &mut arrows);
         }
         arrows
-    }
-}
-
-fn referred(tracker: &ObjectTracker, kind: Kind) -> Option<ObjectId> {
-    let mut references = tracker.references().iter();
-    references
-        .find(|reference| tracker.object(reference.object).kind() == kind)
-        .map(|reference| reference.object)
-}
-
-/// The stream that a call names, or the default one that it means.
-fn stream_of(
-    schema: &TraceSchema,
-    function: &Function,
-    call: &Call,
-    tracker: &mut ObjectTracker,
-) -> Option<Stream> {
-    let legacy = |tracker: &ObjectTracker| {
-        let context = tracker.current(call.process, call.thread);
-        Stream::Legacy(call.process, context)
-    };
-    let per_thread = Stream::PerThread(call.process, call.thread);
-    match tracker.first_word(schema, call, Kind::Stream) {
-        None | Some(0) => Some(match function.default_stream {
-            DefaultStream::Legacy => legacy(tracker),
-            DefaultStream::PerThread => per_thread,
-        }),
-        Some(word) => match Kind::Stream.constant(word) {
-            Some("CU_STREAM_LEGACY") => Some(legacy(tracker)),
-            Some(_) => Some(per_thread),
-            None => referred(tracker, Kind::Stream).map(Stream::Object),
-        },
     }
 }
