@@ -6,7 +6,7 @@ use super::fields::annotation;
 use super::names::{NameKind, Names};
 use super::protobuf::{Field, Message};
 use crate::objects::CallNames;
-use crate::text::{Detail, push_word};
+use crate::text::{Detail, push_named_value};
 
 /// Writes the values of one parameter.
 pub(super) struct Annotator<'a> {
@@ -68,7 +68,12 @@ impl Annotator<'_> {
             return entry.uint(annotation::POINTER, word);
         }
         let mut text = String::new();
-        push_word(&mut text, word, (self.objects, self.param), &Detail::LINE);
+        push_named_value(
+            &mut text,
+            &Value::Handle(word),
+            (self.objects, self.param),
+            &Detail::LINE,
+        );
         entry.bytes(annotation::STRING, text.as_bytes());
     }
 

@@ -137,14 +137,19 @@ pub fn push_value(out: &mut String, value: &Value<'_>, detail: &Detail) {
     value::push_value(out, value, Manner::plain(detail));
 }
 
-/// Adds a handle or an address that stands in, or behind, the parameter of a call: by its name where it has one.
-pub fn push_word(out: &mut String, word: u64, (names, param): (&CallNames, u8), detail: &Detail) {
+/// Adds a value that stands in, or behind, that parameter of a call: its handles and addresses by their names.
+pub fn push_named_value(
+    out: &mut String,
+    value: &Value<'_>,
+    (names, param): (&CallNames, u8),
+    detail: &Detail,
+) {
     let manner = Manner {
         names,
         param,
         ..Manner::plain(detail)
     };
-    value::push_value(out, &Value::Handle(word), manner);
+    value::push_value(out, value, manner);
 }
 
 fn separate(out: &mut String, number: usize) {
