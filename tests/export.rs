@@ -122,3 +122,17 @@ fn a_form_that_does_not_exist_is_refused_with_those_that_do() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("perfetto, jsonl, csv"));
 }
+
+#[test]
+fn a_filter_chooses_calls_and_names_of_objects_stay_what_they_are() {
+    let output = export(
+        &golden(GGML),
+        &["--to", "csv", "-e", "cuMemFree_v2 or cuStreamDestroy_v2"],
+    );
+    let rows = text(&output.stdout);
+    assert_eq!(rows.lines().count(), 3, "{rows}");
+    assert!(rows.contains(",dptr=dptr#1\n") && rows.contains(",hStream=stream#1\n"));
+    let refused = export(&golden(GGML), &["--to", "csv", "-e", "pii == 1"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(refused.stdout.is_empty());
+}

@@ -3,11 +3,8 @@
 pub mod benign;
 pub mod caller;
 pub mod csv;
-<<<<<<< HEAD
 pub mod export;
-=======
 pub mod filter;
->>>>>>> main
 pub mod following;
 pub mod histogram;
 pub mod index;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use cutape_analysis::export::{ExportFormat, Exporter};
+use cutape_analysis::filter::{Filter, Matcher};
 use cutape_trace_format::call::Call;
 use cutape_trace_format::trace::Trace;
 
@@ -27,6 +28,7 @@ const BUFFER_BYTES: usize = 256 << 10;
 
 Examples:
   cutape export ollama.cutape --to perfetto -o ollama.pftrace
+  cutape export ollama.cutape --to perfetto -e 'not cuGetProcAddress*' | gzip > ollama.pftrace.gz
   cutape export ollama.cutape --to jsonl | jq -r 'select(.ret_name) | .api' | sort | uniq -c
   cutape export ollama.cutape --to csv -o ollama.csv && duckdb -c \"select api, count(*) from 'ollama.csv' group by 1\""
 )]
@@ -38,6 +40,10 @@ pub struct Arguments {
     /// The form; docs/export.md describes each
     #[arg(long, value_enum, value_name = "perfetto|jsonl|csv")]
     to: To,
+
+    /// Export only calls that match (docs/filter.md)
+    #[arg(short = 'e', long = "expression", value_name = "FILTER")]
+    filter: Option<Filter>,
 
     /// The file to write; without it standard output
     #[arg(short, long, value_name = "FILE")]
@@ -110,10 +116,18 @@ fn write_calls(
     let mut buffer = Vec::with_capacity(BUFFER_BYTES + (BUFFER_BYTES >> 4));
     let mut calls = trace.calls();
     let mut call = Call::default();
+    let mut matcher = arguments.filter.as_ref().map(Matcher::new);
     exporter.start(&mut buffer, trace);
     loop {
         match calls.read_next(&mut call) {
-            Ok(true) => exporter.push(&mut buffer, trace, &call),
+            Ok(true) => {
+                let matches = |matcher: &mut Matcher<'_>| matcher.matches(trace, &call);
+                if matcher.as_mut().is_none_or(matches) {
+                    exporter.push(&mut buffer, trace, &call);
+                } else {
+                    exporter.pass(trace, &call);
+                }
+            }
             Ok(false) => break,
             Err(damage) => warnings.warn(&damage),
         }
