@@ -11,6 +11,7 @@ mod host;
 mod installed;
 mod message;
 mod options;
+mod painting;
 mod process_end;
 mod progress;
 mod reading;
@@ -43,6 +44,7 @@ enum Command {
     Info(commands::info::Arguments),
     Print(commands::print::Arguments),
     Stats(commands::stats::Arguments),
+    Doctor(commands::doctor::Arguments),
     Seal(commands::seal::Arguments),
     Verify(commands::verify::Arguments),
     Completions(commands::completions::Arguments),
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Command::Info(arguments) => commands::info::run(arguments),
         Command::Print(arguments) => commands::print::run(arguments),
         Command::Stats(arguments) => commands::stats::run(arguments),
+        Command::Doctor(arguments) => commands::doctor::run(arguments),
         Command::Seal(arguments) => commands::seal::run(arguments),
         Command::Verify(arguments) => commands::verify::run(arguments),
         Command::Completions(arguments) => commands::completions::run(arguments),

@@ -78,6 +78,7 @@ fn prepare(
         start_realtime_ns: clock::realtime_ns(),
         start_monotonic_ns: clock::monotonic_ns(),
         options: options.described(&setup.driver),
+        driver_exports: setup.front.exports.clone(),
     };
     let folder = RecordingFolder::create(&path, options.force, &recording)?;
     Ok((setup, path, folder))
