@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use cutape_analysis::doctor::{Diagnosis, explain, json, report, suggestion};
+use cutape_analysis::doctor::{Diagnosis, explain, json, report};
+use cutape_analysis::suggestion::nearest;
 
 use crate::message;
 use crate::painting;
@@ -78,10 +79,11 @@ pub fn run(arguments: Arguments) -> ExitCode {
     if let Err(code) = reading::print(&text) {
         return code;
     }
-    match warnings.exit_code() {
-        ExitCode::SUCCESS if !diagnosis.findings.is_empty() => ExitCode::from(FINDINGS),
-        code => code,
-    }
+    warnings.exit_code_or(if diagnosis.findings.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(FINDINGS)
+    })
 }
 
 fn explain_rule(id: &str) -> ExitCode {
@@ -100,7 +102,7 @@ fn unknown_id(ids: &[String]) -> Option<&str> {
 }
 
 fn refuse_id(option: &str, id: &str) -> ExitCode {
-    let hint = match suggestion::nearest(id, explain::ids()) {
+    let hint = match nearest(id, explain::ids()) {
         Some(nearest) => format!("; did you mean {nearest}?"),
         None => format!(
             ". The rules are {}",

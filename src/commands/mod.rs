@@ -10,3 +10,4 @@ pub mod seal;
 pub mod sim;
 pub mod stats;
 pub mod verify;
+pub mod view;

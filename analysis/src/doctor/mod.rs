@@ -22,7 +22,6 @@ pub mod report;
 pub mod rule;
 pub mod rules;
 pub mod story;
-pub mod suggestion;
 
 pub use diagnosis::Diagnosis;
 pub use finding::Finding;
