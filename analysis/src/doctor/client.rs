@@ -1,6 +1,6 @@
 //! Which program a process is, as far as it matters to what it does about a driver's answers.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use cutape_trace_format::trace::ProcessEntry;
 
@@ -43,10 +43,8 @@ impl ClientKind {
 /// What a process is known to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Client {
-    /// What it is, the most particular first; empty where nothing is recognised.
-    pub kinds: BTreeSet<ClientKind>,
-    /// How that is known, one reason a kind.
-    pub reasons: Vec<String>,
+    /// What it is, the most particular first, and how each is known; empty where nothing is recognised.
+    pub kinds: BTreeMap<ClientKind, String>,
     /// The folder of the client's CUDA backend: Ollama has one for each CUDA version.
     pub library_folder: Option<String>,
 }
@@ -69,9 +67,7 @@ impl Client {
     }
 
     fn add(&mut self, kind: ClientKind, reason: impl Into<String>) {
-        if self.kinds.insert(kind) {
-            self.reasons.push(reason.into());
-        }
+        self.kinds.entry(kind).or_insert_with(|| reason.into());
     }
 
     fn by_command(&mut self, entry: &ProcessEntry) {
@@ -115,10 +111,18 @@ impl Client {
         }
     }
 
-    /// The names of what it is, as a list.
-    pub fn names(&self) -> String {
-        let names: Vec<_> = self.kinds.iter().map(|kind| kind.name()).collect();
-        names.join(", ")
+    /// Whether it is that.
+    pub fn is(&self, kind: ClientKind) -> bool {
+        self.kinds.contains_key(&kind)
+    }
+
+    /// What it is and how that is known, as a list; the names come from the trace as they are.
+    pub fn in_words(&self) -> String {
+        let words = self
+            .kinds
+            .iter()
+            .map(|(kind, reason)| format!("{} ({reason})", kind.name()));
+        words.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -135,4 +139,75 @@ const MAPPED: [(ClientKind, &str); 6] = [
 /// The last part of a path.
 pub fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cutape_trace_format::metadata::{Libraries, Library};
+
+    fn recognise(program: &str, command: &[&str], libraries: &[&str]) -> Client {
+        let mut entry = ProcessEntry::default();
+        entry.process.program = program.to_owned();
+        entry.process.command = command.iter().map(|&word| word.to_owned()).collect();
+        let libraries = libraries.iter().map(|&path| Library {
+            path: path.to_owned(),
+            ..Library::default()
+        });
+        entry.libraries.push(Libraries {
+            libraries: libraries.collect(),
+            ..Libraries::default()
+        });
+        Client::of(Some(&entry), &ProcessFacts::default())
+    }
+
+    fn kinds(client: &Client) -> Vec<ClientKind> {
+        client.kinds.keys().copied().collect()
+    }
+
+    #[test]
+    fn the_generations_of_ollama_are_told_by_their_commands() {
+        let ollama = "/usr/local/bin/ollama";
+        let of = |words: &[&str]| kinds(&recognise(ollama, words, &[]));
+        assert_eq!(of(&["ollama", "serve"]), [ClientKind::OllamaInProcess]);
+        assert_eq!(
+            of(&["ollama", "runner", "--ollama-engine", "--port", "40001"]),
+            [ClientKind::OllamaRunner]
+        );
+        assert_eq!(of(&["ollama", "gpu-discover"]), [ClientKind::OllamaServer]);
+        assert_eq!(of(&["ollama", "list"]), []);
+        let server = |path| kinds(&recognise(path, &["llama-server", "--list-devices"], &[]));
+        assert_eq!(
+            server("/usr/lib/ollama/llama-server"),
+            [ClientKind::OllamaServer]
+        );
+        assert_eq!(server("/usr/bin/llama-server"), []);
+    }
+
+    #[test]
+    fn libraries_tell_the_client_and_the_folder_of_its_backend() {
+        let client = recognise(
+            "/usr/lib/ollama/llama-server",
+            &["llama-server"],
+            &[
+                "/usr/lib/ollama/cuda_v13/libcudart.so.13.0.96",
+                "/usr/lib/ollama/cuda_v13/libggml-cuda.so",
+            ],
+        );
+        assert_eq!(
+            kinds(&client),
+            [
+                ClientKind::OllamaServer,
+                ClientKind::Ggml,
+                ClientKind::Runtime
+            ]
+        );
+        assert_eq!(
+            client.library_folder.as_deref(),
+            Some("/usr/lib/ollama/cuda_v13")
+        );
+        let torch = recognise("/usr/bin/python3", &["python3"], &["/t/lib/libc10_cuda.so"]);
+        assert_eq!(kinds(&torch), [ClientKind::PyTorch]);
+        assert_eq!(kinds(&recognise("/bin/x", &["x"], &["/lib/libc.so.6"])), []);
+    }
 }

@@ -17,7 +17,7 @@ use super::folding::fold;
 use super::gathering::Gathering;
 use super::moment::{Moment, SeenCall};
 use super::rule::{CallCheck, Check, Severity, Stage};
-use super::rules::RULES;
+use super::rules::{RULES, look_up};
 use super::story::Story;
 use crate::benign::BenignJudge;
 use crate::outcome::outcome;
@@ -210,14 +210,18 @@ impl<'a> Pass<'a> {
         if failed.is_none() && row.checks.is_empty() {
             return;
         }
-        let fired = {
-            let moment = Moment {
-                seen,
-                facts,
-                exports: self.exports,
-            };
-            check(&mut self.gathering, &row.checks, &moment)
+        let moment = Moment {
+            seen,
+            facts,
+            exports: self.exports,
         };
+        let suspicious = (row.topic == Topic::LookUp)
+            .then(|| look_up::suspicious(&moment))
+            .flatten();
+        let fired = check(&mut self.gathering, &row.checks, &moment);
+        if let Some(look_up) = suspicious {
+            facts.suspect(look_up);
+        }
         if let Some(code) = failed
             && (fired || judge.probe(schema, call).is_some())
         {

@@ -61,6 +61,21 @@ impl Finding {
         }
     }
 
+    /// What Ollama, as it is now, makes of what GGML met: most users meet GGML in it.
+    pub fn reaction_on_top(&self) -> Option<&'static Reaction> {
+        let ollama = [
+            ClientKind::OllamaInProcess,
+            ClientKind::OllamaRunner,
+            ClientKind::OllamaServer,
+        ];
+        let is_ollama = ollama.iter().any(|kind| self.clients.contains(kind));
+        let by_itself = self.clients.contains(&ClientKind::Ggml) && !is_ollama;
+        let mut reactions = self.rule.reactions.iter();
+        reactions.find(|one| {
+            by_itself && self.is_about_known_client() && one.client == ClientKind::OllamaServer
+        })
+    }
+
     /// Whether the reactions are those of clients that were recognised, not of any.
     pub fn is_about_known_client(&self) -> bool {
         self.rule

@@ -67,7 +67,7 @@ impl Gathering {
         let finish = |growing: Growing| {
             let kinds = growing.processes.iter().flat_map(|process| {
                 let client = clients.get(process.0 as usize);
-                client.into_iter().flat_map(|client| client.kinds.clone())
+                client.into_iter().flat_map(|client| client.kinds.keys().copied())
             });
             Finding {
                 rule: growing.rule,

@@ -73,7 +73,7 @@ struct ProcessJson<'a> {
     #[serde(serialize_with = "integer")]
     calls: u64,
     clients: Vec<&'static str>,
-    reasons: &'a [String],
+    reasons: Vec<&'a str>,
     library_folder: Option<&'a str>,
     devices: Vec<DeviceJson<'a>>,
 }
@@ -194,8 +194,8 @@ fn process_json<'a>(trace: &'a Trace, report: &'a ProcessReport) -> ProcessJson<
         incarnation: entry.map(|entry| entry.process.incarnation),
         command: entry.map_or(&[], |entry| &entry.process.command),
         calls: report.calls,
-        clients: report.client.kinds.iter().map(|kind| kind.name()).collect(),
-        reasons: &report.client.reasons,
+        clients: report.client.kinds.keys().map(|kind| kind.name()).collect(),
+        reasons: report.client.kinds.values().map(String::as_str).collect(),
         library_folder: report.client.library_folder.as_deref(),
         devices: report.checklists.iter().map(device_json).collect(),
     }

@@ -133,11 +133,11 @@ fn push_reactions(page: &mut Page, finding: &Finding) {
         return;
     }
     page.line(if finding.is_about_known_client() {
-        "   what this program does"
+        "   what this program makes of it"
     } else {
-        "   what clients do"
+        "   what clients make of it"
     });
-    for reaction in reactions {
+    for reaction in reactions.into_iter().chain(finding.reaction_on_top()) {
         let silent = if reaction.silent { " [silent]" } else { "" };
         let text = format!("{}{silent}", reaction.does);
         page.paragraph(&format!("   - {}: ", reaction.client.name()), &text);
@@ -154,11 +154,7 @@ fn push_process(
         .push(Role::Heading, title)
         .push(Role::Plain, "\n");
     if !process.client.kinds.is_empty() {
-        let mut client = format!(
-            "{} ({})",
-            process.client.names(),
-            process.client.reasons.join("; ")
-        );
+        let mut client = printable(&process.client.in_words());
         if let Some(folder) = &process.client.library_folder {
             client.push_str(&format!(", backend in {}", printable(folder)));
         }

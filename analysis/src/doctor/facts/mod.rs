@@ -18,6 +18,7 @@ use self::runtime::{Runtime, TableAsked};
 use self::tallies::Tallies;
 use self::topic::Topic;
 use super::answers::Asked;
+use super::rules::look_up::LookUp;
 use super::moment::SeenCall;
 
 /// A call that never returned.
@@ -35,6 +36,8 @@ pub struct OpenCall {
 
 /// Open calls kept of a process; one a thread is usual.
 const MAX_OPEN: usize = 256;
+/// Suspicious look-ups kept of a process; a runtime makes 480.
+const MAX_LOOK_UPS: usize = 1024;
 
 /// What one process did and was told.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +76,8 @@ pub struct ProcessFacts {
     pub tallies: Tallies,
     /// Calls that never returned, in the order of their begin.
     pub open: Vec<OpenCall>,
+    /// Look-ups that may have given another function than the one that was meant.
+    pub suspicious_look_ups: Vec<LookUp>,
     contexts: Contexts,
 }
 
@@ -99,6 +104,13 @@ impl ProcessFacts {
                 function: call.function,
                 begin_ns: call.begin_ns,
             });
+        }
+    }
+
+    /// Takes in a look-up that may have given the wrong function.
+    pub fn suspect(&mut self, look_up: LookUp) {
+        if self.suspicious_look_ups.len() < MAX_LOOK_UPS {
+            self.suspicious_look_ups.push(look_up);
         }
     }
 

@@ -8,17 +8,20 @@ use crate::doctor::closing::Closing;
 use crate::doctor::facts::devices::{Device, attribute};
 use crate::doctor::rule::{Check, Found, Rule, Severity, Stage, says, silently};
 
+/// What is wrong with a device, and the calls that show it.
+type Problem = Option<(String, Vec<u64>)>;
+
 /// A finding for each device of a process that has the problem.
 fn each_device(
     closing: &Closing<'_>,
-    problem: fn(&Closing<'_>, &Device) -> Option<(String, Vec<u64>)>,
+    problem: fn(&Closing<'_>, &Device) -> Problem,
 ) -> Vec<Found> {
     let devices = closing.facts.devices.0.iter();
     devices
         .filter_map(|(&number, device)| {
             let (what, calls) = problem(closing, device)?;
             let what = format!("{}: {what}", closing.device_name(number, device));
-            Some(Found::new(what, calls))
+            Some(Found::new(what, calls).variant(number as u32 as u64))
         })
         .collect()
 }
@@ -106,7 +109,7 @@ pub static ARCHITECTURE: Rule = Rule {
     follows: &[DRIVER_DID_NOT_START],
 };
 
-fn architecture(closing: &Closing<'_>, device: &Device) -> Option<(String, Vec<u64>)> {
+fn architecture(closing: &Closing<'_>, device: &Device) -> Problem {
     let (major_call, major) = device.attribute(attribute::COMPUTE_MAJOR)?;
     let (minor_call, minor) = device.attribute(attribute::COMPUTE_MINOR)?;
     let runtime = closing.runtime_major();
@@ -157,7 +160,7 @@ pub static INTEGRATED: Rule = Rule {
     follows: &[DRIVER_DID_NOT_START],
 };
 
-fn integrated(_: &Closing<'_>, device: &Device) -> Option<(String, Vec<u64>)> {
+fn integrated(_: &Closing<'_>, device: &Device) -> Problem {
     let (seq, _) = device
         .attribute(attribute::INTEGRATED)
         .filter(|&(_, value)| value == 1)?;

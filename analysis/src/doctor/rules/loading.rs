@@ -3,7 +3,7 @@
 use crate::doctor::client::ClientKind::{
     Ggml, OllamaInProcess, OllamaRunner, OllamaServer, PyTorch,
 };
-use crate::doctor::client::file_name;
+use crate::doctor::client::{Client, file_name};
 use crate::doctor::closing::Closing;
 use crate::doctor::rule::{Check, Found, Rule, Severity, Stage, says, silently};
 use crate::doctor::story::Story;
@@ -39,12 +39,12 @@ const OLLAMA_SYMBOLS: [&str; 10] = [
 
 /// `backend-absent`.
 ///
-/// A process that makes no call leaves nothing in a trace, mapped or not: the recording library writes with the first call. So what is seen
-/// is a recording without a process.
+/// The rule was first written for a process that has libcuda mapped and makes no call. Such a process leaves nothing in a trace: the
+/// recording library writes with the first call. What is known instead is what the driver exports and GGML's backend needs.
 pub static BACKEND_ABSENT: Rule = Rule {
     id: "backend-absent",
     title: "The program's CUDA backend could not be loaded",
-    when: "The driver library lacks a function that GGML's backend is linked to, and no process of GGML's called the driver; or no call was recorded at all. What the driver exports is known for traces of `cutape record`.",
+    when: "The driver library lacks a function that GGML's backend is linked to, and no process with that backend called the driver. What the driver exports is known for traces of `cutape record`.",
     severity: Severity::Fatal,
     stage: Stage::Loading,
     checks: &[Check::Trace(backend_absent)],
@@ -63,7 +63,6 @@ pub static BACKEND_ABSENT: Rule = Rule {
     advice: &[
         "export every function that NVIDIA's libcuda.so.1 exports; those that can't be served return CUDA_ERROR_NOT_SUPPORTED (801)",
         "LD_DEBUG=libs,symbols shows what the loader misses: `undefined symbol: cu...`",
-        "if the program should have used the GPU and made no call: it may load the driver by absolute path, by RPATH, or with a cleaned environment",
     ],
     sources: &["ollama#16985", "measured: libggml-cuda of llama.cpp v0.5.0"],
     follows: &[],
@@ -74,30 +73,51 @@ fn backend_absent(story: &Story<'_>) -> Vec<Found> {
         .into_iter()
         .filter(|name| story.exports.lack(name))
         .collect();
-    let calls = story.calls();
-    if !missing.is_empty()
-        && !story
-            .clients
-            .iter()
-            .any(|client| client.kinds.contains(&Ggml))
-    {
-        let seen = if calls == 0 {
-            " No call was recorded."
-        } else {
-            ""
-        };
-        let what = format!(
-            "The driver library does not export {}, which GGML's CUDA backend is linked to.{seen}",
-            missing.join(", ")
-        );
-        return vec![Found::new(what, []).variant(1)];
+    let is_loaded = |client: &Client| {
+        let mut reasons = client.kinds.values();
+        reasons.any(|reason| reason.contains("libggml-cuda"))
+    };
+    if missing.is_empty() || story.clients.iter().any(is_loaded) {
+        return Vec::new();
     }
-    if calls == 0 && story.trace.damages().is_empty() && !story.trace.is_live() {
-        let what = "No call to the CUDA driver or NVML was recorded: the program did not load a CUDA library, or the loader refused it, or it found another driver than the recorded one.";
-        return vec![Found::new(what, [])];
-    }
-    Vec::new()
+    let seen = if story.calls() == 0 {
+        " No call was recorded."
+    } else {
+        ""
+    };
+    let what = format!(
+        "The driver library does not export {}, which GGML's CUDA backend is linked to.{seen}",
+        missing.join(", ")
+    );
+    vec![Found::new(what, [])]
 }
+
+/// `no-calls`.
+pub static NO_CALLS: Rule = Rule {
+    id: "no-calls",
+    title: "The program made no call that was recorded",
+    when: "The trace has no call, although the program has ended.",
+    severity: Severity::Doubtful,
+    stage: Stage::Loading,
+    checks: &[Check::Trace(|story| {
+        let trace = story.trace;
+        if story.calls() > 0 || !trace.damages().is_empty() || trace.is_live() {
+            return Vec::new();
+        }
+        let what = "No call to the CUDA driver or NVML was recorded: the program uses no CUDA, or its CUDA library could not be loaded, or it found another driver than the recording library.";
+        vec![Found::new(what, [])]
+    })],
+    reactions: &[
+        silently(Ggml, "where libggml-cuda.so can't be loaded, the CPU is used and nothing is said"),
+        silently(OllamaServer, "runs on the CPU"),
+    ],
+    advice: &[
+        "LD_DEBUG=libs,symbols shows what the loader looks for, and what it misses: `undefined symbol: cu...`",
+        "a program that loads the driver by absolute path or by RPATH, is linked to it statically, or cleans its environment is not recorded; docs/architecture.md has the limits",
+    ],
+    sources: &["docs/architecture.md, limits"],
+    follows: &[&["backend-absent", "meminfo-missing"]],
+};
 
 /// `shim-bypassed`.
 pub static BYPASSED: Rule = Rule {

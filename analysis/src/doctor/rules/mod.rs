@@ -8,7 +8,7 @@ mod end;
 pub mod groups;
 mod init;
 mod loading;
-mod look_up;
+pub mod look_up;
 mod management;
 mod memory_info;
 mod pace;
@@ -21,9 +21,10 @@ use super::rule::Rule;
 use crate::printable::push_printable;
 
 /// All rules, in the order in which a program would meet them.
-pub static RULES: [&Rule; 40] = [
+pub static RULES: [&Rule; 41] = [
     &loading::BACKEND_ABSENT,
     &loading::BYPASSED,
+    &loading::NO_CALLS,
     &look_up::WRONG_ABI,
     &look_up::PTSZ_IGNORED,
     &memory_info::MISSING,

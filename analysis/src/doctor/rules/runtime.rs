@@ -148,7 +148,7 @@ fn gives_up(closing: &Closing<'_>) -> Vec<Found> {
         devices > 0
             && is_over
             && facts.runtime.calls_after_check <= 1
-            && closing.client.kinds.contains(&Ggml)
+            && closing.client.is(Ggml)
     }) else {
         return Vec::new();
     };

@@ -85,7 +85,7 @@ fn another_folder_works(closing: &Closing<'_>) -> bool {
                 entry: story.entry(other.process),
             };
             other.process != closing.facts.process
-                && client.kinds.contains(&Ggml)
+                && client.is(Ggml)
                 && client.library_folder != closing.client.library_folder
                 && other_closing.runtime_major() != closing.runtime_major()
                 && other.count.value().is_some_and(|&count| count > 0)
