@@ -67,7 +67,9 @@ impl Gathering {
         let finish = |growing: Growing| {
             let kinds = growing.processes.iter().flat_map(|process| {
                 let client = clients.get(process.0 as usize);
-                client.into_iter().flat_map(|client| client.kinds.keys().copied())
+                client
+                    .into_iter()
+                    .flat_map(|client| client.kinds.keys().copied())
             });
             Finding {
                 rule: growing.rule,

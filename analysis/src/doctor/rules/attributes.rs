@@ -12,10 +12,7 @@ use crate::doctor::rule::{Check, Found, Rule, Severity, Stage, says, silently};
 type Problem = Option<(String, Vec<u64>)>;
 
 /// A finding for each device of a process that has the problem.
-fn each_device(
-    closing: &Closing<'_>,
-    problem: fn(&Closing<'_>, &Device) -> Problem,
-) -> Vec<Found> {
+fn each_device(closing: &Closing<'_>, problem: fn(&Closing<'_>, &Device) -> Problem) -> Vec<Found> {
     let devices = closing.facts.devices.0.iter();
     devices
         .filter_map(|(&number, device)| {

@@ -108,7 +108,10 @@ pub static NO_CALLS: Rule = Rule {
         vec![Found::new(what, [])]
     })],
     reactions: &[
-        silently(Ggml, "where libggml-cuda.so can't be loaded, the CPU is used and nothing is said"),
+        silently(
+            Ggml,
+            "where libggml-cuda.so can't be loaded, the CPU is used and nothing is said",
+        ),
         silently(OllamaServer, "runs on the CPU"),
     ],
     advice: &[

@@ -145,10 +145,7 @@ fn gives_up(closing: &Closing<'_>) -> Vec<Found> {
     let passed = facts.runtime.integrity_check.answered;
     let is_over = !closing.entry.is_some_and(|entry| entry.alive) && facts.open.is_empty();
     let Some((seq, ())) = passed.filter(|_| {
-        devices > 0
-            && is_over
-            && facts.runtime.calls_after_check <= 1
-            && closing.client.is(Ggml)
+        devices > 0 && is_over && facts.runtime.calls_after_check <= 1 && closing.client.is(Ggml)
     }) else {
         return Vec::new();
     };
