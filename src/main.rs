@@ -12,6 +12,7 @@ mod installed;
 mod message;
 mod options;
 mod output_file;
+mod painting;
 mod process_end;
 mod progress;
 mod reading;
@@ -44,6 +45,7 @@ enum Command {
     Info(commands::info::Arguments),
     Print(commands::print::Arguments),
     Stats(commands::stats::Arguments),
+    Doctor(commands::doctor::Arguments),
     View(commands::view::Arguments),
     Export(commands::export::Arguments),
     Seal(commands::seal::Arguments),
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Command::Info(arguments) => commands::info::run(arguments),
         Command::Print(arguments) => commands::print::run(arguments),
         Command::Stats(arguments) => commands::stats::run(arguments),
+        Command::Doctor(arguments) => commands::doctor::run(arguments),
         Command::View(arguments) => commands::view::run(arguments),
         Command::Export(arguments) => commands::export::run(arguments),
         Command::Seal(arguments) => commands::seal::run(arguments),
