@@ -1,1 +1,12 @@
 //! Plays a trace back against a driver and judges what it answers.
+//!
+//! What it finds is a [`Report`](report::Report): for each trace, calls by [`Verdict`](verdict::Verdict) and the
+//! [`Divergence`](divergence::Divergence)s, each with the parts of the [`Answer`](answer::Answer) that differ.
+
+pub mod answer;
+pub mod divergence;
+pub mod expectations;
+pub mod policy;
+pub mod report;
+pub mod skip;
+pub mod verdict;

@@ -2,10 +2,13 @@
 
 use cutape_cuda_api::{Direction, Param, Type};
 use cutape_trace_format::call::Call;
+use cutape_trace_format::kernel_arguments::{KernelArguments, LayoutOrigin};
+use cutape_trace_format::payload::PayloadState;
 use cutape_trace_format::schema::TraceSchema;
-use cutape_trace_format::value::Argument;
+use cutape_trace_format::value::{Argument, Value};
 
 use super::Detail;
+use super::payload::{push_kernels, push_payload};
 use super::value::push_value;
 use crate::printable::push_printable;
 use crate::quantity::push_hex_byte;
@@ -31,10 +34,33 @@ pub(super) fn push_argument(
     let uuid = param
         .filter(|param| points_to_uuid(place.schema, param))
         .and_then(|param| uuid_of(place, param.direction));
-    match uuid {
-        Some(uuid) => push_uuid(out, place.schema, &uuid),
-        None => push_value(out, &shown.value, shown.unit, detail),
+    // What is behind an address that is not followed says more than the address.
+    let is_address = matches!(shown.value, Value::Address(_));
+    match (uuid, &shown.payload) {
+        (Some(uuid), _) => push_uuid(out, place.schema, &uuid),
+        (None, Some(payload)) if is_address && payload.state == PayloadState::Stored => {
+            return push_payload(out, payload);
+        }
+        (None, _) if is_address && is_known(&shown.kernels) => {
+            return push_kernels(out, &shown.kernels, detail);
+        }
+        (None, _) => push_value(out, &shown.value, shown.unit, detail),
     }
+    if let Some(payload) = &shown.payload {
+        out.push(' ');
+        push_payload(out, payload);
+    }
+    if is_known(&shown.kernels) {
+        out.push_str(" args ");
+        push_kernels(out, &shown.kernels, detail);
+    }
+}
+
+/// Whether more is known than that there are arguments.
+fn is_known(kernels: &[KernelArguments]) -> bool {
+    kernels
+        .iter()
+        .any(|kernel| kernel.origin != LayoutOrigin::Unknown || !kernel.buffer.is_empty())
 }
 
 fn points_to_uuid(schema: &TraceSchema, param: &Param) -> bool {

@@ -3,6 +3,7 @@
 
 mod argument;
 mod detail;
+mod payload;
 mod value;
 
 pub use detail::Detail;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::latency::{self, Latency};
-use super::{Pattern, When};
+use super::{Pattern, When, harm};
 
 /// One `[[fault]]` of a profile, for one function.
 #[derive(Debug)]
@@ -25,6 +25,12 @@ pub struct Fault {
 pub struct Effect {
     /// Time passes.
     pub latency: Option<Latency>,
+    /// Text that goes to standard output.
+    pub prints: Option<String>,
+    /// The program's descriptors are closed.
+    pub closes_descriptors: bool,
+    /// The heap is corrupted.
+    pub scribbles: bool,
     /// The call does not come back.
     pub end: Option<End>,
     /// The code that is returned without doing the work; `None` if the work is done.
@@ -38,6 +44,8 @@ pub struct Effect {
 pub enum End {
     /// It waits for ever.
     Hang,
+    /// It ends the process by `exit`, with this code.
+    Exit(u8),
     /// The process gets the signal of this number, as from a crash inside the driver.
     Crash(i32),
 }
@@ -80,31 +88,21 @@ impl Effect {
             });
             latency::pass(latency.of_call(seed, call));
         }
+        if let Some(text) = &self.prints {
+            harm::print(text);
+        }
+        if self.closes_descriptors {
+            harm::close_descriptors();
+        }
+        if self.scribbles {
+            harm::scribble();
+        }
         match self.end {
             None => {}
-            Some(End::Hang) => hang(),
-            Some(End::Crash(signal)) => crash(signal),
+            Some(End::Hang) => harm::hang(),
+            Some(End::Exit(code)) => harm::exit(code.into()),
+            Some(End::Crash(signal)) => harm::crash(signal),
         }
-    }
-}
-
-fn hang() -> ! {
-    loop {
-        // SAFETY: waits for a signal; a handler that returns lets it wait again.
-        unsafe { libc::pause() };
-    }
-}
-
-fn crash(signal: i32) -> ! {
-    // SAFETY: `raise` takes any signal number; the program's handler runs first, as it would after a real crash.
-    unsafe { libc::raise(signal) };
-    // The handler came back. Where the processor raises the signal, the instruction runs again and the program gets nowhere; here,
-    // the default action ends it.
-    // SAFETY: resets one signal of this process and sends it to this thread.
-    unsafe {
-        libc::signal(signal, libc::SIG_DFL);
-        libc::raise(signal);
-        libc::abort()
     }
 }
 

@@ -4,6 +4,7 @@ mod document;
 mod duration;
 mod error;
 mod fault;
+mod harm;
 mod latency;
 mod look_up;
 mod pattern;

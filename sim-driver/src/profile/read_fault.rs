@@ -5,13 +5,19 @@ use super::error::suggestion;
 use super::{Effect, End, Fault, Latency, Pattern, Profile, ProfileError, When, duration};
 use crate::surface::{self, FunctionInfo, Library};
 
-const KEYS: &[&str] = &[
-    "function", "error", "set", "latency", "hang", "crash", "when", "process", "missing",
-    "found_as", "ignores",
-];
 /// Keys about calls: what they do, and which of them.
 const CALL_KEYS: &[&str] = &[
-    "error", "set", "latency", "hang", "crash", "when", "process",
+    "error",
+    "set",
+    "latency",
+    "prints",
+    "close_descriptors",
+    "scribble",
+    "hang",
+    "exit",
+    "crash",
+    "when",
+    "process",
 ];
 /// Keys about finding functions, which know neither calls nor processes.
 const LOOK_UP_KEYS: &[&str] = &["missing", "found_as", "ignores"];
@@ -29,7 +35,8 @@ const SIGNALS: &[(&str, i32)] = &[
 
 /// Reads one `[[fault]]` into the profile, for each function that its names and patterns mean.
 pub fn read(table: &Item, profile: &mut Profile) -> Result<(), ProfileError> {
-    let entries = Entries(table.table()?.checked(KEYS)?);
+    let known = [&["function"], CALL_KEYS, LOOK_UP_KEYS].concat();
+    let entries = Entries(table.table()?.checked(&known)?);
     let function = entries
         .get("function")
         .ok_or_else(|| table.complain("a fault needs `function`"))?;
@@ -61,8 +68,14 @@ pub fn read(table: &Item, profile: &mut Profile) -> Result<(), ProfileError> {
     for info in hit {
         let effect = effect(&entries, info)?;
         if effect.is_empty() {
-            let what = "a fault needs one of `error`, `set`, `latency`, `hang`, `crash`, `missing`, `found_as`, `ignores`";
-            return Err(table.complain(what));
+            let does = CALL_KEYS
+                .iter()
+                .filter(|key| !["when", "process"].contains(key));
+            let does: Vec<_> = does
+                .chain(LOOK_UP_KEYS)
+                .map(|key| format!("`{key}`"))
+                .collect();
+            return Err(table.complain(format!("a fault needs one of {}", does.join(", "))));
         }
         profile
             .faults
@@ -184,17 +197,12 @@ fn look_up(
 fn effect(entries: &Entries, info: &FunctionInfo) -> Result<Effect, ProfileError> {
     let mut effect = Effect {
         latency: entries.get("latency").map(latency).transpose()?,
+        prints: entries.get("prints").map(printed).transpose()?,
+        closes_descriptors: entries.flag("close_descriptors")?,
+        scribbles: entries.flag("scribble")?,
+        end: end(entries)?,
         ..Effect::default()
     };
-    if entries.flag("hang")? {
-        effect.end = Some(End::Hang);
-    }
-    if let Some(entry) = entries.get("crash") {
-        if effect.end.is_some() {
-            return Err(entry.complain("a call can't both hang and crash"));
-        }
-        effect.end = Some(End::Crash(signal(entry)?));
-    }
     if let Some(entry) = entries.get("error") {
         effect.error = Some(error_code(entry, info.library)?);
     }
@@ -204,6 +212,39 @@ fn effect(entries: &Entries, info: &FunctionInfo) -> Result<Effect, ProfileError
         }
     }
     Ok(effect)
+}
+
+/// How the call ends, if it does not come back.
+fn end(entries: &Entries) -> Result<Option<End>, ProfileError> {
+    let mut ends = Vec::new();
+    for entry in &entries.0 {
+        let end = match entry.key() {
+            "hang" => entry.flag()?.then_some(End::Hang),
+            "exit" => Some(End::Exit(entry.number("an exit code, 0 to 255")?)),
+            "crash" => Some(End::Crash(signal(entry)?)),
+            _ => None,
+        };
+        ends.extend(end.map(|end| (entry, end)));
+    }
+    match ends[..] {
+        [] => Ok(None),
+        [(_, end)] => Ok(Some(end)),
+        [(one, _), (other, _), ..] => Err(other.complain(format!(
+            "a call ends in one way only: found `{}` and `{}`",
+            one.key(),
+            other.key()
+        ))),
+    }
+}
+
+/// What a call writes to standard output.
+fn printed(item: &Item) -> Result<String, ProfileError> {
+    const WHAT: &str = "the text that the call writes to standard output";
+    let text = item.text(WHAT)?;
+    if text.is_empty() {
+        return Err(item.expected(WHAT));
+    }
+    Ok(text.to_owned())
 }
 
 /// `"10 ms"`, `{ from = "1 ms", to = "5 ms" }` or `{ median = "2 ms", p99 = "50 ms" }`.

@@ -88,7 +88,7 @@ pub fn in_child(test: &str, profile: &str, body: impl FnOnce(&Library)) {
 
 /// The same, with any environment.
 pub fn in_child_with(test: &str, environment: &[(&str, &str)], body: impl FnOnce(&Library)) {
-    if std::env::var_os(IN_CHILD).is_some() {
+    if is_child() {
         return body(&Library::load());
     }
     let output = child(test, environment);
@@ -102,7 +102,13 @@ pub fn in_child_with(test: &str, environment: &[(&str, &str)], body: impl FnOnce
     );
 }
 
-fn child(test: &str, environment: &[(&str, &str)]) -> Output {
+/// Whether this is the child in which a test's body runs.
+pub fn is_child() -> bool {
+    std::env::var_os(IN_CHILD).is_some()
+}
+
+/// Runs the test of that name in a child process to its end.
+pub fn child(test: &str, environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(std::env::current_exe().expect("the path of this test"));
     // Most tests that need a process of their own are in behaviour.rs; others name their file.
     let test = if test.contains("::") {

@@ -311,8 +311,33 @@ const WRONG: &[(&str, &str, &str)] = &[
     ),
     (
         "[[fault]]\nfunction = \"cuInit\"\nhang = true\ncrash = \"SIGSEGV\"\n",
-        "line 4",
-        "both hang and crash",
+        "line",
+        "a call ends in one way only: found `crash` and `hang`",
+    ),
+    (
+        "[[fault]]\nfunction = \"cuInit\"\nexit = 256\n",
+        "line 3: `exit`",
+        "an exit code, 0 to 255, found the number 256",
+    ),
+    (
+        "[[fault]]\nfunction = \"cuInit\"\nprints = \"\"\n",
+        "line 3: `prints`",
+        "the text that the call writes",
+    ),
+    (
+        "[[fault]]\nfunction = \"cuInit\"\nscribble = 1\n",
+        "line 3: `scribble`",
+        "true or false",
+    ),
+    (
+        "[[fault]]\nfunction = \"cuInit\"\nclose_descriptors = \"all\"\n",
+        "line 3: `close_descriptors`",
+        "true or false",
+    ),
+    (
+        "[[fault]]\nfunction = \"cuInit\"\nmissing = true\nexit = 3\n",
+        "line 4: `exit`",
+        "make it two faults",
     ),
     (
         "[[fault]]\nfunction = \"cuInit\"\nmissing = true\nwhen = 3\n",

@@ -5,5 +5,6 @@ mod conformance;
 mod driver;
 mod faults;
 mod graphs;
+mod harm;
 mod ipc;
 mod real_clients;
