@@ -42,23 +42,7 @@ pub(crate) fn layout(schema: &TraceSchema, ty: &Type) -> Vec<Piece> {
 
 /// Bytes that a type takes, 0 where that is not known.
 pub(crate) fn size_of(schema: &TraceSchema, ty: &Type) -> u32 {
-    size_at(schema, ty, 0)
-}
-
-fn size_at(schema: &TraceSchema, ty: &Type, depth: u32) -> u32 {
-    match ty {
-        Type::Void => 0,
-        Type::Char => 1,
-        Type::Int { bytes, .. } | Type::Float { bytes } => u32::from(*bytes),
-        Type::Pointer { .. } => 8,
-        Type::Array { of, len } if depth < MAX_DEPTH => {
-            size_at(schema, of, depth + 1).saturating_mul(*len)
-        }
-        Type::Array { .. } => 0,
-        Type::Named(name) => schema
-            .type_named(name)
-            .map_or(0, |definition| definition.size),
-    }
+    u32::try_from(schema.size_of(ty)).unwrap_or(u32::MAX)
 }
 
 /// Adds the parts of a type at an offset.

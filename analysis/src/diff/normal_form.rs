@@ -81,7 +81,7 @@ impl NormalForm {
 
 fn object_print(tracker: &ObjectTracker, object: ObjectId) -> u64 {
     let mut print = Fingerprint::new(2);
-    print.word(tracker.object(object).kind as u64);
+    print.word(tracker.object(object).kind() as u64);
     print.bytes(tracker.name(object).unwrap_or_default().as_bytes());
     print.finish()
 }

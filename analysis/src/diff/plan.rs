@@ -225,26 +225,27 @@ fn is_choice(schema: &TraceSchema, ty: &Type) -> bool {
     matches!(kind, Some(TypeKind::Enum { flags: false, .. }))
 }
 
+fn is_structured(schema: &TraceSchema, ty: &Type) -> bool {
+    let Type::Named(name) = ty else {
+        return false;
+    };
+    let kind = schema.type_named(name).map(|definition| &definition.kind);
+    matches!(kind, Some(TypeKind::Struct(_) | TypeKind::Union(_)))
+}
+
 fn shape(schema: &TraceSchema, param: &Param) -> Shape {
-    let target = match &param.ty {
+    let target: &Type = match &param.ty {
         Type::Pointer { to, .. } => to,
         other => other,
     };
     let size = size_of(schema, target);
-    let structured = |schema: &TraceSchema| {
-        let Type::Named(name) = &**target else {
-            return false;
-        };
-        let kind = schema.type_named(name).map(|definition| &definition.kind);
-        matches!(kind, Some(TypeKind::Struct(_) | TypeKind::Union(_)))
-    };
     match &param.extent {
         Extent::Text(_) | Extent::PointedText => Shape::Text,
         Extent::One | Extent::Count(_) if size > 0 => Shape::Values {
             size,
             pieces: layout(schema, target),
         },
-        Extent::Bytes(_) if size > 0 && structured(schema) => Shape::Values {
+        Extent::Bytes(_) if size > 0 && is_structured(schema, target) => Shape::Values {
             size,
             pieces: layout(schema, target),
         },

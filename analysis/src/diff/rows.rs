@@ -134,13 +134,17 @@ pub struct ThreadPair {
 
 impl ThreadPair {
     /// A pair without rows.
-    pub(crate) fn new(threads: (Option<ThreadId>, Option<ThreadId>), how: Match) -> Self {
+    pub(crate) fn new(
+        threads: (Option<ThreadId>, Option<ThreadId>),
+        lanes: (Option<usize>, Option<usize>),
+        how: Match,
+    ) -> Self {
         Self {
             a: threads.0,
             b: threads.1,
             how,
-            lane_a: None,
-            lane_b: None,
+            lane_a: lanes.0,
+            lane_b: lanes.1,
             runs: Vec::new(),
             ends: Vec::new(),
         }
@@ -204,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_row_is_found_by_its_number() {
-        let mut pair = ThreadPair::new((None, None), Match::First);
+        let mut pair = ThreadPair::new((None, None), (None, None), Match::First);
         let run = |kind, a, b, rows| Run { kind, a, b, rows };
         pair.set_runs([
             run(RowKind::Same, 0, 0, 2),

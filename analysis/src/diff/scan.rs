@@ -7,19 +7,17 @@ use cutape_trace_format::call::{Call, ProcessId, ThreadId};
 use cutape_trace_format::trace::Trace;
 
 use super::class::{Class, ClassWords};
+use super::compare::Ignore;
 use super::fingerprint::Fingerprint;
 use super::normal_form::NormalForm;
 use super::plan::{Plans, Returns};
 use super::volatile::is_yes_or_no;
 use super::watch::{DiffError, Watch};
 use super::word_lists::WordLists;
-use crate::objects::ObjectTracker;
+use crate::objects::{ObjectTracker, Objects};
 
 /// Damage is listed up to here; beyond it only counted.
 const MAX_DAMAGES: usize = 1000;
-
-/// Whether a call is to be left out of the comparison.
-pub type Ignore<'a> = &'a (dyn Fn(&Call) -> bool + Sync);
 
 /// The calls of a thread.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +30,16 @@ pub(crate) struct Lane {
     pub classes: Vec<u32>,
     /// Number of each call in the trace.
     pub seqs: Vec<u32>,
+}
+
+impl Lane {
+    /// No thread.
+    pub const EMPTY: Self = Self {
+        process: ProcessId::UNKNOWN,
+        thread: ThreadId::UNKNOWN,
+        classes: Vec::new(),
+        seqs: Vec::new(),
+    };
 }
 
 /// Calls that are missing: behind which call, and how many.
@@ -51,7 +59,7 @@ pub(crate) struct Scan {
     /// Classes by number.
     pub classes: WordLists,
     /// Objects, and what they are called.
-    pub objects: ObjectTracker,
+    pub objects: Objects,
     /// Where calls are missing.
     pub holes: Vec<Hole>,
     /// What could not be read, the first thousand.
@@ -77,6 +85,8 @@ impl Scan {
     pub fn of(trace: &Trace, ignore: Option<Ignore<'_>>, watch: &Watch<'_>) -> Result<Self, DiffError> {
         let mut scanner = Scanner {
             scan: Self::default(),
+            tracker: ObjectTracker::default(),
+            ignore,
             plans: Plans::default(),
             places: HashMap::new(),
             last: ((ProcessId::UNKNOWN, ThreadId::UNKNOWN), usize::MAX),
@@ -88,14 +98,16 @@ impl Scan {
         loop {
             match calls.read_next(&mut call) {
                 Ok(true) => {
-                    scanner.add(trace, &call, ignore)?;
+                    scanner.add(trace, &call)?;
                     watch.read(scanner.scan.calls)?;
                 }
                 Ok(false) => break,
                 Err(damage) => scanner.scan.add_damage(damage, call.seq),
             }
         }
-        Ok(scanner.scan)
+        let Scanner { mut scan, tracker, .. } = scanner;
+        scan.objects = tracker.finish();
+        Ok(scan)
     }
 
     fn add_damage(&mut self, damage: Damage, behind: u64) {
@@ -109,8 +121,10 @@ impl Scan {
     }
 }
 
-struct Scanner {
+struct Scanner<'a> {
     scan: Scan,
+    tracker: ObjectTracker,
+    ignore: Option<Ignore<'a>>,
     plans: Plans,
     places: HashMap<(ProcessId, ThreadId), usize>,
     /// The thread of the call before, and its place among the lanes.
@@ -119,13 +133,13 @@ struct Scanner {
     form: NormalForm,
 }
 
-impl Scanner {
-    fn add(&mut self, trace: &Trace, call: &Call, ignore: Option<Ignore<'_>>) -> Result<(), DiffError> {
+impl Scanner<'_> {
+    fn add(&mut self, trace: &Trace, call: &Call) -> Result<(), DiffError> {
         let seq = u32::try_from(call.seq).map_err(|_| DiffError::TooLong)?;
         self.scan.calls += 1;
         // Also what is left out creates objects.
-        self.scan.objects.observe(trace.schema(), call);
-        if ignore.is_some_and(|ignore| ignore(call)) {
+        self.tracker.observe(trace.schema(), call);
+        if self.ignore.as_mut().is_some_and(|ignore| ignore(call)) {
             self.scan.ignored += 1;
             return Ok(());
         }
@@ -140,7 +154,7 @@ impl Scanner {
         }
         self.words.start(call.function);
         let words = match plan {
-            Some(plan) => self.form.write(plan, call, &self.scan.objects, &mut self.words),
+            Some(plan) => self.form.write(plan, call, &self.tracker, &mut self.words),
             None => {
                 let name = name_print(&trace.function_name(call.function));
                 self.words.end_of_taken();
