@@ -13,6 +13,7 @@ pub mod json;
 pub mod json_lines;
 pub mod line;
 pub mod objects;
+pub mod objects_info;
 pub mod outcome;
 pub(crate) mod parallel;
 pub mod printable;

@@ -4,8 +4,10 @@
 mod sample;
 
 use cutape_analysis::objects::{
-    Ending, Kind, Object, ObjectTracker, Objects, Origin, Part, ReferenceFinder,
+    Ending, Kind, Namer, Object, ObjectTracker, Objects, Origin, Part, ReferenceFinder, names_in,
 };
+use cutape_analysis::objects_info::ObjectsInfo;
+use cutape_analysis::text::{Detail, push_named_call};
 use cutape_trace_format::call::{Call, ProcessId};
 use cutape_trace_format::sample::SampleCapture;
 use sample::Sample;
@@ -365,4 +367,95 @@ fn a_single_call_finds_its_objects_without_those_before_it() {
     assert_eq!(parts(3), [(0, 0x10, Part::Used), (3, 0, Part::Used)]);
     assert_eq!(parts(4), [(0, 0, Part::Destroyed)]);
     assert_eq!(parts(5), [(0, 0, Part::UsedAfterEnd)]);
+}
+
+/// The calls as `cutape print` shows them.
+fn texts(sample: &mut Sample) -> Vec<String> {
+    let trace = sample.open();
+    let mut namer = Namer::default();
+    let mut text = |call: Call| {
+        let mut out = String::new();
+        let names = namer.observe(trace.schema(), &call);
+        push_named_call(&mut out, trace.schema(), (&call, names), &Detail::LINE);
+        out
+    };
+    trace
+        .calls()
+        .map(|call| text(call.expect("reads")))
+        .collect()
+}
+
+#[test]
+fn calls_show_names_where_they_know_them_and_numbers_where_they_do_not() {
+    let mut sample = Sample::new();
+    creates(&mut sample, "cuMemAlloc_v2", &[0x1000], 0x7f00_0000_0000);
+    sample.call("cuMemcpyDtoD_v2", &[0x7f00_0000_0010, 0x9000, 16], Some(0));
+    sample.call("cuMemFree_v2", &[0x7f00_0000_0000], Some(0));
+    sample.call("cuMemFree_v2", &[0x7f00_0000_0000], Some(1));
+    sample.call("cuStreamSynchronize", &[0x77], Some(0));
+    sample.call("cuStreamSynchronize", &[2], Some(0));
+    assert_eq!(
+        texts(&mut sample),
+        [
+            "cuMemAlloc_v2(dptr=dptr#1 (0x7f0000000000), bytesize=4096 (4 KiB)) = CUDA_SUCCESS (0)",
+            "cuMemcpyDtoD_v2(dstDevice=dptr#1+0x10, srcDevice=0x9000, ByteCount=16) = CUDA_SUCCESS (0)",
+            "cuMemFree_v2(dptr=dptr#1) = CUDA_SUCCESS (0)",
+            "cuMemFree_v2(dptr=dptr#1 /* gone since call 3 */) = CUDA_ERROR_INVALID_VALUE (1)",
+            "cuStreamSynchronize(hStream=stream?0x77) = CUDA_SUCCESS (0)",
+            "cuStreamSynchronize(hStream=CU_STREAM_PER_THREAD (0x2)) = CUDA_SUCCESS (0)",
+        ]
+    );
+}
+
+#[test]
+fn what_is_launched_shows_its_own_name_cut_where_it_is_long() {
+    let mut sample = Sample::new();
+    creates(&mut sample, "cuModuleLoadData", &[0x30], 0x31);
+    let name = format!("_Z{}", "x".repeat(60));
+    finds(&mut sample, "cuModuleGetFunction", 0x31, &name, 0x41);
+    sample.call(
+        "cuLaunchKernel",
+        &[0x41, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0],
+        Some(0),
+    );
+    let shown = format!("(f=func#1 <_Z{}...>, gridDimX=1", "x".repeat(46));
+    assert!(
+        texts(&mut sample)[2].contains(&shown),
+        "{}",
+        texts(&mut sample)[2]
+    );
+}
+
+#[test]
+fn names_of_the_last_calls_are_those_that_the_calls_before_give_them() {
+    let mut sample = Sample::new();
+    creates(&mut sample, "cuStreamCreate", &[0], 0x11);
+    creates(&mut sample, "cuStreamCreate", &[0], 0x12);
+    sample.call("cuStreamSynchronize", &[0x12], Some(0));
+    let trace = sample.open();
+    let mut last = trace.call(3).unwrap().unwrap();
+    last.seq = 77;
+    let names = names_in(&trace, &[last]);
+    assert_eq!(
+        names[0].find(0, 0x12).unwrap().label.to_string(),
+        "stream#2"
+    );
+}
+
+#[test]
+fn info_tells_what_was_left_behind_and_what_was_used_when_it_was_gone() {
+    let mut sample = Sample::new();
+    creates(&mut sample, "cuMemAlloc_v2", &[1 << 30], 0x7f00_0000_0000);
+    creates(&mut sample, "cuStreamCreate", &[0], 0x11);
+    sample.call("cuStreamDestroy_v2", &[0x11], Some(0));
+    let info = ObjectsInfo::of(&objects(&mut sample));
+    assert_eq!(info.left_behind_text().as_deref(), Some("1 dptr (1 GiB)"));
+    assert_eq!(info.uses_after_end_text(), None);
+    sample.call("cuStreamSynchronize", &[0x11], Some(400));
+    sample.call("cuStreamSynchronize", &[0x11], Some(400));
+    let info = ObjectsInfo::of(&objects(&mut sample));
+    assert_eq!(
+        info.uses_after_end_text().as_deref(),
+        Some("2 uses, the first in call 4: stream#1, gone since call 3")
+    );
 }

@@ -66,6 +66,10 @@ pub struct Arguments {
     #[arg(long)]
     full: bool,
 
+    /// Show handles and addresses as the numbers that they are, not by the names of objects (ctx#1, dptr#7+0x40)
+    #[arg(long)]
+    raw: bool,
+
     /// Go on with a recording that is still being made, until it ends; begins with its first call
     #[arg(short = 'F', long)]
     follow: bool,
@@ -135,6 +139,7 @@ fn look(arguments: &Arguments) -> Result<Look, String> {
             Detail::LINE
         },
         coloured: arguments.color.is_wanted(),
+        named: !arguments.raw,
     })
 }
 
@@ -156,14 +161,20 @@ fn print(arguments: &Arguments, look: Look) -> Result<ExitCode, ExitCode> {
     let (first, end) = range(&trace, arguments.calls);
     let mut output = CallOutput::new(look, io::stdout().lock(), &trace);
     let mut any = false;
-    let mut calls = trace.calls_from(first);
+    let from = if output.needs_all_calls() && !arguments.quiet {
+        1
+    } else {
+        first
+    };
+    let mut calls = trace.calls_from(from);
     let mut call = Call::default();
-    call.seq = first - 1;
+    call.seq = from - 1;
     if !arguments.quiet {
         output.start(&trace);
     }
     while call.seq + 1 < end && !(any && arguments.quiet) {
         match calls.read_next(&mut call) {
+            Ok(true) if call.seq < first => output.pass(&trace, &call),
             Ok(true) => {
                 any = true;
                 if !arguments.quiet {
@@ -202,19 +213,19 @@ fn follow(arguments: &Arguments, look: Look) -> Result<ExitCode, ExitCode> {
     output.start(following.trace());
     while left > 0 {
         let batch = following.poll().map_err(refuse)?;
-        if batch.new_trace {
-            output.change_trace(following.trace());
-        }
-        output.learn(following.trace());
-        for call in batch
+        let shown = batch
             .calls
-            .iter()
-            .take(usize::try_from(left).unwrap_or(usize::MAX))
-        {
-            output
-                .push(following.trace(), call)
-                .map_err(reading::cannot_write)?;
-        }
+            .len()
+            .min(usize::try_from(left).unwrap_or(usize::MAX));
+        let calls = &batch.calls[..shown];
+        let trace = following.trace();
+        let pushed = if batch.new_trace {
+            output.push_from(trace, calls)
+        } else {
+            output.learn(trace);
+            calls.iter().try_for_each(|call| output.push(trace, call))
+        };
+        pushed.map_err(reading::cannot_write)?;
         left = left.saturating_sub(batch.calls.len() as u64);
         output.flush().map_err(reading::cannot_write)?;
         batch

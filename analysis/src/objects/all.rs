@@ -11,7 +11,7 @@ use super::kind::Kind;
 use super::object::{Object, ObjectId};
 use super::plan::Plans;
 use super::range_tree::{RangeTree, Rectangle};
-use super::site::{Role, Site};
+use super::site::{Role, Site, kernel_words};
 use super::store::Store;
 use super::tracker::{Misuses, ObjectTracker, Part, Reference};
 
@@ -172,7 +172,9 @@ impl ReferenceFinder {
             .iter()
             .filter(|site| succeeded || matches!(site.role, Role::Takes | Role::Destroys));
         let words = sites.flat_map(|site| site.words(call).map(|word| (*site, word)));
+        let in_kernels = kernel_words(call);
         words
+            .chain(in_kernels.map(|(param, word)| (Site::in_kernel_arguments(param), word)))
             .filter_map(|(site, word)| objects.refer(call, site, word))
             .collect()
     }

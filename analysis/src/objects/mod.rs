@@ -5,6 +5,7 @@
 
 mod all;
 mod kind;
+mod names;
 mod object;
 mod plan;
 mod process;
@@ -18,6 +19,7 @@ mod tracker;
 
 pub use all::{Objects, ReferenceFinder};
 pub use kind::{KIND_COUNT, KINDS, Kind, KindInfo};
+pub use names::{CallNames, Name, Namer, names_in};
 pub use object::{Ending, Label, Object, ObjectId, Origin};
 pub use store::Alive;
 pub use tracker::{Misuse, Misuses, ObjectTracker, Part, Reference};

@@ -2,6 +2,7 @@
 
 use cutape_cuda_api::{Direction, Effect, Extent, Function, Param, Type, TypeKind};
 use cutape_trace_format::call::{Call, FunctionId};
+use cutape_trace_format::capture_number::MAX_PARAMS;
 use cutape_trace_format::schema::TraceSchema;
 
 use super::kind::Kind;
@@ -126,7 +127,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn add_params(&mut self) {
         let mut word = 0;
-        for (number, param) in (0..=u8::MAX).zip(self.params) {
+        for (number, param) in (0..MAX_PARAMS).zip(self.params) {
             match param.direction {
                 Direction::Value => self.add_value(number, param, word),
                 Direction::In => self.add_behind(number, param, false),

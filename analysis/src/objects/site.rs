@@ -2,6 +2,7 @@
 
 use cutape_cuda_api::{Field, Type, TypeDef, TypeKind};
 use cutape_trace_format::call::Call;
+use cutape_trace_format::capture_number::CaptureOf;
 use cutape_trace_format::schema::TraceSchema;
 
 use super::kind::Kind;
@@ -59,6 +60,21 @@ pub(super) struct Site {
 }
 
 impl Site {
+    /// Where an argument of a kernel may be an address. Nobody says what it is, so only an address in known memory counts.
+    pub fn in_kernel_arguments(param: u8) -> Self {
+        Self {
+            param,
+            kind: Kind::DeviceMemory,
+            spot: Spot::Behind {
+                after: false,
+                offset: 0,
+                stride: 0,
+            },
+            role: Role::Takes,
+            sure: false,
+        }
+    }
+
     /// The words at this site, without those that are 0.
     pub fn words(self, call: &Call) -> impl Iterator<Item = u64> {
         let one = match self.spot {
@@ -97,6 +113,26 @@ fn first_word(bytes: &[u8]) -> Option<u64> {
         4..8 => Some(u32::from_le_bytes(bytes[..4].try_into().ok()?).into()),
         _ => Some(u64::from_le_bytes(bytes[..8].try_into().ok()?)),
     }
+}
+
+/// The words among the arguments of kernels, each with the parameter that leads to the kernel.
+pub(super) fn kernel_words(call: &Call) -> impl Iterator<Item = (u8, u64)> {
+    let mut params: Vec<u8> = Vec::new();
+    for capture in call.captures() {
+        if let CaptureOf::KernelArguments(param) = CaptureOf::number(capture.param)
+            && params.last() != Some(&param)
+        {
+            params.push(param);
+        }
+    }
+    params.into_iter().flat_map(|param| {
+        let kernels = call.kernel_arguments(param);
+        let values = kernels.into_iter().flat_map(|kernel| kernel.params);
+        values.filter_map(move |value| {
+            let bytes: [u8; 8] = value.bytes?.try_into().ok()?;
+            Some((param, u64::from_le_bytes(bytes)))
+        })
+    })
 }
 
 /// A word of an object inside a value of some type.

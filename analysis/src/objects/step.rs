@@ -7,7 +7,7 @@ use super::object::{Ending, Object, ObjectId, Origin};
 use super::plan::Plan;
 use super::process::{Found, ProcessState};
 use super::rules::{Manner, Rule};
-use super::site::{Role, Site};
+use super::site::{Role, Site, kernel_words};
 use super::store::{Alias, Store};
 use super::tracker::{Misuse, Misuses, Part, Reference};
 
@@ -43,6 +43,9 @@ impl Step<'_> {
                     Role::Creates => self.create(site, word),
                 }
             }
+        }
+        for (param, word) in kernel_words(self.call) {
+            self.take(Site::in_kernel_arguments(param), word);
         }
         if let Some(rule) = self.plan.rule.filter(|_| self.succeeded) {
             self.follow(rule);

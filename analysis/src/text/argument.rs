@@ -9,9 +9,10 @@ use cutape_trace_format::value::{Argument, Value};
 
 use super::Detail;
 use super::payload::{push_kernels, push_payload};
-use super::value::push_value;
+use super::value::{Manner, push_value};
+use crate::objects::{CallNames, Kind};
 use crate::printable::push_printable;
-use crate::quantity::push_hex_byte;
+use crate::quantity::{push_hex, push_hex_byte};
 
 /// The type whose 16 bytes name export tables and devices.
 const UUID_TYPE: &str = "CUuuid";
@@ -21,6 +22,7 @@ pub(super) struct Place<'a> {
     pub schema: &'a TraceSchema,
     pub call: &'a Call,
     pub number: usize,
+    pub names: &'a CallNames,
 }
 
 /// Adds an argument's value.
@@ -34,6 +36,12 @@ pub(super) fn push_argument(
     let uuid = param
         .filter(|param| points_to_uuid(place.schema, param))
         .and_then(|param| uuid_of(place, param.direction));
+    let manner = Manner {
+        unit: shown.unit,
+        names: place.names,
+        param: u8::try_from(place.number).unwrap_or(u8::MAX),
+        detail,
+    };
     // What is behind an address that is not followed says more than the address.
     let is_address = matches!(shown.value, Value::Address(_));
     match (uuid, &shown.payload) {
@@ -42,9 +50,9 @@ pub(super) fn push_argument(
             return push_payload(out, payload);
         }
         (None, _) if is_address && is_known(&shown.kernels) => {
-            return push_kernels(out, &shown.kernels, detail);
+            return push_kernels(out, &shown.kernels, manner);
         }
-        (None, _) => push_value(out, &shown.value, shown.unit, detail),
+        (None, _) => push_argument_value(out, place, (param, &shown.value), manner),
     }
     if let Some(payload) = &shown.payload {
         out.push(' ');
@@ -52,7 +60,31 @@ pub(super) fn push_argument(
     }
     if is_known(&shown.kernels) {
         out.push_str(" args ");
-        push_kernels(out, &shown.kernels, detail);
+        push_kernels(out, &shown.kernels, manner);
+    }
+}
+
+/// Adds the value, or the name of the constant that a handle may be: the legacy stream is no object.
+fn push_argument_value(
+    out: &mut String,
+    place: &Place<'_>,
+    (param, value): (Option<&Param>, &Value<'_>),
+    manner: Manner<'_>,
+) {
+    let constant = match (value, param.map(|param| &param.ty)) {
+        (Value::Handle(word), Some(Type::Named(name))) if !place.names.is_none() => {
+            Kind::of_type(name).and_then(|kind| Some((*word, kind.constant(*word)?)))
+        }
+        _ => None,
+    };
+    match constant {
+        Some((word, name)) => {
+            out.push_str(name);
+            out.push_str(" (");
+            push_hex(out, word);
+            out.push(')');
+        }
+        None => push_value(out, value, manner),
     }
 }
 

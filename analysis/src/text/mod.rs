@@ -13,15 +13,28 @@ use cutape_trace_format::decode::decode;
 use cutape_trace_format::schema::TraceSchema;
 use cutape_trace_format::value::Value;
 
+use self::value::Manner;
+use crate::objects::CallNames;
 use crate::outcome::{Outcome, outcome};
 use crate::printable::push_printable;
 use crate::quantity::{push_decimal, push_hex};
 
 /// Adds one call: function, arguments, answer. Returns where the answer starts in `out`, so that it can be given a colour.
+/// Handles and addresses are shown as they are.
 pub fn push_call(out: &mut String, schema: &TraceSchema, call: &Call, detail: &Detail) -> usize {
+    push_named_call(out, schema, (call, CallNames::NONE), detail)
+}
+
+/// Adds one call as [`push_call`] does, with handles and addresses by their names.
+pub fn push_named_call(
+    out: &mut String,
+    schema: &TraceSchema,
+    (call, names): (&Call, &CallNames),
+    detail: &Detail,
+) -> usize {
     push_printable(out, &schema.function_name(call.function));
     out.push('(');
-    push_arguments(out, schema, call, detail);
+    push_named_arguments(out, schema, (call, names), detail);
     out.push_str(") = ");
     let answer = out.len();
     push_answer(out, schema, call, detail);
@@ -30,6 +43,16 @@ pub fn push_call(out: &mut String, schema: &TraceSchema, call: &Call, detail: &D
 
 /// Adds the arguments as [`push_call`] does, without the parentheses.
 pub fn push_arguments(out: &mut String, schema: &TraceSchema, call: &Call, detail: &Detail) {
+    push_named_arguments(out, schema, (call, CallNames::NONE), detail);
+}
+
+/// Adds the arguments as [`push_named_call`] does, without the parentheses.
+pub fn push_named_arguments(
+    out: &mut String,
+    schema: &TraceSchema,
+    (call, names): (&Call, &CallNames),
+    detail: &Detail,
+) {
     let signature = schema
         .function(call.function)
         .and_then(|function| function.signature.as_ref());
@@ -55,6 +78,7 @@ pub fn push_arguments(out: &mut String, schema: &TraceSchema, call: &Call, detai
             schema,
             call,
             number,
+            names,
         };
         argument::push_argument(out, &place, param, shown, detail);
     }
@@ -81,7 +105,7 @@ pub fn push_answer(out: &mut String, schema: &TraceSchema, call: &Call, detail: 
             out.push_str(" /* type unknown */");
         }
         Outcome::Other(_) => match decode(schema, call).returned {
-            Some(returned) => value::push_value(out, &returned, None, detail),
+            Some(returned) => value::push_value(out, &returned, Manner::plain(detail)),
             None => out.push_str("? <in flight>"),
         },
     }
@@ -89,7 +113,7 @@ pub fn push_answer(out: &mut String, schema: &TraceSchema, call: &Call, detail: 
 
 /// Adds a value by itself.
 pub fn push_value(out: &mut String, value: &Value<'_>, detail: &Detail) {
-    value::push_value(out, value, None, detail);
+    value::push_value(out, value, Manner::plain(detail));
 }
 
 fn separate(out: &mut String, number: usize) {

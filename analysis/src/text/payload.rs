@@ -4,9 +4,8 @@ use cutape_trace_format::kernel_arguments::{KernelArgument, KernelArguments};
 use cutape_trace_format::payload::{PayloadRef, PayloadState};
 use cutape_trace_format::value::Value;
 
-use super::Detail;
-use super::value::push_value;
-use crate::quantity::{push_bytes, push_decimal, push_hex};
+use super::value::{Manner, push_value, push_word};
+use crate::quantity::{push_bytes, push_decimal};
 
 /// Adds `<fatbin 1.2 MiB blake3:12ab34cd>`, or why the content is not in the trace.
 pub(super) fn push_payload(out: &mut String, payload: &PayloadRef) {
@@ -27,18 +26,18 @@ pub(super) fn push_payload(out: &mut String, payload: &PayloadRef) {
 }
 
 /// Adds the arguments of kernels: `[0x7f2a00000000, 1024, 0.5]`, one list a kernel.
-pub(super) fn push_kernels(out: &mut String, kernels: &[KernelArguments], detail: &Detail) {
+pub(super) fn push_kernels(out: &mut String, kernels: &[KernelArguments], manner: Manner<'_>) {
     for (number, kernel) in kernels.iter().enumerate() {
         if number > 0 {
             out.push_str(", ");
         }
-        push_kernel(out, kernel, detail);
+        push_kernel(out, kernel, manner);
     }
 }
 
-fn push_kernel(out: &mut String, kernel: &KernelArguments, detail: &Detail) {
+fn push_kernel(out: &mut String, kernel: &KernelArguments, manner: Manner<'_>) {
     if kernel.params.is_empty() && !kernel.buffer.is_empty() {
-        push_raw(out, &kernel.buffer, detail);
+        push_raw(out, &kernel.buffer, manner);
         out.push_str(" /* layout unknown */");
         return;
     }
@@ -47,13 +46,14 @@ fn push_kernel(out: &mut String, kernel: &KernelArguments, detail: &Detail) {
         if number > 0 {
             out.push_str(", ");
         }
-        push_param(out, param, detail);
+        push_param(out, param, manner);
     }
     out.push(']');
 }
 
-/// What a parameter's type is, nobody says: words that look like addresses are shown as such, other words as numbers.
-fn push_param(out: &mut String, param: &KernelArgument, detail: &Detail) {
+/// What a parameter's type is, nobody says: words that look like addresses are shown as such, by name
+/// where they lie in known memory; other words are numbers.
+fn push_param(out: &mut String, param: &KernelArgument, manner: Manner<'_>) {
     let Some(bytes) = &param.bytes else {
         out.push('?');
         return;
@@ -65,19 +65,19 @@ fn push_param(out: &mut String, param: &KernelArgument, detail: &Detail) {
                 .rev()
                 .fold(0, |word, &byte| word << 8 | u64::from(byte));
             if word > u64::from(u32::MAX) {
-                push_hex(out, word);
+                push_word(out, word, manner);
             } else {
                 push_decimal(out, word);
             }
         }
-        _ => push_raw(out, bytes, detail),
+        _ => push_raw(out, bytes, manner),
     }
 }
 
-fn push_raw(out: &mut String, bytes: &[u8], detail: &Detail) {
+fn push_raw(out: &mut String, bytes: &[u8], manner: Manner<'_>) {
     let value = Value::Bytes {
         bytes: bytes.to_vec(),
         full_bytes: None,
     };
-    push_value(out, &value, None, detail);
+    push_value(out, &value, manner);
 }
