@@ -3,7 +3,9 @@
 use cutape_trace_format::call::FunctionId;
 
 /// Words of a class before the objects that it refers to.
-const HEAD: usize = 8;
+const HEAD: usize = 10;
+/// In place of a code: the function returns none, or the call did not return.
+const NO_CODE: u32 = u32::MAX;
 /// The amount of free memory of a class whose calls answer none.
 const NO_LEVEL: u32 = u32::MAX;
 
@@ -37,6 +39,16 @@ impl<'a> Class<'a> {
         FunctionId(self.0[7])
     }
 
+    /// The code that its calls returned, if they return one and did.
+    pub fn code(self) -> Option<u32> {
+        Some(self.0[9]).filter(|&code| code != NO_CODE)
+    }
+
+    /// Fingerprint of the module images and the data that the trace has of its calls, 0 where it has none.
+    pub fn payload(self) -> u32 {
+        self.0[8]
+    }
+
     /// Objects that it takes.
     pub fn taken(self) -> &'a [u32] {
         &self.0[HEAD..HEAD + self.0[6] as usize]
@@ -45,11 +57,6 @@ impl<'a> Class<'a> {
     /// Objects that it answers, those that it creates among them.
     pub fn given(self) -> &'a [u32] {
         &self.0[HEAD + self.0[6] as usize..]
-    }
-
-    /// Objects that it takes, then those that it answers.
-    pub fn objects(self) -> &'a [u32] {
-        &self.0[HEAD..]
     }
 }
 
@@ -64,6 +71,7 @@ impl ClassWords {
         self.0.resize(HEAD, 0);
         self.0[5] = NO_LEVEL;
         self.0[7] = function.0;
+        self.0[9] = NO_CODE;
     }
 
     /// Adds an object. All that are taken come before the first that is answered.
@@ -79,6 +87,16 @@ impl ClassWords {
     /// Sets the amount of free memory, from bytes.
     pub fn set_free_memory(&mut self, bytes: u64) {
         self.0[5] = u32::try_from(bytes.div_ceil(1024)).map_or(NO_LEVEL - 1, |kib| kib.min(NO_LEVEL - 1));
+    }
+
+    /// Sets the code that was returned.
+    pub fn set_code(&mut self, code: u32) {
+        self.0[9] = code;
+    }
+
+    /// Sets the fingerprint of images and data.
+    pub fn set_payload(&mut self, print: u32) {
+        self.0[8] = print.max(1);
     }
 
     /// Completes it with the fingerprints of what is asked, of which question it is, and of the answer.

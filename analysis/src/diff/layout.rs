@@ -105,7 +105,7 @@ fn add_field(
 }
 
 /// Room that the header keeps for later.
-fn is_spare(name: &str) -> bool {
+pub(crate) fn is_spare(name: &str) -> bool {
     name.starts_with("reserved") || name.starts_with("pad")
 }
 

@@ -62,6 +62,7 @@ impl NormalForm {
         prints.print = Fingerprint::new(1);
         prints.answer(plan, call);
         let answer = prints.print.finish_short();
+        prints.payload(call);
         words.finish(asked, question.finish(), answer)
     }
 
@@ -137,7 +138,10 @@ impl Prints<'_, '_> {
         };
         self.print.word(RETURNED);
         match plan.returns {
-            Returns::Code => self.print.word(returned & u64::from(u32::MAX)),
+            Returns::Code => {
+                self.print.word(returned & u64::from(u32::MAX));
+                self.words.set_code(returned as u32);
+            }
             Returns::Number { mask } => self.print.word(returned & mask),
             Returns::Other => {}
         }
@@ -161,6 +165,22 @@ impl Prints<'_, '_> {
             }
             (Some(_), Some(_)) => self.print.word(NOT_NULL),
             (_, capture) => self.behind(&answered.behind, capture),
+        }
+    }
+
+    /// Takes in the images and data that the trace has of the call, by their hashes.
+    fn payload(&mut self, call: &Call) {
+        let mut print = Fingerprint::new(5);
+        let mut any = false;
+        for (param, payload) in call.payloads() {
+            if let Some(hash) = payload.hash {
+                print.word(param.into());
+                print.bytes(&hash.0);
+                any = true;
+            }
+        }
+        if any {
+            self.words.set_payload(print.finish_short());
         }
     }
 
