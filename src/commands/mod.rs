@@ -9,3 +9,4 @@ pub mod seal;
 pub mod sim;
 pub mod stats;
 pub mod verify;
+pub mod view;

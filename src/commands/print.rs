@@ -129,6 +129,22 @@ pub fn run(arguments: Arguments) -> ExitCode {
     result.unwrap_or_else(|code| code)
 }
 
+/// Prints all calls as lines: what `cutape view` does where it can't draw.
+pub fn print_all(trace: &Path) -> ExitCode {
+    run(Arguments {
+        trace: trace.to_owned(),
+        filter: None,
+        calls: None,
+        format: Format::Text,
+        columns: None,
+        full: false,
+        raw: false,
+        follow: false,
+        quiet: false,
+        color: Colour::Auto,
+    })
+}
+
 fn look(arguments: &Arguments) -> Result<Look, String> {
     Ok(Look {
         format: arguments.format,

@@ -11,7 +11,7 @@ pub use detail::Detail;
 use cutape_trace_format::call::Call;
 use cutape_trace_format::decode::decode;
 use cutape_trace_format::schema::TraceSchema;
-use cutape_trace_format::value::Value;
+use cutape_trace_format::value::{Argument, Value};
 
 use self::value::Manner;
 use crate::objects::CallNames;
@@ -109,6 +109,27 @@ pub fn push_answer(out: &mut String, schema: &TraceSchema, call: &Call, detail: 
             None => out.push_str("? <in flight>"),
         },
     }
+}
+
+/// Adds the value of a decoded call's argument, by its place in the list, as it stands in [`push_named_arguments`].
+pub fn push_argument(
+    out: &mut String,
+    place: (&TraceSchema, (&Call, &CallNames), usize),
+    shown: &Argument<'_>,
+    detail: &Detail,
+) {
+    let (schema, (call, names), number) = place;
+    let signature = schema
+        .function(call.function)
+        .and_then(|function| function.signature.as_ref());
+    let param = signature.and_then(|signature| signature.params.get(number));
+    let place = argument::Place {
+        schema,
+        call,
+        number,
+        names,
+    };
+    argument::push_argument(out, &place, param, shown, detail);
 }
 
 /// Adds a value by itself.

@@ -1,0 +1,49 @@
+//! Screens: what they are called, and what each has to be able to do.
+
+use ratatui::layout::Rect;
+
+use crate::canvas::Canvas;
+use crate::command::Action;
+use crate::desk::Desk;
+
+/// A screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ScreenId {
+    /// All calls, one a line.
+    #[default]
+    Calls,
+}
+
+/// Screens in the order of their numbers, with their titles.
+pub const SCREENS: [(ScreenId, &str); 1] = [(ScreenId::Calls, "Calls")];
+
+impl ScreenId {
+    /// The number that shows it, from 1.
+    pub fn number(self) -> usize {
+        let place = SCREENS.iter().position(|(id, _)| *id == self);
+        place.map_or(1, |place| place + 1)
+    }
+}
+
+/// What a screen does. All state is in it and in the [`Desk`]; what has to be read, decoded or counted is asked of workers by
+/// [`Desk::work`] and comes back as a message of the screen's own, which its `update` takes.
+pub trait Screen {
+    /// Called after each message while the screen is shown: takes in the area, the listed calls and the current call of the desk, and asks for
+    /// what is missing to draw them.
+    fn arrange(&mut self, area: Rect, desk: &mut Desk);
+
+    /// Does what a command says; false if it is none of the screen's.
+    fn act(&mut self, action: Action, desk: &mut Desk) -> bool;
+
+    /// Draws it.
+    fn draw(&self, canvas: &mut Canvas<'_>, desk: &Desk);
+
+    /// More is known of the trace: what was made from it is to be made anew.
+    fn outdate(&mut self);
+
+    /// The mouse wheel turned.
+    fn scroll(&mut self, lines: i32, desk: &mut Desk);
+
+    /// The left button was pressed.
+    fn click(&mut self, column: u16, row: u16, desk: &mut Desk);
+}
