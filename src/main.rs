@@ -3,6 +3,7 @@
 mod call_output;
 mod child;
 mod clock;
+mod colour;
 mod commands;
 mod driver;
 mod front;
@@ -43,6 +44,7 @@ enum Command {
     Info(commands::info::Arguments),
     Print(commands::print::Arguments),
     Stats(commands::stats::Arguments),
+    Diff(commands::diff::Arguments),
     View(commands::view::Arguments),
     Seal(commands::seal::Arguments),
     Verify(commands::verify::Arguments),
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Command::Info(arguments) => commands::info::run(arguments),
         Command::Print(arguments) => commands::print::run(arguments),
         Command::Stats(arguments) => commands::stats::run(arguments),
+        Command::Diff(arguments) => commands::diff::run(arguments),
         Command::View(arguments) => commands::view::run(arguments),
         Command::Seal(arguments) => commands::seal::run(arguments),
         Command::Verify(arguments) => commands::verify::run(arguments),

@@ -7,13 +7,13 @@ use std::sync::Mutex;
 
 use clap::{Args, ValueEnum};
 use cutape_analysis::diff::report::{
-    Compared, Extent, Line, LineKind, SequenceText, closing, function_stats, heading, profile_lines,
-    stat_lines, to_json,
+    Compared, Extent, Line, LineKind, SequenceText, closing, function_stats, heading,
+    profile_lines, stat_lines, to_json,
 };
 use cutape_analysis::diff::{Comparison, Mode, Options, Outcome, Sequence, Verdict};
 use cutape_analysis::text::Detail;
 
-use crate::colour::When;
+use crate::colour::Colour;
 use crate::message;
 use crate::progress::Progress;
 use crate::reading::{self, TROUBLE, Warnings};
@@ -86,8 +86,8 @@ pub struct Arguments {
     full: bool,
 
     /// Colours; auto means on a terminal, unless NO_COLOR is set
-    #[arg(long, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
-    color: When,
+    #[arg(long, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    color: Colour,
 }
 
 /// Ways to compare.
@@ -169,7 +169,11 @@ fn print(arguments: &Arguments, compared: Compared<'_>) -> Result<(), ExitCode> 
         return print_quietly(arguments, compared);
     }
     if arguments.json {
-        let most = if arguments.all { usize::MAX } else { MOST_LISTED };
+        let most = if arguments.all {
+            usize::MAX
+        } else {
+            MOST_LISTED
+        };
         return reading::print(&to_json(compared, most).map_err(cannot_compare)?);
     }
     let mut printer = Printer {
@@ -182,7 +186,11 @@ fn print(arguments: &Arguments, compared: Compared<'_>) -> Result<(), ExitCode> 
             print_sequence(arguments, (compared, sequence), &mut printer)?;
         }
         Outcome::Profile(profile) => {
-            let most = if arguments.all { usize::MAX } else { MOST_LINES };
+            let most = if arguments.all {
+                usize::MAX
+            } else {
+                MOST_LINES
+            };
             printer.print(&profile_lines(compared, profile, most))?;
         }
     }
@@ -219,13 +227,20 @@ fn print_sequence(
     let mut text = SequenceText::new(compared, sequence, extent);
     printer.print(&text.pairs())?;
     let hunks = sequence.hunks(arguments.context).map_err(cannot_compare)?;
-    let most = if arguments.all { usize::MAX } else { MOST_HUNKS };
+    let most = if arguments.all {
+        usize::MAX
+    } else {
+        MOST_HUNKS
+    };
     let shown = &hunks[..hunks.len().min(most)];
     for (number, batch) in shown.chunks(BATCH).enumerate() {
         printer.print(&text.hunks(batch, number * BATCH))?;
     }
     if shown.len() < hunks.len() {
-        let more = format!("... {} more places differ; --all shows them", hunks.len() - shown.len());
+        let more = format!(
+            "... {} more places differ; --all shows them",
+            hunks.len() - shown.len()
+        );
         printer.print_line(LineKind::Note, &more)?;
     }
     Ok(())

@@ -5,12 +5,13 @@ use cutape_trace_format::decode::decode;
 use cutape_trace_format::trace::Trace;
 use cutape_trace_format::value::{Argument, Value};
 
+use super::argument_texts::{ArgumentText, argument_texts};
 use super::layout::is_spare;
 use super::sequence::Sequence;
 use super::volatile::{Volatile, is_alike, volatile};
 use crate::objects::{CallNames, Objects, Reference, ReferenceFinder};
 use crate::outcome::{Outcome, outcome};
-use crate::text::{Detail, named_arguments, push_answer, push_named_call};
+use crate::text::{Detail, push_answer, push_named_call};
 
 /// Words below this are no handle that a driver made up.
 const LEAST_HANDLE: u64 = 0x1000;
@@ -83,23 +84,27 @@ impl<'a> Describer<'a> {
         let (references_a, names_a) = self.names(Side::A, a);
         let (references_b, names_b) = self.names(Side::B, b);
         let schemas = (self.traces.0.schema(), self.traces.1.schema());
-        let decoded = (decode(schemas.0, a), decode(schemas.1, b));
-        let texts_a = named_arguments(schemas.0, (a, &names_a), &self.detail);
-        let texts_b = named_arguments(schemas.1, (b, &names_b), &self.detail);
+        let texts_a = argument_texts(schemas.0, (a, &names_a), &self.detail);
+        let texts_b = argument_texts(schemas.1, (b, &names_b), &self.detail);
         let values = Values {
             sequence: self.sequence,
             references: (&references_a, &references_b),
-            base: schemas.0.function(a.function).map_or("", |function| &function.base),
+            base: schemas
+                .0
+                .function(a.function)
+                .map_or("", |function| &function.base),
         };
         let count = texts_a.len().max(texts_b.len());
         let arguments = (0..count).map(|number| {
-            let (text_a, text_b) = (texts_a.get(number), texts_b.get(number));
-            let pair = decoded.0.arguments.get(number).zip(decoded.1.arguments.get(number));
+            let (a, b) = (texts_a.get(number), texts_b.get(number));
+            let alike = |(a, b): (&ArgumentText<'_>, &ArgumentText<'_>)| {
+                values.are_alike(number, &a.argument, &b.argument)
+            };
             ArgumentChange {
-                name: text_a.or(text_b).map_or(String::new(), |(name, _)| name.clone()),
-                a: text_a.map(|(_, value)| value.clone()),
-                b: text_b.map(|(_, value)| value.clone()),
-                differs: !pair.is_some_and(|(a, b)| values.are_alike(number, a, b)),
+                name: a.or(b).map_or(String::new(), |text| text.name.clone()),
+                a: a.map(|text| text.value.clone()),
+                b: b.map(|text| text.value.clone()),
+                differs: !a.zip(b).is_some_and(alike),
             }
         });
         let answer = |schema, call| {
@@ -128,7 +133,12 @@ impl<'a> Describer<'a> {
             (Outcome::Other(_), Outcome::Other(_)) => {
                 let returned = |trace: &'a Trace, call| decode(trace.schema(), call).returned;
                 let (a, b) = (returned(self.traces.0, a), returned(self.traces.1, b));
-                let number = |value: &Option<Value<'_>>| matches!(value, Some(Value::Int(_) | Value::Uint(_) | Value::Enum { .. }));
+                let number = |value: &Option<Value<'_>>| {
+                    matches!(
+                        value,
+                        Some(Value::Int(_) | Value::Uint(_) | Value::Enum { .. })
+                    )
+                };
                 number(&a) && number(&b) && a != b
             }
             (of_a, of_b) => std::mem::discriminant(&of_a) != std::mem::discriminant(&of_b),
@@ -182,9 +192,10 @@ impl Values<'_> {
 
     fn is_same(&self, param: u8, a: &Value<'_>, b: &Value<'_>) -> bool {
         match (a, b) {
-            (Value::Handle(a) | Value::DevicePointer(a), Value::Handle(b) | Value::DevicePointer(b)) => {
-                self.is_same_object(param, *a, *b)
-            }
+            (
+                Value::Handle(a) | Value::DevicePointer(a),
+                Value::Handle(b) | Value::DevicePointer(b),
+            ) => self.is_same_object(param, *a, *b),
             (Value::Address(a), Value::Address(b)) => self.is_same_address(param, *a, *b),
             (Value::NotCaptured(_), Value::NotCaptured(_)) => true,
             (Value::Struct(a), Value::Struct(b)) => {
@@ -194,14 +205,19 @@ impl Values<'_> {
             }
             // As in the fingerprint of a call: nothing says which member holds.
             (Value::Union(a), Value::Union(b)) => {
-                let first = |members: &[(&str, Value<'_>)]| members.iter().position(|member| !is_spare(member.0));
+                let first = |members: &[(&str, Value<'_>)]| {
+                    members.iter().position(|member| !is_spare(member.0))
+                };
                 match (first(a), first(b)) {
                     (Some(at), Some(other)) => self.is_same(param, &a[at].1, &b[other].1),
                     (at, other) => at == other,
                 }
             }
             (
-                Value::Array { items: a, full_items },
+                Value::Array {
+                    items: a,
+                    full_items,
+                },
                 Value::Array {
                     items: b,
                     full_items: other,
@@ -213,7 +229,9 @@ impl Values<'_> {
                     before: other_before,
                     after: other_after,
                 },
-            ) => self.is_same(param, before, other_before) && self.is_same(param, after, other_after),
+            ) => {
+                self.is_same(param, before, other_before) && self.is_same(param, after, other_after)
+            }
             (Value::Enum { value: a, .. }, Value::Enum { value: b, .. }) => a == b,
             (Value::Flags { value: a, .. }, Value::Flags { value: b, .. }) => a == b,
             (a, b) => a == b,
@@ -259,4 +277,3 @@ impl Values<'_> {
         a.offset == b.offset && counterparts.are_pairs(&[a.object.0], &[b.object.0])
     }
 }
-

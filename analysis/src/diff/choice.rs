@@ -14,7 +14,9 @@ const LEAST_OF_ONE_PROGRAM: u64 = 20;
 /// Two programs that have this share of the longer one's calls in common are compared call by call all the same.
 const LEAST_OF_TWO_PROGRAMS: u64 = 90;
 /// Programs that run others: the script is what counts.
-const INTERPRETERS: [&str; 8] = ["python", "bash", "sh", "dash", "node", "perl", "ruby", "julia"];
+const INTERPRETERS: [&str; 8] = [
+    "python", "bash", "sh", "dash", "node", "perl", "ruby", "julia",
+];
 
 /// Which way two traces are compared, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +34,10 @@ pub(crate) fn choose(asked: Option<Mode>, a: (&Trace, &Scan), b: (&Trace, &Scan)
         return choice(mode, "as asked".to_owned());
     }
     if a.1.calls == 0 || b.1.calls == 0 {
-        return choice(Mode::Sequence, "there is nothing to tell programs by".to_owned());
+        return choice(
+            Mode::Sequence,
+            "there is nothing to tell programs by".to_owned(),
+        );
     }
     let names = (program(a.0), program(b.0));
     let profiles = (own_profile(a), own_profile(b));
@@ -51,7 +56,10 @@ pub(crate) fn choose(asked: Option<Mode>, a: (&Trace, &Scan), b: (&Trace, &Scan)
         None => match of_longer {
             Some(share) if share >= LEAST_OF_TWO_PROGRAMS => choice(
                 Mode::Sequence,
-                format!("{} and {}, but {share} % of their calls are the same", names.0, names.1),
+                format!(
+                    "{} and {}, but {share} % of their calls are the same",
+                    names.0, names.1
+                ),
             ),
             _ => choice(
                 Mode::Profile,
@@ -99,7 +107,11 @@ pub(crate) fn program(trace: &Trace) -> String {
 pub(crate) fn script(process: &Process) -> Option<&str> {
     let name = file_name(&process.program);
     let stem = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
-    let script = process.command.iter().skip(1).find(|word| !word.starts_with('-'));
+    let script = process
+        .command
+        .iter()
+        .skip(1)
+        .find(|word| !word.starts_with('-'));
     script
         .filter(|_| INTERPRETERS.contains(&stem))
         .map(|script| file_name(script))
@@ -122,10 +134,17 @@ fn is_same_program(a: &Trace, b: &Trace) -> Option<String> {
             .iter()
             .find(|entry| entry.process == *process)?;
         let libraries = entry.libraries.iter().flat_map(|map| &map.libraries);
-        let own = libraries.into_iter().find(|library| library.path == process.program)?;
+        let own = libraries
+            .into_iter()
+            .find(|library| library.path == process.program)?;
         let is_interpreter = script(process).is_some();
         Some(own.build_id.clone()).filter(|id| !id.is_empty() && !is_interpreter)
     };
     let same = build(a).is_some() && build(a) == build(b);
-    same.then(|| format!("{name} and {} are the same build of one program", program(b)))
+    same.then(|| {
+        format!(
+            "{name} and {} are the same build of one program",
+            program(b)
+        )
+    })
 }

@@ -86,7 +86,8 @@ impl ClassWords {
 
     /// Sets the amount of free memory, from bytes.
     pub fn set_free_memory(&mut self, bytes: u64) {
-        self.0[5] = u32::try_from(bytes.div_ceil(1024)).map_or(NO_LEVEL - 1, |kib| kib.min(NO_LEVEL - 1));
+        self.0[5] =
+            u32::try_from(bytes.div_ceil(1024)).map_or(NO_LEVEL - 1, |kib| kib.min(NO_LEVEL - 1));
     }
 
     /// Sets the code that was returned.

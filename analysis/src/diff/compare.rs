@@ -198,7 +198,12 @@ fn side_counts(trace: &Trace, scan: &Scan) -> SideCounts {
         .dropped
         .saturating_add(losses.without_ring)
         .saturating_add(losses.damaged);
-    if trace.damages().iter().any(|damage| damage.lost_calls.is_none()) && !trace.damages().is_empty() {
+    if trace
+        .damages()
+        .iter()
+        .any(|damage| damage.lost_calls.is_none())
+        && !trace.damages().is_empty()
+    {
         // Damage of which nobody knows how many calls it took.
         somewhere = u64::MAX;
     }

@@ -131,7 +131,10 @@ impl Sequence {
             seq.map(|&seq| u64::from(seq) * 1_000_000 / calls.max(1))
         };
         let share = millionths(seq, self.a.calls).or(millionths(other, self.b.calls));
-        (share.unwrap_or(0), seq.or(other).copied().unwrap_or(0).into())
+        (
+            share.unwrap_or(0),
+            seq.or(other).copied().unwrap_or(0).into(),
+        )
     }
 
     /// Finds units that one side has more of: further iterations of what is right before them.
@@ -161,10 +164,14 @@ impl Sequence {
         let body = if end - at == 1 { first.body } else { rows };
         let start = first.row.checked_sub(body)?;
         let same = |row: u64| {
-            let before = thread.place(start + row).filter(|run| run.kind == RowKind::Same);
+            let before = thread
+                .place(start + row)
+                .filter(|run| run.kind == RowKind::Same);
             let here = thread.place(first.row + row);
             match (before, here) {
-                (Some(before), Some(here)) => self.is_same_call(thread, first.kind, (before.a, before.b), (here.a, here.b)),
+                (Some(before), Some(here)) => {
+                    self.is_same_call(thread, first.kind, (before.a, before.b), (here.a, here.b))
+                }
                 _ => false,
             }
         };
@@ -219,7 +226,11 @@ fn kind_of(kinds: impl Iterator<Item = RowKind>) -> RowKind {
 /// Groups differences that are at most twice the context apart.
 fn around_differences(thread: usize, units: &[Unit], context: usize) -> Vec<Hunk> {
     let mut hunks: Vec<(usize, usize)> = Vec::new();
-    for (place, _) in units.iter().enumerate().filter(|(_, unit)| unit.kind.is_difference()) {
+    for (place, _) in units
+        .iter()
+        .enumerate()
+        .filter(|(_, unit)| unit.kind.is_difference())
+    {
         let from = place.saturating_sub(context);
         let to = (place + 1).saturating_add(context).min(units.len());
         match hunks.last_mut() {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::myers::{Budget, Common, common};
-use super::rows::{Run, RowKind};
+use super::rows::{RowKind, Run};
 use super::scan::{Hole, Lane, Scan};
 use super::symbols::{Counterparts, Symbols};
 use super::volatile::is_alike;
@@ -70,7 +70,10 @@ impl<'a> Judge<'a> {
         };
         // One recording may have kept images and data that the other has not.
         let payload = a.payload() == b.payload() || a.payload() == 0 || b.payload() == 0;
-        alike && payload && a.answer() == b.answer() && self.counterparts.are_pairs(a.given(), b.given())
+        alike
+            && payload
+            && a.answer() == b.answer()
+            && self.counterparts.are_pairs(a.given(), b.given())
     }
 
     /// The rows of two threads whose exact questions are aligned like that.
@@ -81,7 +84,10 @@ impl<'a> Judge<'a> {
             let to = (stretch.left, stretch.right);
             self.add_gap(lanes, (at, to), &mut runs);
             self.add_stretch(lanes, *stretch, &mut runs);
-            at = (stretch.left + stretch.length, stretch.right + stretch.length);
+            at = (
+                stretch.left + stretch.length,
+                stretch.right + stretch.length,
+            );
         }
         let end = (lanes.0.classes.len() as u32, lanes.1.classes.len() as u32);
         self.add_gap(lanes, (at, end), &mut runs);
@@ -93,7 +99,11 @@ impl<'a> Judge<'a> {
         for step in 0..stretch.length {
             let (a, b) = (stretch.left + step, stretch.right + step);
             let same = self.is_same(lanes.0.classes[a as usize], lanes.1.classes[b as usize]);
-            let kind = if same { RowKind::Same } else { RowKind::Changed };
+            let kind = if same {
+                RowKind::Same
+            } else {
+                RowKind::Changed
+            };
             add(runs, kind, (a, b), 1);
         }
     }
@@ -101,8 +111,18 @@ impl<'a> Judge<'a> {
     /// Adds what lies between two aligned stretches. Calls with the same question are changed; the others are on one side alone.
     fn add_gap(&mut self, lanes: (&Lane, &Lane), gap: Gap, runs: &mut Vec<Run>) {
         let (from, to) = gap;
-        let only_a = kind_alone(RowKind::OnlyA, (&self.b.holes, lanes.1), (from.1, to.1), to.0 - from.0);
-        let only_b = kind_alone(RowKind::OnlyB, (&self.a.holes, lanes.0), (from.0, to.0), to.1 - from.1);
+        let only_a = kind_alone(
+            RowKind::OnlyA,
+            (&self.b.holes, lanes.1),
+            (from.1, to.1),
+            to.0 - from.0,
+        );
+        let only_b = kind_alone(
+            RowKind::OnlyB,
+            (&self.a.holes, lanes.0),
+            (from.0, to.0),
+            to.1 - from.1,
+        );
         let mut at = from;
         for pair in self.pairs(lanes, gap) {
             add(runs, only_a, at, pair.left - at.0);
@@ -121,7 +141,10 @@ impl<'a> Judge<'a> {
         }
         let question = |symbols: &[u32], lane: &Lane, from: u32, to: u32| -> Vec<u32> {
             let classes = &lane.classes[from as usize..to as usize];
-            classes.iter().map(|&class| symbols[class as usize]).collect()
+            classes
+                .iter()
+                .map(|&class| symbols[class as usize])
+                .collect()
         };
         let a = question(&self.questions.a, lanes.0, from.0, to.0);
         let b = question(&self.questions.b, lanes.1, from.1, to.1);
@@ -141,7 +164,9 @@ pub(crate) type Gap = ((u32, u32), (u32, u32));
 fn kind_alone(kind: RowKind, other: (&[Hole], &Lane), gap: (u32, u32), calls: u32) -> RowKind {
     let (holes, lane) = other;
     let inside = |hole: &&Hole| {
-        let place = lane.seqs.partition_point(|&seq| u64::from(seq) <= hole.behind) as u32;
+        let place = lane
+            .seqs
+            .partition_point(|&seq| u64::from(seq) <= hole.behind) as u32;
         (gap.0..=gap.1).contains(&place)
     };
     let mut missing = 0u64;
@@ -230,7 +255,11 @@ fn with_moved(runs: &[Run], of_a: &[u32], of_b: &[u32]) -> Vec<Run> {
                 RowKind::OnlyA => (run.a + step, run.b),
                 _ => (run.a, run.b + step),
             };
-            let place = if run.kind == RowKind::OnlyA { at.0 } else { at.1 };
+            let place = if run.kind == RowKind::OnlyA {
+                at.0
+            } else {
+                at.1
+            };
             let has_moved = moved.binary_search(&place).is_ok();
             add(&mut split, if has_moved { kind } else { run.kind }, at, 1);
         }

@@ -67,7 +67,10 @@ impl<'a> Side<'a> {
     }
 
     fn has_loop(&self, from: usize, to: usize) -> bool {
-        let first = self.folded.loops.partition_point(|&(unit, _)| (unit as usize) < from);
+        let first = self
+            .folded
+            .loops
+            .partition_point(|&(unit, _)| (unit as usize) < from);
         let next = self.folded.loops.get(first);
         next.is_some_and(|&(unit, _)| (unit as usize) < to)
     }
@@ -155,7 +158,10 @@ mod tests {
     #[test]
     fn a_loop_and_a_single_iteration_are_aligned() {
         assert_eq!(
-            aligned(&[9, 1, 2, 8], &[9, 1, 2, 1, 2, 1, 2, 8]).iter().map(|common| common.2).sum::<u32>(),
+            aligned(&[9, 1, 2, 8], &[9, 1, 2, 1, 2, 1, 2, 8])
+                .iter()
+                .map(|common| common.2)
+                .sum::<u32>(),
             4
         );
     }

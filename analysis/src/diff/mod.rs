@@ -4,6 +4,7 @@
 //! are the differences among them, and a [`Describer`] puts calls into words. For two programs it has a [`Profile`]. docs/diff.md describes
 //! both.
 
+mod argument_texts;
 mod changes;
 mod choice;
 mod class;

@@ -117,7 +117,10 @@ impl<'a> Pairing<'a> {
                 .filter(|&other| may(&self.a[place], &self.b[other]))
                 .take(MOST_COMPARED);
             let best = candidates.max_by_key(|&other| {
-                (likeness(&self.a[place], &self.b[other]), std::cmp::Reverse(other))
+                (
+                    likeness(&self.a[place], &self.b[other]),
+                    std::cmp::Reverse(other),
+                )
             });
             if let Some(other) = best {
                 self.set(place, other, how);
@@ -188,13 +191,24 @@ mod tests {
     }
 
     fn pairs(a: &[Candidate], b: &[Candidate]) -> Vec<(Option<usize>, Option<usize>, Match)> {
-        pair(a, b).iter().map(|pair| (pair.a, pair.b, pair.how)).collect()
+        pair(a, b)
+            .iter()
+            .map(|pair| (pair.a, pair.b, pair.how))
+            .collect()
     }
 
     #[test]
     fn workers_that_started_in_another_order_are_found_by_what_they_call() {
-        let a = [candidate("main", &[1]), candidate("worker", &[2, 3]), candidate("worker", &[4, 5])];
-        let b = [candidate("main", &[9]), candidate("worker", &[4, 5]), candidate("worker", &[2, 6])];
+        let a = [
+            candidate("main", &[1]),
+            candidate("worker", &[2, 3]),
+            candidate("worker", &[4, 5]),
+        ];
+        let b = [
+            candidate("main", &[9]),
+            candidate("worker", &[4, 5]),
+            candidate("worker", &[2, 6]),
+        ];
         assert_eq!(
             pairs(&a, &b),
             [

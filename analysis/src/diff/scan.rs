@@ -82,7 +82,11 @@ impl Scan {
     ///
     /// # Errors
     /// It was stopped, or the trace is too long. Damage is none: it becomes holes.
-    pub fn of(trace: &Trace, ignore: Option<Ignore<'_>>, watch: &Watch<'_>) -> Result<Self, DiffError> {
+    pub fn of(
+        trace: &Trace,
+        ignore: Option<Ignore<'_>>,
+        watch: &Watch<'_>,
+    ) -> Result<Self, DiffError> {
         let mut scanner = Scanner {
             scan: Self::default(),
             tracker: ObjectTracker::default(),
@@ -105,7 +109,9 @@ impl Scan {
                 Err(damage) => scanner.scan.add_damage(damage, call.seq),
             }
         }
-        let Scanner { mut scan, tracker, .. } = scanner;
+        let Scanner {
+            mut scan, tracker, ..
+        } = scanner;
         scan.objects = tracker.finish();
         Ok(scan)
     }
@@ -158,7 +164,8 @@ impl Scanner<'_> {
             None => {
                 let name = name_print(&trace.function_name(call.function));
                 self.words.end_of_taken();
-                self.words.finish(name, name, u32::from(call.returned.is_some()))
+                self.words
+                    .finish(name, name, u32::from(call.returned.is_some()))
             }
         };
         let class = self.scan.classes.intern(words)?;

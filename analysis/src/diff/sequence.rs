@@ -128,9 +128,13 @@ impl Sequence {
 }
 
 /// The calls of both sides of a pair; none where there is no thread.
-pub(crate) fn lanes_of<'a>(scans: (&'a Scan, &'a Scan), thread: &ThreadPair) -> (&'a Lane, &'a Lane) {
+pub(crate) fn lanes_of<'a>(
+    scans: (&'a Scan, &'a Scan),
+    thread: &ThreadPair,
+) -> (&'a Lane, &'a Lane) {
     const EMPTY: &Lane = &Lane::EMPTY;
-    let lane = |scan: &'a Scan, place: Option<usize>| place.map_or(EMPTY, |place| &scan.lanes[place]);
+    let lane =
+        |scan: &'a Scan, place: Option<usize>| place.map_or(EMPTY, |place| &scan.lanes[place]);
     (lane(scans.0, thread.lane_a), lane(scans.1, thread.lane_b))
 }
 
@@ -202,9 +206,7 @@ impl Comparing<'_> {
         symbols: &Symbols,
     ) -> Result<Vec<Vec<Common>>, DiffError> {
         let threads = processes.iter().flat_map(|process| &process.threads);
-        threads
-            .map(|thread| self.align(thread, symbols))
-            .collect()
+        threads.map(|thread| self.align(thread, symbols)).collect()
     }
 
     fn align(&mut self, thread: &ThreadPair, symbols: &Symbols) -> Result<Vec<Common>, DiffError> {
@@ -212,7 +214,12 @@ impl Comparing<'_> {
         if a.classes.is_empty() || b.classes.is_empty() {
             return Ok(Vec::new());
         }
-        align(&symbols.of_a(a), &symbols.of_b(b), symbols.count, &mut self.budget)
+        align(
+            &symbols.of_a(a),
+            &symbols.of_b(b),
+            symbols.count,
+            &mut self.budget,
+        )
     }
 
     /// Learns which objects play the same part, from calls that are aligned and from those between them that ask the same question.
@@ -234,7 +241,10 @@ impl Comparing<'_> {
                 let pairs = judge.pairs(lanes, gap);
                 self.counterparts.learn(self.scans, lanes, &pairs);
                 self.counterparts.learn(self.scans, lanes, &[*stretch]);
-                at = (stretch.left + stretch.length, stretch.right + stretch.length);
+                at = (
+                    stretch.left + stretch.length,
+                    stretch.right + stretch.length,
+                );
             }
             let pairs = judge.pairs(lanes, (at, end));
             self.counterparts.learn(self.scans, lanes, &pairs);

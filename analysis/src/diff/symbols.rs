@@ -61,7 +61,10 @@ impl Symbols {
         let in_a = |class| {
             let class = a.class(class);
             let taken = class.taken().iter();
-            print(class.asked(), &mut taken.map(|&object| counterparts.name_in_a(object)))
+            print(
+                class.asked(),
+                &mut taken.map(|&object| counterparts.name_in_a(object)),
+            )
         };
         let in_b = |class| {
             let class = b.class(class);
@@ -81,12 +84,18 @@ impl Symbols {
 
     /// The calls of a thread of A as numbers.
     pub fn of_a(&self, lane: &Lane) -> Vec<u32> {
-        lane.classes.iter().map(|&class| self.a[class as usize]).collect()
+        lane.classes
+            .iter()
+            .map(|&class| self.a[class as usize])
+            .collect()
     }
 
     /// The calls of a thread of B as numbers.
     pub fn of_b(&self, lane: &Lane) -> Vec<u32> {
-        lane.classes.iter().map(|&class| self.b[class as usize]).collect()
+        lane.classes
+            .iter()
+            .map(|&class| self.b[class as usize])
+            .collect()
     }
 }
 
@@ -152,10 +161,12 @@ impl Counterparts {
     /// Whether lists of objects of A and of B are counterparts. Objects without any are taken for the same where neither has one.
     pub fn are_pairs(&self, a: &[u32], b: &[u32]) -> bool {
         a.len() == b.len()
-            && a.iter().zip(b).all(|(&a, &b)| match (self.in_b(a), self.in_a(b)) {
-                (None, None) => true,
-                (counterpart, _) => counterpart == Some(b),
-            })
+            && a.iter()
+                .zip(b)
+                .all(|(&a, &b)| match (self.in_b(a), self.in_a(b)) {
+                    (None, None) => true,
+                    (counterpart, _) => counterpart == Some(b),
+                })
     }
 }
 

@@ -125,7 +125,8 @@ mod tests {
                         Some(start) => function.base.starts_with(start),
                         None => function.base == entry.base,
                     }
-                    && (entry.param == "*" || params.into_iter().any(|param| param.name == entry.param))
+                    && (entry.param == "*"
+                        || params.into_iter().any(|param| param.name == entry.param))
             });
             assert!(known, "{}.{}", entry.base, entry.param);
         }

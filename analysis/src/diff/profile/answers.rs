@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use cutape_cuda_api::{Direction, Effect};
 use cutape_trace_format::call::Call;
-use cutape_trace_format::decode::decode;
 use cutape_trace_format::schema::TraceSchema;
 use cutape_trace_format::value::{Argument, Value};
 
 use super::program::Program;
+use crate::diff::argument_texts::{ArgumentText, argument_texts};
 use crate::diff::volatile::{Volatile, asks_whether_ready, is_alike, is_yes_or_no, volatile};
 use crate::objects::CallNames;
-use crate::text::{Detail, named_arguments, push_answer};
+use crate::text::{Detail, push_answer};
 
 /// Different answers to one question that are kept.
 const MOST_ANSWERS: usize = 4;
@@ -61,9 +61,11 @@ pub(super) fn different_answers(a: &Program<'_>, b: &Program<'_>) -> Vec<AnswerD
         .iter()
         .filter_map(|(question, given)| {
             let other = of_b.get(question)?;
-            let common = given
-                .iter()
-                .any(|one| other.iter().any(|other| one.essence.is_alike(&other.essence)));
+            let common = given.iter().any(|one| {
+                other
+                    .iter()
+                    .any(|other| one.essence.is_alike(&other.essence))
+            });
             let (first, second) = (given.first()?, other.first()?);
             (!common).then(|| AnswerDifference {
                 question: question.clone(),
@@ -95,12 +97,12 @@ fn answers(program: &Program<'_>) -> BTreeMap<String, Vec<Given>> {
 fn question(schema: &TraceSchema, call: &Call) -> Option<(String, Given)> {
     let function = schema.function(call.function)?;
     let asks = function.effects.contains(&Effect::Queries) || function.base == "cuInit";
-    let ready = asks_whether_ready(&function.base) && call.returned.is_some_and(|word| is_yes_or_no(word as u32));
+    let ready = asks_whether_ready(&function.base)
+        && call.returned.is_some_and(|word| is_yes_or_no(word as u32));
     if !asks || ready {
         return None;
     }
-    let decoded = decode(schema, call);
-    let texts = named_arguments(schema, (call, CallNames::NONE), &Detail::LINE);
+    let texts = argument_texts(schema, (call, CallNames::NONE), &Detail::LINE);
     let mut asked = Vec::new();
     let mut told = Vec::new();
     let mut essence = Essence {
@@ -108,7 +110,12 @@ fn question(schema: &TraceSchema, call: &Call) -> Option<(String, Given)> {
         values: Vec::new(),
         free_memory: None,
     };
-    for (argument, (name, text)) in decoded.arguments.iter().zip(texts) {
+    for ArgumentText {
+        argument,
+        name,
+        value: text,
+    } in texts
+    {
         match argument.direction {
             Direction::Value if is_object(&argument.value) => return None,
             Direction::Value | Direction::In | Direction::InOut => {
@@ -118,8 +125,8 @@ fn question(schema: &TraceSchema, call: &Call) -> Option<(String, Given)> {
                 asked.push(format!("{name}={text}"));
             }
             Direction::Out => {
-                take_answer(&function.base, argument, &text, &mut essence);
-                told.push(format!("{name}={}", shown(argument, &text)));
+                take_answer(&function.base, &argument, &text, &mut essence);
+                told.push(format!("{name}={}", shown(&argument, &text)));
             }
             Direction::Opaque => {}
         }

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cutape_cuda_api::{Direction, Effect, Unit};
-use cutape_trace_format::decode::decode;
 use cutape_trace_format::value::Value;
 
 use super::program::Program;
+use crate::diff::argument_texts::{ArgumentText, argument_texts};
 use crate::objects::CallNames;
 use crate::quantity::push_bytes;
-use crate::text::{Detail, named_arguments};
+use crate::text::Detail;
 
 /// Values that are told of one parameter.
 const MOST_VALUES: usize = 8;
@@ -35,10 +35,11 @@ pub(super) fn different_arguments(a: &Program<'_>, b: &Program<'_>) -> Vec<Argum
     let (of_a, of_b) = (values(a), values(b));
     let difference = |(key, mine): (&(String, String), &BTreeSet<(u64, String)>)| {
         let other = of_b.get(key)?;
-        let only = |these: &BTreeSet<(u64, String)>, those: &BTreeSet<(u64, String)>| -> Vec<String> {
-            let only = these.difference(those).take(MOST_VALUES);
-            only.map(|(_, text)| text.clone()).collect()
-        };
+        let only =
+            |these: &BTreeSet<(u64, String)>, those: &BTreeSet<(u64, String)>| -> Vec<String> {
+                let only = these.difference(those).take(MOST_VALUES);
+                only.map(|(_, text)| text.clone()).collect()
+            };
         let (only_a, only_b) = (only(mine, other), only(other, mine));
         (!only_a.is_empty() || !only_b.is_empty()).then(|| ArgumentDifference {
             function: key.0.clone(),
@@ -61,9 +62,13 @@ fn values(program: &Program<'_>) -> Values {
         if function.effects.contains(&Effect::Queries) {
             continue;
         }
-        let decoded = decode(schema, call);
-        let texts = named_arguments(schema, (call, CallNames::NONE), &Detail::LINE);
-        for (argument, (name, text)) in decoded.arguments.iter().zip(texts) {
+        let texts = argument_texts(schema, (call, CallNames::NONE), &Detail::LINE);
+        for ArgumentText {
+            argument,
+            name,
+            value: text,
+        } in texts
+        {
             if argument.direction != Direction::Value {
                 continue;
             }

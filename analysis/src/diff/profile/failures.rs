@@ -54,7 +54,11 @@ pub struct Failures {
 /// What failed in both programs and in one alone. Probes that are known to be harmless are left out.
 pub(super) fn failures(a: &Program<'_>, b: &Program<'_>) -> Failures {
     let (mut of_a, mut of_b) = (failures_of(a), failures_of(b));
-    let keys: Vec<_> = of_a.keys().filter(|key| of_b.contains_key(*key)).cloned().collect();
+    let keys: Vec<_> = of_a
+        .keys()
+        .filter(|key| of_b.contains_key(*key))
+        .cloned()
+        .collect();
     let mut shared: Vec<SharedFailure> = keys
         .iter()
         .filter_map(|key| {
@@ -84,10 +88,16 @@ fn failures_of(program: &Program<'_>) -> BTreeMap<(String, u32), Failure> {
     for call in &program.examples {
         let judge = judges.entry(call.process).or_default();
         judge.observe(schema, call);
-        let Outcome::Code { name, code: code @ 1.. } = outcome(schema, call) else {
+        let Outcome::Code {
+            name,
+            code: code @ 1..,
+        } = outcome(schema, call)
+        else {
             continue;
         };
-        let base = schema.function(call.function).map_or("", |function| &function.base);
+        let base = schema
+            .function(call.function)
+            .map_or("", |function| &function.base);
         if judge.probe(schema, call).is_some()
             || failures.len() >= MOST_FAILURES
             || !seen.insert((base, code))

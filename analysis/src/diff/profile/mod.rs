@@ -75,7 +75,11 @@ impl Profile {
             && self.arguments.is_empty()
             && self.failures.only_a.is_empty()
             && self.failures.only_b.is_empty()
-            && !self.failures.shared.iter().any(SharedFailure::is_told_apart))
+            && !self
+                .failures
+                .shared
+                .iter()
+                .any(SharedFailure::is_told_apart))
     }
 }
 

@@ -101,7 +101,9 @@ const TABLE: [(&str, Phase); 34] = [
 
 /// The phase of a function's calls, unless they are teardown.
 pub fn phase_of(function: &Function) -> Phase {
-    let line = TABLE.iter().find(|(start, _)| function.base.starts_with(start));
+    let line = TABLE
+        .iter()
+        .find(|(start, _)| function.base.starts_with(start));
     line.map_or(Phase::Other, |&(_, phase)| phase)
 }
 
@@ -122,7 +124,13 @@ mod tests {
 
     #[test]
     fn functions_are_where_one_expects_them() {
-        let phase = |name: &str| Api::get().functions().iter().find(|f| f.name == name).map(phase_of);
+        let phase = |name: &str| {
+            Api::get()
+                .functions()
+                .iter()
+                .find(|f| f.name == name)
+                .map(phase_of)
+        };
         assert_eq!(phase("cuInit"), Some(Phase::Init));
         assert_eq!(phase("cuDeviceGetAttribute"), Some(Phase::DeviceQuery));
         assert_eq!(phase("cuDevicePrimaryCtxRetain"), Some(Phase::Context));
@@ -139,7 +147,9 @@ mod tests {
         for (place, (start, _)) in TABLE.iter().enumerate() {
             let first = |base: &str| TABLE.iter().position(|(other, _)| base.starts_with(other));
             assert!(
-                functions.iter().any(|function| first(&function.base) == Some(place)),
+                functions
+                    .iter()
+                    .any(|function| first(&function.base) == Some(place)),
                 "{start}"
             );
         }

@@ -68,9 +68,13 @@ impl<'a> Program<'a> {
     }
 
     fn find_last_work(&mut self) {
-        let is_work = |function: &Function| phase_of(function) == Phase::Work && !gives_back(function);
+        let is_work =
+            |function: &Function| phase_of(function) == Phase::Work && !gives_back(function);
         for lane in &self.scan.lanes {
-            let last = lane.classes.iter().rposition(|&class| self.function(class).is_some_and(is_work));
+            let last = lane
+                .classes
+                .iter()
+                .rposition(|&class| self.function(class).is_some_and(is_work));
             if let Some(last) = last {
                 let seq = self.last_work.entry(lane.process).or_default();
                 *seq = (*seq).max(lane.seqs[last].into());
@@ -162,7 +166,12 @@ impl<'a> Program<'a> {
         let mut after = After::default();
         let mut first: BTreeMap<u64, u32> = BTreeMap::new();
         let mut seen: HashMap<u32, u64> = HashMap::new();
-        for lane in self.scan.lanes.iter().filter(|lane| lane.process == process) {
+        for lane in self
+            .scan
+            .lanes
+            .iter()
+            .filter(|lane| lane.process == process)
+        {
             let from = lane.seqs.partition_point(|&other| u64::from(other) <= seq);
             for (&class, &other) in lane.classes[from..].iter().zip(&lane.seqs[from..]) {
                 let other = u64::from(other);
@@ -177,7 +186,11 @@ impl<'a> Program<'a> {
                 }
             }
         }
-        let name = |&class: &u32| self.trace.function_name(self.scan.class(class).function()).into_owned();
+        let name = |&class: &u32| {
+            self.trace
+                .function_name(self.scan.class(class).function())
+                .into_owned()
+        };
         after.functions = first.values().map(name).collect();
         after
     }

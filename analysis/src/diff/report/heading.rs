@@ -2,8 +2,8 @@
 
 use cutape_trace_format::trace::Trace;
 
-use super::line::{Line, LineKind, counted};
 use super::Compared;
+use super::line::{Line, LineKind, counted};
 use crate::diff::choice::{first_process, program};
 use crate::diff::compare::{Outcome, SideCounts, Verdict};
 use crate::diff::rows::RowCounts;
@@ -37,7 +37,11 @@ pub fn heading(compared: Compared<'_>) -> Vec<Line> {
 
 fn side(mark: &str, trace: &Trace, counts: &SideCounts) -> String {
     let mut text = format!("{mark} {}", trace.path().display());
-    text.push_str(&format!("  {}, {}", program(trace), counted(counts.calls, "call")));
+    text.push_str(&format!(
+        "  {}, {}",
+        program(trace),
+        counted(counts.calls, "call")
+    ));
     if let Some(process) = first_process(trace) {
         let driver = process.driver.rsplit('/').next().unwrap_or_default();
         text.push_str(&format!(" to {driver}"));
@@ -52,7 +56,10 @@ fn side(mark: &str, trace: &Trace, counts: &SideCounts) -> String {
 }
 
 fn option<'a>(trace: &'a Trace, name: &str) -> Option<&'a str> {
-    let options = trace.recording().into_iter().flat_map(|recording| &recording.options);
+    let options = trace
+        .recording()
+        .into_iter()
+        .flat_map(|recording| &recording.options);
     let mut options = options.into_iter();
     options.find_map(|(key, value)| (key == name).then_some(value.as_str()))
 }
@@ -63,7 +70,10 @@ fn left_out(name: &str, counts: &SideCounts) -> Option<Line> {
         parts.push(format!("{} by --ignore", counts.ignored));
     }
     if counts.readiness > 0 {
-        parts.push(format!("{} that ask whether work is done", counts.readiness));
+        parts.push(format!(
+            "{} that ask whether work is done",
+            counts.readiness
+        ));
     }
     let text = format!("{name}: calls left out: {}", parts.join(", "));
     (!parts.is_empty()).then(|| Line::new(LineKind::Note, text))

@@ -282,7 +282,9 @@ impl<'a> Rows<'a> {
         for hunk in hunks {
             let thread = threads[hunk.thread];
             for unit in &hunk.units {
-                for row in (unit.row..unit.row + unit.body).filter_map(|row| sequence.row(thread, row)) {
+                for row in
+                    (unit.row..unit.row + unit.body).filter_map(|row| sequence.row(thread, row))
+                {
                     wanted.0.extend(row.a);
                     wanted.1.extend(row.b.filter(|_| row.kind != RowKind::Same));
                 }
@@ -319,7 +321,9 @@ impl<'a> Rows<'a> {
     fn rows(&mut self, thread: usize, unit: &Unit) -> Vec<RowObject> {
         let thread = self.threads[thread];
         let rows = unit.row..unit.row + unit.body;
-        let rows: Vec<Row> = rows.filter_map(|row| self.sequence.row(thread, row)).collect();
+        let rows: Vec<Row> = rows
+            .filter_map(|row| self.sequence.row(thread, row))
+            .collect();
         rows.into_iter().map(|row| self.row(row)).collect()
     }
 

@@ -164,7 +164,9 @@ fn failure(failure: &Failure) -> FailureObject {
 
 fn function(tally: &FunctionTally) -> FunctionObject {
     let codes: &BTreeMap<u32, u64> = &tally.codes;
-    let codes = codes.iter().map(|(&code, &calls)| CodeObject { code, calls });
+    let codes = codes
+        .iter()
+        .map(|(&code, &calls)| CodeObject { code, calls });
     FunctionObject {
         api: tally.api.clone(),
         phase: tally.phase.name(),

@@ -1,7 +1,7 @@
 //! Two programs as text.
 
-use super::line::{Line, LineKind, counted};
 use super::Compared;
+use super::line::{Line, LineKind, counted};
 use crate::diff::profile::{
     After, ArgumentDifference, Failure, FunctionTally, PHASES, Profile, SharedFailure,
 };
@@ -26,7 +26,10 @@ pub fn profile_lines(compared: Compared<'_>, profile: &Profile, most: usize) -> 
     arguments(profile, most, &mut lines);
     phases(profile, &mut lines);
     if profile.left_out > 0 {
-        let text = format!("{} more kinds of calls were not looked at", profile.left_out);
+        let text = format!(
+            "{} more kinds of calls were not looked at",
+            profile.left_out
+        );
         lines.push(Line::new(LineKind::Note, text));
     }
     for line in &mut lines {
@@ -64,7 +67,12 @@ fn failures(profile: &Profile, names: &(String, String), lines: &mut Vec<Line>) 
         }
         heading(lines, format!("failed so in {name} alone"));
         for failure in failures {
-            let Failure { api, code, seq, after } = failure;
+            let Failure {
+                api,
+                code,
+                seq,
+                after,
+            } = failure;
             let text = format!("{mark} {seq}  {api} = {code}; {}", reaction(after));
             lines.push(Line::new(kind, text));
         }
@@ -96,7 +104,10 @@ fn shared(failure: &SharedFailure, names: &(String, String), lines: &mut Vec<Lin
         } else {
             (&names.1, &names.0)
         };
-        let text = format!("  so {} is the call that {tolerant} tolerates and {other} doesn't", a.api);
+        let text = format!(
+            "  so {} is the call that {tolerant} tolerates and {other} doesn't",
+            a.api
+        );
         lines.push(Line::new(LineKind::Key, text));
     }
 }
@@ -114,8 +125,17 @@ fn reaction(after: &After) -> String {
         .filter(|(phase, calls)| phase.is_use() && *calls > 0)
         .map(|(phase, calls)| format!("{calls} of {}", phase.name()))
         .collect();
-    let named: Vec<&str> = after.functions.iter().map(String::as_str).take(MOST_NAMED).collect();
-    let more = if after.functions.len() > MOST_NAMED { ", ..." } else { "" };
+    let named: Vec<&str> = after
+        .functions
+        .iter()
+        .map(String::as_str)
+        .take(MOST_NAMED)
+        .collect();
+    let more = if after.functions.len() > MOST_NAMED {
+        ", ..."
+    } else {
+        ""
+    };
     let named = format!("{}{more}", named.join(", "));
     if after.went_on() {
         format!("went on: {calls}, {} ({named})", used.join(", "))
@@ -169,7 +189,12 @@ fn outcomes(compared: Compared<'_>, profile: &Profile, lines: &mut Vec<Line>) {
     };
     for difference in &profile.outcomes {
         let (a, b) = (&difference.a, &difference.b);
-        let text = format!("! {}: {} -> {}", a.api, codes(compared.a, a), codes(compared.b, b));
+        let text = format!(
+            "! {}: {} -> {}",
+            a.api,
+            codes(compared.a, a),
+            codes(compared.b, b)
+        );
         lines.push(Line::new(LineKind::Changed, text));
     }
 }
@@ -214,7 +239,11 @@ fn arguments(profile: &Profile, most: usize, lines: &mut Vec<Line>) {
             only_a,
             only_b,
         } = difference;
-        let text = format!("! {function}.{param}: {} -> {}", values(only_a), values(only_b));
+        let text = format!(
+            "! {function}.{param}: {} -> {}",
+            values(only_a),
+            values(only_b)
+        );
         lines.push(Line::new(LineKind::Changed, text));
     }
     more(profile.arguments.len(), most, lines);
@@ -222,7 +251,10 @@ fn arguments(profile: &Profile, most: usize, lines: &mut Vec<Line>) {
 
 fn phases(profile: &Profile, lines: &mut Vec<Line>) {
     heading(lines, "calls by phase");
-    lines.push(Line::new(LineKind::Both, format!("  {:<13} {:>10} {:>10}", "", "A", "B")));
+    lines.push(Line::new(
+        LineKind::Both,
+        format!("  {:<13} {:>10} {:>10}", "", "A", "B"),
+    ));
     for (place, phase) in PHASES.iter().enumerate() {
         let (a, b) = (profile.phases.0[place], profile.phases.1[place]);
         if a > 0 || b > 0 {

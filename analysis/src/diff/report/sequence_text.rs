@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use cutape_trace_format::call::{Call, ProcessId, ThreadId};
 use cutape_trace_format::trace::Trace;
 
+use super::Compared;
 use super::heading::differences;
 use super::line::{Line, LineKind, counted};
-use super::Compared;
 use crate::diff::changes::{CallChange, Describer, Side};
 use crate::diff::fetching::calls_by_number;
 use crate::diff::hunks::{Hunk, Unit};
@@ -78,24 +78,34 @@ impl<'a> SequenceText<'a> {
             }
         }
         if hidden > 0 {
-            let text = format!("  ... {} more, compared as well", counted(hidden, "pair of threads").replace("threadss", "threads"));
+            let text = format!(
+                "  ... {} more, compared as well",
+                counted(hidden, "pair of threads").replace("threadss", "threads")
+            );
             lines.push(Line::new(LineKind::Note, text));
         }
         lines
     }
 
     fn process_text(&self, process: &ProcessPair) -> String {
-        let name = |trace: &Trace, id: Option<ProcessId>| match id.and_then(|id| trace.process(id)) {
+        let name = |trace: &Trace, id: Option<ProcessId>| match id.and_then(|id| trace.process(id))
+        {
             Some(entry) => format!("process {}", entry.process.pid),
             None if id.is_some() => "unknown process".to_owned(),
             None => "none".to_owned(),
         };
-        let (a, b) = (name(self.traces.0, process.a), name(self.traces.1, process.b));
+        let (a, b) = (
+            name(self.traces.0, process.a),
+            name(self.traces.1, process.b),
+        );
         format!("{a} = {b} ({})", process.how.text())
     }
 
     fn thread_text(&self, thread: &ThreadPair) -> String {
-        let (a, b) = (thread_name(self.traces.0, thread.a), thread_name(self.traces.1, thread.b));
+        let (a, b) = (
+            thread_name(self.traces.0, thread.a),
+            thread_name(self.traces.1, thread.b),
+        );
         let counts = thread.counts();
         let result = if counts.differences() == 0 {
             counted(counts.same, "call") + " the same"
@@ -130,7 +140,9 @@ impl<'a> SequenceText<'a> {
             self.unit(unit, thread, lines);
             // Of a long stretch that one side alone has, the start tells what it is.
             let mut shown = 1;
-            while let Some(next) = units.next_if(|next| next.kind == unit.kind && next.kind != RowKind::Changed) {
+            while let Some(next) =
+                units.next_if(|next| next.kind == unit.kind && next.kind != RowKind::Changed)
+            {
                 if shown < self.extent.rows || unit.kind == RowKind::Same {
                     self.unit(next, thread, lines);
                     shown += 1;
@@ -148,8 +160,13 @@ impl<'a> SequenceText<'a> {
 
     /// Where a hunk is: the numbers of its calls, and of which threads.
     fn place(&self, hunk: &Hunk, thread: &ThreadPair, number: usize) -> String {
-        let rows = hunk.units.iter().flat_map(|unit| [unit.row, unit.row + unit.rows() - 1]);
-        let rows: Vec<Row> = rows.filter_map(|row| self.sequence.row(thread, row)).collect();
+        let rows = hunk
+            .units
+            .iter()
+            .flat_map(|unit| [unit.row, unit.row + unit.rows() - 1]);
+        let rows: Vec<Row> = rows
+            .filter_map(|row| self.sequence.row(thread, row))
+            .collect();
         let range = |numbers: Vec<u64>| match (numbers.iter().min(), numbers.iter().max()) {
             (Some(first), Some(last)) if first != last => format!("{first}-{last}"),
             (Some(only), _) => only.to_string(),
@@ -162,7 +179,10 @@ impl<'a> SequenceText<'a> {
             text.push_str(" first difference");
         }
         if self.threads.len() > 1 {
-            let (a, b) = (thread_name(self.traces.0, thread.a), thread_name(self.traces.1, thread.b));
+            let (a, b) = (
+                thread_name(self.traces.0, thread.a),
+                thread_name(self.traces.1, thread.b),
+            );
             text.push_str(&format!("  {a} = {b}"));
         }
         text
@@ -181,13 +201,18 @@ impl<'a> SequenceText<'a> {
             }
         }
         if shown < unit.body {
-            let text = format!("{} | ... {} more", unit.kind.mark(), counted(unit.body - shown, "call"));
+            let text = format!(
+                "{} | ... {} more",
+                unit.kind.mark(),
+                counted(unit.body - shown, "call")
+            );
             lines.push(Line::new(line_kind(unit.kind), text));
         }
     }
 
     fn row(&mut self, row: Row, in_loop: bool) -> Line {
-        let number = |number: Option<u64>| number.map_or(String::new(), |number| number.to_string());
+        let number =
+            |number: Option<u64>| number.map_or(String::new(), |number| number.to_string());
         let width = self.width;
         let bar = if in_loop { "| " } else { "" };
         let mut text = format!(
@@ -221,8 +246,14 @@ impl<'a> SequenceText<'a> {
             };
             let mut shown = (RowKind::Same, 0);
             for unit in &hunk.units {
-                shown = if unit.kind == shown.0 { (unit.kind, shown.1 + 1) } else { (unit.kind, 0) };
-                if shown.1 > self.extent.rows && !matches!(unit.kind, RowKind::Same | RowKind::Changed) {
+                shown = if unit.kind == shown.0 {
+                    (unit.kind, shown.1 + 1)
+                } else {
+                    (unit.kind, 0)
+                };
+                if shown.1 > self.extent.rows
+                    && !matches!(unit.kind, RowKind::Same | RowKind::Changed)
+                {
                     continue;
                 }
                 let rows = unit.row..unit.row + unit.body.min(self.extent.rows as u64);
@@ -288,7 +319,14 @@ pub(super) fn change_text(change: &CallChange) -> String {
         .arguments
         .iter()
         .filter(|argument| argument.differs)
-        .map(|argument| format!("{} {} -> {}", argument.name, shown(&argument.a), shown(&argument.b)))
+        .map(|argument| {
+            format!(
+                "{} {} -> {}",
+                argument.name,
+                shown(&argument.a),
+                shown(&argument.b)
+            )
+        })
         .collect();
     let (a, b) = &change.answer;
     if change.answer_differs {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use cutape_trace_format::trace::Trace;
 use serde::Serialize;
 
-use super::line::{Line, LineKind};
 use super::Compared;
-use crate::diff::rows::{Run, RowKind, ThreadPair};
+use super::line::{Line, LineKind};
+use crate::diff::rows::{RowKind, Run, ThreadPair};
 use crate::diff::scan::Scan;
 use crate::diff::sequence::{Sequence, lanes_of};
 use crate::json;
@@ -48,7 +48,12 @@ pub fn function_stats(compared: Compared<'_>, sequence: &Sequence) -> Vec<Functi
         count(compared, sequence, thread, &mut stats);
     }
     let mut stats: Vec<FunctionStat> = stats.into_values().collect();
-    stats.sort_by_key(|stat| (std::cmp::Reverse(stat.differences()), std::cmp::Reverse(stat.same)));
+    stats.sort_by_key(|stat| {
+        (
+            std::cmp::Reverse(stat.differences()),
+            std::cmp::Reverse(stat.same),
+        )
+    });
     stats
 }
 
@@ -73,7 +78,9 @@ fn count(
     }
     for ((kind, of_a, of_b), calls) in counts {
         let name = |trace: &Trace, scan: &Scan, class: u32| {
-            trace.function_name(scan.class(class).function()).into_owned()
+            trace
+                .function_name(scan.class(class).function())
+                .into_owned()
         };
         let api = match (of_a, of_b) {
             (Some(class), _) => name(compared.a, &sequence.a, class),
