@@ -239,3 +239,20 @@ fn a_trace_without_calls_differs_from_one_with_calls_and_not_from_itself() {
     assert_eq!(code, Some(2));
     assert!(error.contains("the file is empty"), "{error}");
 }
+
+#[test]
+fn ignored_calls_are_left_out_and_counted() {
+    let (a, b) = (
+        golden("ggml-startup-on-shim-uninitialized"),
+        golden("ggml-startup-on-shim-fixed"),
+    );
+    let (code, text, error) = run(&["--ignore", "cuMemGetInfo*"], &a, &b);
+    assert_eq!((code, error.as_str()), (Some(0), ""), "{text}");
+    assert!(text.contains("A: calls left out: 1 by --ignore"), "{text}");
+    let (code, _, error) = run(&["--ignore", "cuMem* and"], &a, &b);
+    assert_eq!(code, Some(2));
+    assert!(error.starts_with("cutape: --ignore: expected "), "{error}");
+    let (code, _, error) = run(&["--ignore", "api == cuMemGetInf"], &a, &b);
+    assert_eq!(code, Some(1));
+    assert!(error.contains("warning: --ignore: "), "{error}");
+}

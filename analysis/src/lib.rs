@@ -4,6 +4,7 @@ pub mod benign;
 pub mod caller;
 pub mod csv;
 pub mod diff;
+pub mod filter;
 pub mod following;
 pub mod histogram;
 pub mod index;

@@ -11,7 +11,9 @@ use cutape_analysis::diff::report::{
     profile_lines, stat_lines, to_json,
 };
 use cutape_analysis::diff::{Comparison, Mode, Options, Outcome, Sequence, Verdict};
+use cutape_analysis::filter::Filter;
 use cutape_analysis::text::Detail;
+use cutape_trace_format::trace::Trace;
 
 use crate::colour::Colour;
 use crate::message;
@@ -39,6 +41,7 @@ const BATCH: usize = 64;
 
 Examples:
   cutape diff worked.cutape broken.cutape
+  cutape diff --ignore 'cuGetProcAddress*' worked.cutape broken.cutape
   cutape diff --stat worked.cutape broken.cutape    # by function
   cutape diff -q monday.cutape today.cutape && echo the same
   cutape diff pytorch.cutape ollama.cutape          # two programs on one driver
@@ -56,6 +59,10 @@ pub struct Arguments {
     /// Call by call (sequence), by what is asked and answered (profile), or what fits (auto, which says why)
     #[arg(long, value_enum, default_value_t = Way::Auto)]
     mode: Way,
+
+    /// Leave out the calls that a filter means (`cuGetProcAddress*`, `family == nvmlDevice`; docs/filter.md)
+    #[arg(long, value_name = "FILTER")]
+    ignore: Option<String>,
 
     /// Print one JSON object (schema cutape.diff)
     #[arg(long, conflicts_with_all = ["stat", "quiet"])]
@@ -115,9 +122,14 @@ pub fn run(arguments: Arguments) -> ExitCode {
 }
 
 fn compare(arguments: &Arguments) -> Result<ExitCode, ExitCode> {
+    let ignore = arguments.ignore.as_deref().map(Filter::parse).transpose();
+    let ignore = ignore.map_err(|error| cannot_compare(format!("--ignore: {error}")))?;
     let (a, b) = (reading::open(&arguments.a)?, reading::open(&arguments.b)?);
     let mut warnings = Warnings::of(&a);
     b.damages().iter().for_each(|damage| warnings.warn(damage));
+    if let Some(filter) = &ignore {
+        warn_of(filter, &a, &b);
+    }
     let progress = Mutex::new(Progress::new("comparing"));
     let report = |done: u64, all: u64| {
         if let Ok(mut progress) = progress.lock() {
@@ -128,6 +140,7 @@ fn compare(arguments: &Arguments) -> Result<ExitCode, ExitCode> {
     let usual = Options::usual();
     let options = Options {
         mode: arguments.mode.into(),
+        ignore: ignore.as_ref(),
         steps: usual.steps.filter(|_| !arguments.minimal),
         report: &report,
         ..usual
@@ -144,6 +157,16 @@ fn compare(arguments: &Arguments) -> Result<ExitCode, ExitCode> {
     };
     print(arguments, compared)?;
     Ok(exit_code(&comparison, &warnings))
+}
+
+/// What a filter names and neither trace has is more likely a slip than a wish.
+fn warn_of(filter: &Filter, a: &Trace, b: &Trace) {
+    let of_b = filter.warnings(b);
+    for warning in filter.warnings(a) {
+        if of_b.contains(&warning) {
+            message::say(format!("warning: --ignore: {warning}"));
+        }
+    }
 }
 
 fn cannot_compare(error: impl std::fmt::Display) -> ExitCode {

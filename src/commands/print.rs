@@ -1,11 +1,12 @@
 //! `cutape print`: calls as text, JSON lines or CSV.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Parser};
 use cutape_analysis::following::Following;
 use cutape_analysis::line::Column;
 use cutape_analysis::text::Detail;
@@ -109,18 +110,16 @@ pub fn run(arguments: Arguments) -> ExitCode {
 
 /// Prints all calls as lines: what `cutape view` does where it can't draw.
 pub fn print_all(trace: &Path) -> ExitCode {
-    run(Arguments {
-        trace: trace.to_owned(),
-        filter: None,
-        calls: None,
-        format: Format::Text,
-        columns: None,
-        full: false,
-        raw: false,
-        follow: false,
-        quiet: false,
-        color: Colour::Auto,
-    })
+    #[derive(Parser)]
+    struct CommandLine {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+    let words = [OsStr::new("print"), OsStr::new("--"), trace.as_os_str()];
+    match CommandLine::try_parse_from(words) {
+        Ok(line) => run(line.arguments),
+        Err(error) => message::fail(TROUBLE, error),
+    }
 }
 
 fn look(arguments: &Arguments) -> Result<Look, String> {

@@ -11,6 +11,7 @@ use crate::command::{Action, Command, Copied, Direction, Takes};
 use crate::desk::Desk;
 use crate::facts::Facts;
 use crate::frame;
+use crate::indexing::index_job;
 use crate::key::Key;
 use crate::keymap::{Keymap, Pressed};
 use crate::listing::Listing;
@@ -52,6 +53,7 @@ impl App {
             overlay: None,
             memory: Memory::default(),
         };
+        app.desk.work(index_job());
         app.arrange();
         app
     }
@@ -67,7 +69,7 @@ impl App {
         self.desk.complain(text);
     }
 
-    /// What was asked for and not yet taken: after [`App::new`], the first lines.
+    /// What was asked for and not yet taken: after [`App::new`], the index and the first lines.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         self.desk.take_effects()
     }
@@ -94,6 +96,10 @@ impl App {
                 self.desk.verdicts = Some(verdicts);
                 self.outdate();
             }
+            Msg::Objects(objects) => {
+                self.desk.objects = Some(objects);
+                self.outdate();
+            }
             Msg::Progress {
                 what, done, all, ..
             } => {
@@ -113,6 +119,11 @@ impl App {
         }
         self.arrange();
         self.desk.take_effects()
+    }
+
+    /// The number of the call that is looked at; 0 while there is none.
+    pub fn current(&self) -> u64 {
+        self.desk.current
     }
 
     /// How everything looks.

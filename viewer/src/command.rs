@@ -38,6 +38,8 @@ pub enum Action {
     UndoFilter,
     /// To the next or previous call of a kind.
     Find(Kind, Direction),
+    /// To the call that made the object under the cursor.
+    Creator,
     /// Sets a mark; a letter follows.
     SetMark,
     /// Goes to a mark; a letter follows.
@@ -100,7 +102,7 @@ pub enum Kind {
     Error,
     /// It failed as a benign probe, or never returned.
     Warning,
-    /// It has the handle or pointer under the cursor among its arguments.
+    /// It refers to the object under the cursor.
     SameHandle,
     /// It took longer than 99 of 100 calls.
     Slow,
@@ -324,6 +326,13 @@ const FINDING: &[Command] = &[
         &["O"],
         "to the previous one",
         Find(Kind::SameHandle, Backward),
+    )
+    .on(CALLS),
+    row(
+        "creator",
+        &["g d"],
+        "to the call that made the object under the cursor",
+        Action::Creator,
     )
     .on(CALLS),
     row(

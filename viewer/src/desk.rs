@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cutape_analysis::index::Index;
+use cutape_analysis::objects::Objects;
 use ratatui::layout::Rect;
 
 use crate::canvas::{Look, Matcher};
@@ -46,6 +47,8 @@ pub struct Desk {
     pub indexed: bool,
     /// Which calls failed; `None` until that is known.
     pub verdicts: Option<Arc<Verdicts>>,
+    /// The objects of the trace; `None` until they are known.
+    pub objects: Option<Arc<Objects>>,
     /// Which calls are listed.
     pub listing: Listing,
     /// The number of the call that is looked at; 0 while there is none.

@@ -125,9 +125,9 @@ fn counts(desk: &Desk) -> String {
 fn draw_names(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     canvas.rule(area, "", Role::Frame);
     let mut x = 1;
-    for (place, (id, title)) in SCREENS.iter().enumerate() {
-        let name = format!(" {} {title} ", place + 1);
-        let shown = *id == app.screen;
+    for screen in SCREENS {
+        let name = format!(" {} {} ", screen.number, screen.title);
+        let shown = screen.id == app.screen;
         let role = if shown { Role::Title } else { Role::OtherTitle };
         x += canvas.text(skip(area, x), &name, role);
         x += 1;

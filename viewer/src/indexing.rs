@@ -1,10 +1,11 @@
-//! Building the index of a trace, and judging its calls, while the first lines are already on the screen.
+//! Building the index of a trace, judging its calls and finding its objects, while the first lines are already on the screen.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cutape_analysis::index::Index;
+use cutape_analysis::objects::Objects;
 
 use crate::msg::Msg;
 use crate::verdict::Verdicts;
@@ -13,7 +14,7 @@ use crate::workers::{Job, Slot, Worker};
 /// How often the beginning is shown while the rest is being indexed.
 const SHOW: Duration = Duration::from_millis(100);
 
-/// The job that indexes the trace, then judges its calls.
+/// The job that indexes the trace, then judges its calls, then finds its objects.
 pub fn index_job() -> Job {
     Job::new(Slot::Index, |worker: &Worker<'_>| {
         let trace = worker.opened.trace();
@@ -38,6 +39,9 @@ pub fn index_job() -> Job {
             worker.opened.set_verdicts(Arc::clone(&verdicts));
             worker.send(Msg::Judged(verdicts));
         }
+        let objects = Arc::new(Objects::of(&trace, |_| {}));
+        worker.opened.set_objects(Arc::clone(&objects));
+        worker.send(Msg::Objects(objects));
     })
 }
 

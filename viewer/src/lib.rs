@@ -46,6 +46,7 @@ mod line_edit;
 pub mod list_window;
 pub mod listing;
 pub mod msg;
+mod naming;
 pub mod opened;
 mod print_command;
 mod prompt;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cutape_analysis::index::Index;
+use cutape_analysis::objects::Objects;
 
 use crate::calls::CallsMsg;
 use crate::facts::Facts;
@@ -39,6 +40,8 @@ pub enum Msg {
     },
     /// It is known which calls failed.
     Judged(Arc<Verdicts>),
+    /// The objects of the trace are known.
+    Objects(Arc<Objects>),
     /// How far a long job is.
     Progress {
         /// The job.

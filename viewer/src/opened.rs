@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use cutape_analysis::index::Index;
+use cutape_analysis::objects::Objects;
 use cutape_trace_format::call::Call;
 use cutape_trace_format::trace::Trace;
 
@@ -16,6 +17,7 @@ pub struct Opened {
     /// Rows of the calls that were indexed so far.
     index: Mutex<Arc<Index>>,
     verdicts: Mutex<Arc<Verdicts>>,
+    objects: Mutex<Option<Arc<Objects>>>,
 }
 
 impl Opened {
@@ -25,6 +27,7 @@ impl Opened {
             trace: RwLock::new(trace),
             index: Mutex::default(),
             verdicts: Mutex::default(),
+            objects: Mutex::default(),
         }
     }
 
@@ -54,6 +57,19 @@ impl Opened {
     /// It is known which calls failed.
     pub fn set_verdicts(&self, verdicts: Arc<Verdicts>) {
         *self.verdicts.lock().unwrap_or_else(PoisonError::into_inner) = verdicts;
+    }
+}
+
+impl Opened {
+    /// The objects of the trace, once they are known.
+    pub fn objects(&self) -> Option<Arc<Objects>> {
+        let objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        objects.clone()
+    }
+
+    /// The objects of the trace are known.
+    pub fn set_objects(&self, objects: Arc<Objects>) {
+        *self.objects.lock().unwrap_or_else(PoisonError::into_inner) = Some(objects);
     }
 }
 

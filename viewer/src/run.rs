@@ -18,7 +18,6 @@ use crate::app::App;
 use crate::canvas::Canvas;
 use crate::clipboard::copy_sequence;
 use crate::facts::Facts;
-use crate::indexing::index_job;
 use crate::input::{Input, Listening};
 use crate::msg::{Effect, Msg};
 use crate::opened::Opened;
@@ -101,7 +100,6 @@ impl Viewer {
     }
 
     fn run(&mut self, app: &mut App) -> io::Result<End> {
-        self.workers.give(index_job());
         let mut effects = app.take_effects();
         loop {
             if let Some(end) = self.carry_out(effects)? {

@@ -14,16 +14,23 @@ pub enum ScreenId {
     Calls,
 }
 
-/// Screens in the order of their numbers, with their titles.
-pub const SCREENS: [(ScreenId, &str); 1] = [(ScreenId::Calls, "Calls")];
-
-impl ScreenId {
-    /// The number that shows it, from 1.
-    pub fn number(self) -> usize {
-        let place = SCREENS.iter().position(|(id, _)| *id == self);
-        place.map_or(1, |place| place + 1)
-    }
+/// A screen as the line below the top names it.
+#[derive(Clone, Copy, Debug)]
+pub struct ScreenName {
+    /// The screen.
+    pub id: ScreenId,
+    /// The key that shows it.
+    pub number: u8,
+    /// Its title.
+    pub title: &'static str,
 }
+
+/// Screens in the order of their numbers.
+pub const SCREENS: &[ScreenName] = &[ScreenName {
+    id: ScreenId::Calls,
+    number: 1,
+    title: "Calls",
+}];
 
 /// What a screen does. All state is in it and in the [`Desk`]; what has to be read, decoded or counted is asked of workers by
 /// [`Desk::work`] and comes back as a message of the screen's own, which its `update` takes.

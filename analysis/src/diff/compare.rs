@@ -1,7 +1,6 @@
 //! Comparing two traces: which way, what came out, and what could not be compared.
 
 use cutape_trace_format::block_source::Damage;
-use cutape_trace_format::call::Call;
 use cutape_trace_format::trace::Trace;
 
 use super::choice::{Choice, choose};
@@ -9,6 +8,7 @@ use super::profile::Profile;
 use super::scan::Scan;
 use super::sequence::Sequence;
 use super::watch::{DiffError, Report, Watch};
+use crate::filter::Filter;
 
 /// Steps of aligning that take about a second.
 const USUAL_STEPS: u64 = 400_000_000;
@@ -32,15 +32,12 @@ impl Mode {
     }
 }
 
-/// Whether a call is to be left out. Is asked about all calls of a trace in their order.
-pub type Ignore<'a> = Box<dyn FnMut(&Call) -> bool + Send + 'a>;
-
 /// How to compare.
 pub struct Options<'a> {
     /// Which way; nothing for the one that fits.
     pub mode: Option<Mode>,
-    /// Which calls of A, and of B, are left out.
-    pub ignore: Option<(Ignore<'a>, Ignore<'a>)>,
+    /// Which calls are left out.
+    pub ignore: Option<&'a Filter>,
     /// Steps that aligning may take; nothing for as many as it needs.
     pub steps: Option<u64>,
     /// Is told how far it is, and may stop it.
@@ -134,11 +131,10 @@ impl Comparison {
             steps,
             report,
         } = options;
-        let (ignore_a, ignore_b) = ignore.unzip();
         let watch = Watch::new(report, a.call_count() + b.call_count());
         let (scan_a, scan_b) = std::thread::scope(|scope| {
-            let other = scope.spawn(|| Scan::of(b, ignore_b, &watch));
-            let scan_a = Scan::of(a, ignore_a, &watch);
+            let other = scope.spawn(|| Scan::of(b, ignore, &watch));
+            let scan_a = Scan::of(a, ignore, &watch);
             let scan_b = other.join();
             (scan_a, scan_b)
         });

@@ -32,7 +32,7 @@ mod word_lists;
 
 pub use changes::{ArgumentChange, CallChange, Describer, Side};
 pub use choice::Choice;
-pub use compare::{Comparison, Ignore, Mode, Options, Outcome, SideCounts, Verdict};
+pub use compare::{Comparison, Mode, Options, Outcome, SideCounts, Verdict};
 pub use fetching::calls_by_number;
 pub use hunks::{Hunk, Unit};
 pub use pairing::Match;

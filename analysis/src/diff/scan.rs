@@ -7,13 +7,13 @@ use cutape_trace_format::call::{Call, ProcessId, ThreadId};
 use cutape_trace_format::trace::Trace;
 
 use super::class::{Class, ClassWords};
-use super::compare::Ignore;
 use super::fingerprint::Fingerprint;
 use super::normal_form::NormalForm;
 use super::plan::{Plans, Returns};
 use super::volatile::is_yes_or_no;
 use super::watch::{DiffError, Watch};
 use super::word_lists::WordLists;
+use crate::filter::{Filter, Matcher};
 use crate::objects::{ObjectTracker, Objects};
 
 /// Damage is listed up to here; beyond it only counted.
@@ -84,13 +84,13 @@ impl Scan {
     /// It was stopped, or the trace is too long. Damage is none: it becomes holes.
     pub fn of(
         trace: &Trace,
-        ignore: Option<Ignore<'_>>,
+        ignore: Option<&Filter>,
         watch: &Watch<'_>,
     ) -> Result<Self, DiffError> {
         let mut scanner = Scanner {
             scan: Self::default(),
             tracker: ObjectTracker::default(),
-            ignore,
+            ignore: ignore.map(Matcher::new),
             plans: Plans::default(),
             places: HashMap::new(),
             last: ((ProcessId::UNKNOWN, ThreadId::UNKNOWN), usize::MAX),
@@ -130,7 +130,7 @@ impl Scan {
 struct Scanner<'a> {
     scan: Scan,
     tracker: ObjectTracker,
-    ignore: Option<Ignore<'a>>,
+    ignore: Option<Matcher<'a>>,
     plans: Plans,
     places: HashMap<(ProcessId, ThreadId), usize>,
     /// The thread of the call before, and its place among the lanes.
@@ -145,7 +145,8 @@ impl Scanner<'_> {
         self.scan.calls += 1;
         // Also what is left out creates objects.
         self.tracker.observe(trace.schema(), call);
-        if self.ignore.as_mut().is_some_and(|ignore| ignore(call)) {
+        let ignore = self.ignore.as_mut();
+        if ignore.is_some_and(|ignore| ignore.matches(trace, call)) {
             self.scan.ignored += 1;
             return Ok(());
         }

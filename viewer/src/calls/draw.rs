@@ -1,6 +1,7 @@
 //! Drawing the list of calls.
 
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 use crate::canvas::{Canvas, line_of, skip};
 use crate::desk::Desk;
@@ -111,9 +112,15 @@ fn draw_cell(canvas: &mut Canvas<'_>, area: Rect, row: &CallRow, column: Column,
         Column::Result => {
             canvas.searched(area, &row.result, verdict_role(row.verdict), found);
         }
+        Column::Caller => {
+            // A cut offset would say nothing.
+            let file = row.caller.split('+').next().unwrap_or_default();
+            let fits = row.caller.width() <= usize::from(area.width);
+            canvas.text(area, if fits { &row.caller } else { file }, Role::Dim);
+        }
         _ => {
             let role = match column {
-                Column::Number | Column::Time | Column::Caller | Column::Gap => Role::Dim,
+                Column::Number | Column::Time | Column::Gap => Role::Dim,
                 _ => Role::Text,
             };
             put(canvas, area, column, &cell(row, column), role);

@@ -101,9 +101,12 @@ impl Screen for Calls {
             Action::Right => self.sideways(Direction::Forward, desk),
             Action::Open => match self.focus {
                 Pane::List => self.focus = self.next_pane(Direction::Forward),
-                Pane::Arguments => self.fold(),
-                Pane::About | Pane::Bytes => {}
+                Pane::Arguments if self.branch_under_cursor().is_some() => self.fold(),
+                Pane::Arguments => self.go_to_creator(desk),
+                Pane::About => self.follow_about(desk),
+                Pane::Bytes => {}
             },
+            Action::Creator => self.go_to_creator(desk),
             Action::Centre => self.window.centre(),
             Action::Pane(direction) => self.focus = self.next_pane(direction),
             Action::Fold => self.fold(),
@@ -357,9 +360,14 @@ impl Calls {
 
     fn find(&mut self, kind: Kind, direction: Direction, desk: &mut Desk) {
         let sought = match kind {
-            Kind::SameHandle => match self.handle() {
-                Some(word) => Sought::Word(word),
-                None => return desk.complain("this call has no handle or pointer to look for"),
+            Kind::SameHandle => match self.line_with_handle() {
+                Some(TreeLine {
+                    object: Some(id), ..
+                }) => Sought::Object(*id),
+                Some(TreeLine {
+                    word: Some(word), ..
+                }) => Sought::Word(*word),
+                _ => return desk.complain("this call has no handle or pointer to look for"),
             },
             kind => Sought::Kind(kind),
         };
@@ -382,16 +390,46 @@ impl Calls {
         }));
     }
 
-    /// The handle or pointer under the cursor, or else the call's last one: the most particular one stands last as often as first, and out
-    /// parameters name what the call made.
-    fn handle(&self) -> Option<u64> {
+    /// The line of the handle or pointer under the cursor, or else of the one that the call made, or else of its first one.
+    fn line_with_handle(&self) -> Option<&TreeLine> {
         if self.focus == Pane::Arguments {
-            return self.line_under_cursor()?.word;
+            return self.line_under_cursor().filter(|line| line.word.is_some());
         }
         let lines = self.details.iter().flat_map(|details| &details.tree);
-        let mut with_word = lines.filter(|line| line.word.is_some() && line.depth == 1);
-        let made = with_word.clone().find(|line| line.is_out);
-        made.or_else(|| with_word.next()).and_then(|line| line.word)
+        let mut with_word = lines.filter(|line| line.word.is_some());
+        let made = with_word
+            .clone()
+            .find(|line| line.is_out && line.object.is_some());
+        let known = with_word.clone().find(|line| line.object.is_some());
+        made.or(known).or_else(|| with_word.next())
+    }
+
+    fn go_to_creator(&self, desk: &mut Desk) {
+        let Some(object) = self.line_with_handle().and_then(|line| line.object) else {
+            return desk.complain("there is no object under the cursor");
+        };
+        let creators = self.details.iter().flat_map(|details| &details.creators);
+        let creator = creators.clone().find(|(id, _)| *id == object);
+        match creator {
+            Some(&(_, seq)) if seq == desk.current => desk.complain("this call made it"),
+            Some(&(_, seq)) => desk.jump(seq),
+            None => desk.complain("no recorded call made this object"),
+        }
+    }
+
+    /// Goes to the call that the line under the cursor is about.
+    fn follow_about(&self, desk: &mut Desk) {
+        let Some(details) = &self.details else {
+            return;
+        };
+        let lines = draw_panes::about_lines(&details.about, self.areas.about.width);
+        let line = usize::try_from(self.about.cursor())
+            .ok()
+            .and_then(|place| lines.get(place));
+        match line.and_then(|shown| shown.line.jump) {
+            Some(seq) => desk.jump(seq),
+            None => desk.complain("this line names no other call"),
+        }
     }
 
     fn copy_value(&self, desk: &mut Desk) {
@@ -423,6 +461,14 @@ fn arrive(found: Found, sought: &Sought, desk: &mut Desk) {
         Sought::Kind(Kind::SameFunction) => "call of this function".to_owned(),
         Sought::Kind(Kind::SameHandle) => "call with this handle".to_owned(),
         Sought::Word(word) => format!("call with {word:#x}"),
+        Sought::Object(id) => {
+            let object = desk.objects.as_ref().and_then(|objects| objects.get(*id));
+            let name = object.map_or_else(
+                || "this object".to_owned(),
+                |object| object.label().to_string(),
+            );
+            format!("call with {name}")
+        }
         Sought::Text(matcher) => format!("match of \"{}\"", matcher.text()),
     };
     match found.seq {
