@@ -137,13 +137,11 @@ fn compare(arguments: &Arguments) -> Result<ExitCode, ExitCode> {
         }
         true
     };
-    let usual = Options::usual();
     let options = Options {
         mode: arguments.mode.into(),
         ignore: ignore.as_ref(),
-        steps: usual.steps.filter(|_| !arguments.minimal),
+        steps: Options::usual().steps.filter(|_| !arguments.minimal),
         report: &report,
-        ..usual
     };
     let comparison = Comparison::of(&a, &b, options).map_err(cannot_compare)?;
     drop(progress);
