@@ -2,7 +2,9 @@
 
 pub mod completions;
 pub mod diff;
+pub mod doctor;
 pub mod env;
+pub mod export;
 pub mod info;
 pub mod print;
 pub mod record;
