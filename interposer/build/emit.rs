@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 use cutape_cuda_api::{Api, DefaultStream, Function, Library, Type};
 
 use crate::captures::{self, Phase};
-use crate::convention::{Layout, Place};
+use cutape_cuda_api::convention::{Layout, Place};
 
 /// Functions that a driver hands out by `cuGetProcAddress` and the table doesn't know get one of these.
 const DYNAMIC_HOOKS: usize = 512;

@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod divergence;
 pub mod expectations;
+pub mod plan;
 pub mod report;
 pub mod skip;
 pub mod verdict;
