@@ -10,3 +10,5 @@ pub mod plan;
 pub mod report;
 pub mod skip;
 pub mod verdict;
+pub mod wire;
+pub mod worker;
