@@ -6,9 +6,12 @@
 pub mod answer;
 pub mod divergence;
 pub mod expectations;
-pub mod plan;
+mod judge;
+mod plan;
+pub mod replay;
 pub mod report;
+mod session;
 pub mod skip;
 pub mod verdict;
-pub mod wire;
+mod wire;
 pub mod worker;

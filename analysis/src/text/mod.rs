@@ -7,6 +7,7 @@ mod value;
 
 pub use detail::Detail;
 
+use cutape_cuda_api::Unit;
 use cutape_trace_format::call::Call;
 use cutape_trace_format::decode::decode;
 use cutape_trace_format::schema::TraceSchema;
@@ -89,6 +90,11 @@ pub fn push_answer(out: &mut String, schema: &TraceSchema, call: &Call, detail: 
 /// Adds a value by itself.
 pub fn push_value(out: &mut String, value: &Value<'_>, detail: &Detail) {
     value::push_value(out, value, None, detail);
+}
+
+/// Adds a value whose numbers count something: bytes with a binary multiple, versions with their point.
+pub fn push_measured(out: &mut String, value: &Value<'_>, unit: Option<Unit>, detail: &Detail) {
+    value::push_value(out, value, unit, detail);
 }
 
 fn separate(out: &mut String, number: usize) {

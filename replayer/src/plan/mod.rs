@@ -11,9 +11,12 @@ mod rules;
 use serde::{Deserialize, Serialize};
 
 pub use compile::Compiler;
-pub use rules::class_of;
+pub use rules::{class_of, codes_are_alike};
 
 use crate::skip::SkipReason;
+
+/// What memory for answers holds before the call. No answer looks like that by accident.
+pub const UNWRITTEN: u8 = 0xa5;
 
 /// Number of a handle type; handles of different types never stand for each other.
 pub type Kind = u16;

@@ -329,6 +329,25 @@ pub fn class_of(function: &str, path: &str, words: &[u64]) -> Option<AnswerClass
         .map(|&(.., class)| class)
 }
 
+/// Functions whose answer depends on how far the device is, and the codes that it swings between, by name.
+const SWINGING: &[(&str, &[u32])] = &[
+    ("cuEventQuery", &[0, 600]),
+    ("cuStreamQuery", &[0, 600]),
+    ("cuEventElapsedTime*", &[0, 600]),
+    ("nvmlEventSetWait*", &[0, 10]),
+];
+
+/// Whether it means nothing that a function returns this code instead of that one.
+pub fn codes_are_alike(function: &str, was: Option<u32>, is: Option<u32>) -> bool {
+    let plain = without_stream_suffix(function);
+    let (Some(was), Some(is)) = (was, is) else {
+        return false;
+    };
+    SWINGING
+        .iter()
+        .any(|(pattern, codes)| fits(pattern, plain) && codes.contains(&was) && codes.contains(&is))
+}
+
 /// How many bytes belong to what a function creates, by base name: the parameter that says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SizeRule {

@@ -112,6 +112,8 @@ pub struct ProcessReport {
     pub calls: u64,
     /// Times that the driver ended the process that played it, or had to be stopped.
     pub deaths: u32,
+    /// Times that the driver called a function of the program back; a stand-in was there.
+    pub called_back: u64,
     /// What the driver printed to standard output and error, cut after some kilobytes.
     pub printed: String,
 }

@@ -20,9 +20,7 @@ const CHUNK_ALIGNMENT: usize = 4096;
 
 /// How far the player is.
 pub mod stage {
-    /// It is being started.
-    pub const STARTING: u32 = 0;
-    /// It is loading the driver.
+    /// It is loading the driver; 0 is before that.
     pub const LOADING: u32 = 1;
     /// It plays.
     pub const PLAYING: u32 = 2;

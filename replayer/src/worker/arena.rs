@@ -10,8 +10,6 @@ use crate::skip::SkipReason;
 pub const FENCE_BYTES: usize = 16;
 /// What the fence is made of.
 pub const FENCE: u8 = 0xfd;
-/// What memory for answers holds before the call. No answer looks like that by accident.
-pub const UNWRITTEN: u8 = 0xa5;
 
 /// Room of one thread. Pages are taken when they are first touched.
 const ARENA_BYTES: usize = 64 << 20;

@@ -4,10 +4,10 @@ use std::sync::MutexGuard;
 
 use cutape_trace_format::record::Captured;
 
-use crate::plan::{HostSide, Memory, ParamPlan, Plan, Relocation, Role, Span};
+use crate::plan::{HostSide, Memory, ParamPlan, Plan, Relocation, Role, Span, UNWRITTEN};
 use crate::skip::SkipReason;
 use crate::wire::slot::Message;
-use crate::worker::arena::{Arena, Piece, UNWRITTEN};
+use crate::worker::arena::{Arena, Piece};
 use crate::worker::callbacks;
 use crate::worker::handles::Handles;
 use crate::worker::host_memory::OwnMemory;
