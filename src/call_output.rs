@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use cutape_analysis::csv::{self, CsvWriter};
 use cutape_analysis::json_lines;
 use cutape_analysis::line::{Column, LineWriter};
+use cutape_analysis::objects::{CallNames, Namer, names_in};
 use cutape_analysis::outcome::outcome;
 use cutape_analysis::text::Detail;
 use cutape_trace_format::call::Call;
@@ -42,6 +43,8 @@ pub struct Look {
     pub detail: Detail,
     /// Whether text is coloured.
     pub coloured: bool,
+    /// Whether text shows handles and addresses by their names.
+    pub named: bool,
 }
 
 enum Writer {
@@ -56,6 +59,8 @@ pub struct CallOutput<W: Write> {
     writer: Writer,
     out: W,
     buffer: String,
+    /// For text with names.
+    namer: Option<Namer>,
 }
 
 impl<W: Write> CallOutput<W> {
@@ -63,6 +68,7 @@ impl<W: Write> CallOutput<W> {
     pub fn new(look: Look, out: W, trace: &Trace) -> Self {
         Self {
             writer: writer(&look, trace),
+            namer: (look.named && look.format == Format::Text).then(Namer::default),
             look,
             out,
             buffer: String::with_capacity(BUFFER_BYTES + 4096),
@@ -91,9 +97,33 @@ impl<W: Write> CallOutput<W> {
         }
     }
 
-    /// Goes on with the calls of another trace.
-    pub fn change_trace(&mut self, trace: &Trace) {
+    /// Whether the calls before the first one to show have to be read, too: they say what objects are called.
+    pub fn needs_all_calls(&self) -> bool {
+        self.namer.is_some()
+    }
+
+    /// Takes in a call that is not shown.
+    pub fn pass(&mut self, trace: &Trace, call: &Call) {
+        if let Some(namer) = &mut self.namer {
+            namer.observe(trace.schema(), call);
+        }
+    }
+
+    /// Adds the last calls of a recording, which has become another trace meanwhile.
+    ///
+    /// # Errors
+    /// The output can't be written to.
+    pub fn push_from(&mut self, trace: &Trace, calls: &[Call]) -> io::Result<()> {
         self.writer = writer(&self.look, trace);
+        let names = match self.namer.take() {
+            Some(_) => names_in(trace, calls),
+            None => Vec::new(),
+        };
+        for (place, call) in calls.iter().enumerate() {
+            let names = names.get(place).unwrap_or(CallNames::NONE);
+            self.push_named(trace, (call, names))?;
+        }
+        Ok(())
     }
 
     /// Adds a call.
@@ -101,9 +131,21 @@ impl<W: Write> CallOutput<W> {
     /// # Errors
     /// The output can't be written to.
     pub fn push(&mut self, trace: &Trace, call: &Call) -> io::Result<()> {
+        match self.namer.take() {
+            Some(mut namer) => {
+                let names = namer.observe(trace.schema(), call);
+                let pushed = self.push_named(trace, (call, names));
+                self.namer = Some(namer);
+                pushed
+            }
+            None => self.push_named(trace, (call, CallNames::NONE)),
+        }
+    }
+
+    fn push_named(&mut self, trace: &Trace, (call, names): (&Call, &CallNames)) -> io::Result<()> {
         match &mut self.writer {
             Writer::Text(writer) => {
-                let line = writer.push(&mut self.buffer, trace, call);
+                let line = writer.push_named(&mut self.buffer, trace, (call, names));
                 if self.look.coloured {
                     colour(&mut self.buffer, line.answer, trace, call);
                 }

@@ -61,20 +61,25 @@ pub fn could_not_start(program: &OsStr, error: &io::Error) -> ExitCode {
 
 /// Ends as the command ended: with its exit code, or by the signal that killed it.
 pub fn end_as(status: ExitStatus) -> ExitCode {
-    if let Some(signal) = status.signal() {
-        // SAFETY: plain system calls. The core, if any, has been dumped by the command; ours would only hide it.
-        unsafe {
-            let no_core = libc::rlimit {
-                rlim_cur: 0,
-                rlim_max: 0,
-            };
-            libc::setrlimit(libc::RLIMIT_CORE, &raw const no_core);
-            libc::signal(signal, libc::SIG_DFL);
-            libc::raise(signal);
-        }
-        return ExitCode::from(128u8.saturating_add(signal as u8));
+    match status.signal() {
+        Some(signal) => end_by_signal(signal),
+        None => ExitCode::from(status.code().unwrap_or(1) as u8),
     }
-    ExitCode::from(status.code().unwrap_or(1) as u8)
+}
+
+/// Ends by a signal, so that whoever waits for us sees it.
+pub fn end_by_signal(signal: i32) -> ExitCode {
+    // SAFETY: plain system calls. The core, if any, has been dumped by the command; ours would only hide it.
+    unsafe {
+        let no_core = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        libc::setrlimit(libc::RLIMIT_CORE, &raw const no_core);
+        libc::signal(signal, libc::SIG_DFL);
+        libc::raise(signal);
+    }
+    ExitCode::from(128u8.saturating_add(signal as u8))
 }
 
 extern "C" fn pass_on(signal: i32) {

@@ -5,7 +5,7 @@ mod support;
 use std::path::Path;
 
 use cutape_test_clients::real;
-use support::{End, client, cutape, finish};
+use support::{End, client, compare_on_profile};
 
 /// What a program that uses the runtime prints first: devices, free memory, an allocation.
 const SYMPTOMS: &[(&str, &str)] = &[
@@ -70,17 +70,35 @@ const SYMPTOMS: &[(&str, &str)] = &[
     ("integrity-mismatch", "cudaGetDeviceCount 103, -1\n"),
 ];
 
+/// The same for what shows further on in the same program.
+const LATER_SYMPTOMS: &[(&str, &str)] = &[
+    // The first allocation was granted.
+    ("ctx-lost-permission", "then cudaMalloc 800\n"),
+    ("pinned-fallback", "cudaMallocHost 2 "),
+    // Nothing else suffers from memory that can't be pinned.
+    ("pinned-fallback", "cudaMemcpy 0 0, came back\n"),
+];
+
+/// Each alone and recorded.
 fn compare(runtime: &Path) {
+    let on = |profile: &str| {
+        let compared = compare_on_profile(profile, |command| {
+            command.arg(client("runtime")).arg(runtime);
+        });
+        compared.recorded
+    };
     for (profile, expected) in SYMPTOMS {
-        let mut command = cutape(["sim", "--profile", profile, "--"]);
-        let printed = finish(command.arg(client("runtime")).arg(runtime));
+        let printed = on(profile);
         assert_eq!(printed.end, End::Code(0), "{profile}: {}", printed.stderr);
         let begins = printed.stdout.starts_with(expected);
         assert!(begins, "{profile}: {}\nexpected {expected}", printed.stdout);
     }
-    let mut crashes = cutape(["sim", "--profile", "crashed-in-call", "--"]);
-    let printed = finish(crashes.arg(client("runtime")).arg(runtime));
-    assert_eq!(printed.end, End::Signal(libc::SIGSEGV));
+    for (profile, expected) in LATER_SYMPTOMS {
+        let printed = on(profile);
+        let shows = printed.stdout.contains(expected);
+        assert!(shows, "{profile}: {}\nexpected {expected}", printed.stdout);
+    }
+    assert_eq!(on("crashed-in-call").end, End::Signal(libc::SIGSEGV));
 }
 
 #[test]
@@ -94,15 +112,5 @@ fn the_runtime_of_cuda_12_9_turns_each_broken_driver_into_these_codes() {
 fn the_runtime_of_cuda_13_5_turns_each_broken_driver_into_these_codes() {
     if let Some(runtime) = real::cudart_13() {
         compare(&runtime);
-    }
-}
-
-#[test]
-fn pinned_memory_fails_and_everything_else_goes_on() {
-    for runtime in [real::cudart_12(), real::cudart_13()].iter().flatten() {
-        let mut command = cutape(["sim", "--profile", "pinned-fallback", "--"]);
-        let printed = finish(command.arg(client("runtime")).arg(runtime)).stdout;
-        assert!(printed.contains("cudaMallocHost 2 "), "{printed}");
-        assert!(printed.contains("cudaMemcpy 0 0, came back\n"), "{printed}");
     }
 }

@@ -8,6 +8,8 @@ use cutape_trace_format::trace::{ProcessEntry, Trace};
 use serde::Serialize;
 
 use crate::json::{self, integer, optional};
+use crate::objects::Objects;
+use crate::objects_info::ObjectsInfo;
 use crate::outcome::outcome;
 use crate::survey::{Count, Survey};
 use crate::text::{Detail, push_call};
@@ -49,6 +51,8 @@ pub struct Info {
     pub losses: LossesInfo,
     /// The first call that failed and is no benign probe.
     pub first_failure: Option<FailureInfo>,
+    /// What is worth a word about objects; nothing where nobody looked.
+    pub objects: Option<ObjectsInfo>,
     /// Each process, and each of its incarnations after an exec or fork.
     pub processes: Vec<ProcessInfo>,
     /// What the recorder had to say.
@@ -244,6 +248,7 @@ impl Info {
                 .first_failure
                 .as_ref()
                 .map(|call| failure_info(trace, call)),
+            objects: None,
             processes: process_infos(trace, survey),
             notes: trace
                 .notes()
@@ -256,6 +261,14 @@ impl Info {
                 .chain(&survey.damages)
                 .map(damage_info)
                 .collect(),
+        }
+    }
+
+    /// With what is worth a word about the objects of the trace.
+    pub fn with_objects(self, objects: &Objects) -> Self {
+        Self {
+            objects: Some(ObjectsInfo::of(objects)),
+            ..self
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use chrono::{DateTime, FixedOffset};
 
 use crate::info::{CountInfo, End, Info, LossesInfo, ProcessInfo};
+use crate::objects_info::ObjectsInfo;
 use crate::printable::push_printable;
 use crate::quantity::{push_time, text};
 
@@ -25,6 +26,9 @@ pub fn info_text(info: &Info, offset: FixedOffset) -> String {
             &format!("call {}: {}", failure.seq, failure.text),
         );
     }
+    if let Some(objects) = &info.objects {
+        push_objects(&mut out, objects);
+    }
     for process in &info.processes {
         push_process(&mut out, process);
     }
@@ -37,6 +41,15 @@ fn field(out: &mut String, name: &str, value: &str) {
     out.extend(std::iter::repeat_n(' ', 15usize.saturating_sub(name.len())));
     push_printable(out, value);
     out.push('\n');
+}
+
+fn push_objects(out: &mut String, objects: &ObjectsInfo) {
+    if let Some(text) = objects.left_behind_text() {
+        field(out, "left behind", &text);
+    }
+    if let Some(text) = objects.uses_after_end_text() {
+        field(out, "used when gone", &text);
+    }
 }
 
 fn push_head(out: &mut String, info: &Info, offset: FixedOffset) {

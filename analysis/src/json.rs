@@ -23,7 +23,7 @@ pub fn optional<S: Serializer>(number: &Option<u64>, serializer: S) -> Result<S:
 }
 
 /// An object, indented, with a line feed at the end.
-pub(crate) fn pretty(object: &impl Serialize) -> String {
+pub fn pretty(object: &impl Serialize) -> String {
     match serde_json::to_string_pretty(object) {
         Ok(text) => text + "\n",
         // serde_json fails on maps whose keys are no text, and passes on errors of the object; derived objects without maps have neither.

@@ -6,6 +6,8 @@ use std::fmt::Write;
 
 use cutape_trace_format::call::Call;
 use cutape_trace_format::decode::decode;
+use cutape_trace_format::kernel_arguments::KernelArguments;
+use cutape_trace_format::payload::PayloadRef;
 use cutape_trace_format::trace::Trace;
 use cutape_trace_format::value::{Argument, Value};
 
@@ -68,6 +70,7 @@ pub fn call(trace: &Trace, call: &Call) -> String {
     line.optional("dur_ns", call.duration_ns, uint);
     line.text("api", &trace.function_name(call.function));
     line.member("args", |out| arguments(out, &decoded.arguments));
+    payloads(&mut line, &decoded.arguments);
     let (code, name) = match &decoded.returned {
         Some(Value::Enum { value, name }) => (Some(Value::Int(*value)), *name),
         other => (other.clone(), None),
@@ -175,6 +178,66 @@ fn arguments(out: &mut String, arguments: &[Argument<'_>]) {
         } else {
             object.member(&argument.name, |out| value(out, &argument.value));
         }
+    }
+    out.push_str(&object.finish());
+}
+
+/// Adds members for module images, copied data and kernel arguments, of calls that have them.
+fn payloads(line: &mut Object, arguments: &[Argument<'_>]) {
+    if arguments.iter().any(|argument| argument.payload.is_some()) {
+        line.member("payloads", |out| {
+            let mut object = Object::default();
+            for argument in arguments {
+                if let Some(reference) = &argument.payload {
+                    object.member(&argument.name, |out| payload(out, reference));
+                }
+            }
+            out.push_str(&object.finish());
+        });
+    }
+    if arguments
+        .iter()
+        .any(|argument| !argument.kernels.is_empty())
+    {
+        line.member("kernel_args", |out| {
+            let mut object = Object::default();
+            for argument in arguments
+                .iter()
+                .filter(|argument| !argument.kernels.is_empty())
+            {
+                object.member(&argument.name, |out| list(out, &argument.kernels, kernel));
+            }
+            out.push_str(&object.finish());
+        });
+    }
+}
+
+fn payload(out: &mut String, reference: &PayloadRef) {
+    let mut object = Object::default();
+    object.text("kind", reference.kind.name());
+    object.uint("bytes", reference.bytes);
+    object.optional("blake3", reference.hash, |out, hash| {
+        text(out, &hash.to_string());
+    });
+    object.text("state", reference.state.reason());
+    out.push_str(&object.finish());
+}
+
+fn kernel(out: &mut String, kernel: &KernelArguments) {
+    let mut object = Object::default();
+    object.text("layout", kernel.origin.name());
+    object.member("params", |out| {
+        list(out, &kernel.params, |out, param| {
+            let mut object = Object::default();
+            object.uint("offset", param.offset.into());
+            object.uint("size", param.size.into());
+            object.optional("bytes", param.bytes.as_deref(), hex_bytes);
+            out.push_str(&object.finish());
+        });
+    });
+    // Without a layout the buffer is all that there is.
+    if kernel.params.is_empty() && !kernel.buffer.is_empty() {
+        object.member("buffer", |out| hex_bytes(out, &kernel.buffer));
     }
     out.push_str(&object.finish());
 }

@@ -4,9 +4,10 @@ use cutape_trace_format::call::Call;
 use cutape_trace_format::trace::Trace;
 
 use crate::caller::Callers;
+use crate::objects::CallNames;
 use crate::printable::push_printable;
 use crate::quantity::{push_decimal, push_seconds, push_time};
-use crate::text::{Detail, push_call};
+use crate::text::{Detail, push_named_call};
 
 /// What stands before the call on a line. The names are those of the filter's fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,12 +134,22 @@ impl LineWriter {
 
     /// Adds a line, without its line feed.
     pub fn push(&mut self, out: &mut String, trace: &Trace, call: &Call) -> Line {
+        self.push_named(out, trace, (call, CallNames::NONE))
+    }
+
+    /// Adds a line, without its line feed, with handles and addresses by their names.
+    pub fn push_named(
+        &mut self,
+        out: &mut String,
+        trace: &Trace,
+        (call, names): (&Call, &CallNames),
+    ) -> Line {
         for place in 0..self.columns.len() {
             self.push_column(out, self.columns[place], trace, call);
             out.push_str("  ");
         }
         Line {
-            answer: push_call(out, trace.schema(), call, &self.detail),
+            answer: push_named_call(out, trace.schema(), (call, names), &self.detail),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a call answered, and whether that was a failure.
 
 use cutape_cuda_api::{Library, Type, TypeKind};
-use cutape_trace_format::call::Call;
+use cutape_trace_format::call::{Call, FunctionId};
 use cutape_trace_format::schema::TraceSchema;
 
 /// What a call answered.
@@ -49,10 +49,19 @@ pub fn code_type(library: Library) -> &'static str {
 
 /// What a call answered.
 pub fn outcome<'a>(schema: &'a TraceSchema, call: &Call) -> Outcome<'a> {
-    let Some(word) = call.returned else {
+    outcome_of(schema, call.function, call.returned)
+}
+
+/// What a call of a function answered when it returned this word.
+pub fn outcome_of(
+    schema: &TraceSchema,
+    function: FunctionId,
+    returned: Option<u64>,
+) -> Outcome<'_> {
+    let Some(word) = returned else {
         return Outcome::InFlight;
     };
-    let function = schema.function(call.function);
+    let function = schema.function(function);
     let Some((function, signature)) =
         function.and_then(|function| Some((function, function.signature.as_ref()?)))
     else {

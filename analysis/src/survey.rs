@@ -54,7 +54,16 @@ pub struct Survey {
 
 impl Survey {
     /// Reads all calls. `progress` is told now and then how many were read.
-    pub fn of(trace: &Trace, mut progress: impl FnMut(u64)) -> Self {
+    pub fn of(trace: &Trace, progress: impl FnMut(u64)) -> Self {
+        Self::with(trace, |_| {}, progress)
+    }
+
+    /// Reads all calls as [`Self::of`] does, and shows each to someone who wants to know something else of it.
+    pub fn with(
+        trace: &Trace,
+        mut other: impl FnMut(&Call),
+        mut progress: impl FnMut(u64),
+    ) -> Self {
         let mut survey = Self {
             processes: vec![Count::default(); trace.processes().len()],
             threads: vec![Count::default(); trace.threads().len()],
@@ -66,7 +75,10 @@ impl Survey {
         let mut call = Call::default();
         loop {
             match calls.read_next(&mut call) {
-                Ok(true) => survey.add(trace, &call, (&codes, &mut judges)),
+                Ok(true) => {
+                    survey.add(trace, &call, (&codes, &mut judges));
+                    other(&call);
+                }
                 Ok(false) => break,
                 Err(damage) => survey.add_damage(damage),
             }

@@ -8,6 +8,7 @@ pub mod divergence;
 pub mod expectations;
 mod judge;
 mod plan;
+pub mod policy;
 pub mod replay;
 pub mod report;
 mod session;

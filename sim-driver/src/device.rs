@@ -85,6 +85,12 @@ impl Device {
         self.gpu.attribute(number).unwrap_or(0)
     }
 
+    /// Whether an address alone tells what memory it is of.
+    pub fn has_unified_addressing(&self) -> bool {
+        const UNIFIED_ADDRESSING: i32 = 41;
+        self.attribute(UNIFIED_ADDRESSING) != 0
+    }
+
     /// The attribute as a count.
     pub fn limit(&self, number: i32) -> u64 {
         self.attribute(number).max(0) as u64

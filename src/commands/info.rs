@@ -7,6 +7,7 @@ use chrono::{Local, Offset};
 use clap::Args;
 use cutape_analysis::info::Info;
 use cutape_analysis::info_text::info_text;
+use cutape_analysis::objects::ObjectTracker;
 use cutape_analysis::survey::Survey;
 
 use crate::progress::Progress;
@@ -40,9 +41,16 @@ pub fn run(arguments: Arguments) -> ExitCode {
     };
     let mut warnings = Warnings::of(&trace);
     let mut progress = Progress::new("reading");
-    let survey = Survey::of(&trace, |calls| progress.show(calls, trace.call_count()));
+    let mut tracker = ObjectTracker::default();
+    let survey = Survey::with(
+        &trace,
+        |call| {
+            tracker.observe(trace.schema(), call);
+        },
+        |calls| progress.show(calls, trace.call_count()),
+    );
     drop(progress);
-    let info = Info::of(&trace, &survey);
+    let info = Info::of(&trace, &survey).with_objects(&tracker.finish());
     let text = if arguments.json {
         info.to_json()
     } else {

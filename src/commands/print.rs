@@ -1,11 +1,12 @@
 //! `cutape print`: calls as text, JSON lines or CSV.
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use cutape_analysis::following::Following;
 use cutape_analysis::line::Column;
 use cutape_analysis::text::Detail;
@@ -66,6 +67,10 @@ pub struct Arguments {
     #[arg(long)]
     full: bool,
 
+    /// Show handles and addresses as the numbers that they are, not by the names of objects (ctx#1, dptr#7+0x40)
+    #[arg(long)]
+    raw: bool,
+
     /// Go on with a recording that is still being made, until it ends; begins with its first call
     #[arg(short = 'F', long)]
     follow: bool,
@@ -81,14 +86,15 @@ pub struct Arguments {
 
 /// When to use colours.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Colour {
+pub enum Colour {
     Auto,
     Always,
     Never,
 }
 
 impl Colour {
-    fn is_wanted(self) -> bool {
+    /// Whether to use them now.
+    pub fn is_wanted(self) -> bool {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         match self {
             Self::Always => true,
@@ -125,6 +131,20 @@ pub fn run(arguments: Arguments) -> ExitCode {
     result.unwrap_or_else(|code| code)
 }
 
+/// Prints all calls as lines: what `cutape view` does where it can't draw.
+pub fn print_all(trace: &Path) -> ExitCode {
+    #[derive(Parser)]
+    struct CommandLine {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+    let words = [OsStr::new("print"), OsStr::new("--"), trace.as_os_str()];
+    match CommandLine::try_parse_from(words) {
+        Ok(line) => run(line.arguments),
+        Err(error) => message::fail(TROUBLE, error),
+    }
+}
+
 fn look(arguments: &Arguments) -> Result<Look, String> {
     Ok(Look {
         format: arguments.format,
@@ -135,6 +155,7 @@ fn look(arguments: &Arguments) -> Result<Look, String> {
             Detail::LINE
         },
         coloured: arguments.color.is_wanted(),
+        named: !arguments.raw,
     })
 }
 
@@ -156,14 +177,20 @@ fn print(arguments: &Arguments, look: Look) -> Result<ExitCode, ExitCode> {
     let (first, end) = range(&trace, arguments.calls);
     let mut output = CallOutput::new(look, io::stdout().lock(), &trace);
     let mut any = false;
-    let mut calls = trace.calls_from(first);
+    let from = if output.needs_all_calls() && !arguments.quiet {
+        1
+    } else {
+        first
+    };
+    let mut calls = trace.calls_from(from);
     let mut call = Call::default();
-    call.seq = first - 1;
+    call.seq = from - 1;
     if !arguments.quiet {
         output.start(&trace);
     }
     while call.seq + 1 < end && !(any && arguments.quiet) {
         match calls.read_next(&mut call) {
+            Ok(true) if call.seq < first => output.pass(&trace, &call),
             Ok(true) => {
                 any = true;
                 if !arguments.quiet {
@@ -202,19 +229,19 @@ fn follow(arguments: &Arguments, look: Look) -> Result<ExitCode, ExitCode> {
     output.start(following.trace());
     while left > 0 {
         let batch = following.poll().map_err(refuse)?;
-        if batch.new_trace {
-            output.change_trace(following.trace());
-        }
-        output.learn(following.trace());
-        for call in batch
+        let shown = batch
             .calls
-            .iter()
-            .take(usize::try_from(left).unwrap_or(usize::MAX))
-        {
-            output
-                .push(following.trace(), call)
-                .map_err(reading::cannot_write)?;
-        }
+            .len()
+            .min(usize::try_from(left).unwrap_or(usize::MAX));
+        let calls = &batch.calls[..shown];
+        let trace = following.trace();
+        let pushed = if batch.new_trace {
+            output.push_from(trace, calls)
+        } else {
+            output.learn(trace);
+            calls.iter().try_for_each(|call| output.push(trace, call))
+        };
+        pushed.map_err(reading::cannot_write)?;
         left = left.saturating_sub(batch.calls.len() as u64);
         output.flush().map_err(reading::cannot_write)?;
         batch

@@ -28,6 +28,7 @@ int main(int count, char **arguments)
     size_t free_bytes = 7, total_bytes = 7;
     float milliseconds = -1;
     int devices = -1;
+    setvbuf(stdout, NULL, _IOLBF, 0);
     if (count != 2 || !(library = dlopen(arguments[1], RTLD_NOW))) {
         fprintf(stderr, "runtime: expected the path of libcudart, found %s\n", count == 2 ? dlerror() : "something else");
         return 2;

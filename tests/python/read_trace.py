@@ -19,6 +19,13 @@ EXACT = 1 << 53
 MAX_DEPTH = 24
 KINDS = {
     1: "recording", 2: "schema", 3: "process", 4: "libraries", 5: "threads", 7: "calls", 9: "note", 10: "exit", 11: "index",
+    12: "payload",
+}
+# Added to the number of a parameter that a capture belongs to.
+KERNEL_ARGUMENTS, REGION, PAYLOAD = 64, 128, 192
+PAYLOAD_KINDS = {0: "image", 1: "fatbin", 2: "cubin", 3: "ptx", 4: "data"}
+PAYLOAD_STATES = {
+    0: "stored", 1: "too large", 2: "could not be read", 3: "length unknown", 4: "no room", 5: "copied later",
 }
 
 
@@ -93,8 +100,7 @@ def group_rows(group, blobs):
         cut = dict(capture.get("cut", []))
         for row, word in zip(have, data):
             content = word.to_bytes(8, "little")[:capture["bytes"]] if "bytes" in capture else blobs[word]
-            # A reader that wants one capture a parameter and phase takes the first.
-            calls[row]["captures"].setdefault((capture["param"], capture["out"]), (content, cut.get(row)))
+            calls[row]["captures"].setdefault((capture["param"], capture["out"]), []).append((content, cut.get(row)))
     return calls
 
 
@@ -142,6 +148,7 @@ class Schema:
     def __init__(self, stored):
         self.functions = dict((number, function) for number, function in stored["functions"])
         self.types = {definition["name"]: definition for definition in stored["types"]}
+        self.regions = {}
 
     def size(self, ty, depth=0):
         kind, content = variant(ty)
@@ -210,14 +217,31 @@ class Schema:
             names = content["values"]
             return self.flags(names, unsigned(own)) if content["flags"] else self.enumeration(names, signed(own))
         if kind in ("Struct", "Union"):
-            return {field["name"] or f"_{place}": self.field(field, own, depth) for place, field in enumerate(content)}
+            return {field["name"] or f"_{place}": self.field(content, field, own, depth)
+                    for place, field in enumerate(content)}
         return self.raw(own)
 
-    def field(self, field, own, depth):
+    def field(self, fields, field, own, depth):
         data = own[field["offset"]:]
         if field.get("bits"):
             first, count = field["bits"]
             return number(unsigned(data[:8]) >> first & (1 << count) - 1)
+        kind, content = variant(field["type"])
+        if field.get("count") is not None and kind == "Pointer" and unsigned(data[:8]) in self.regions:
+            region, full = self.regions[unsigned(data[:8])]
+            size = self.size(content["to"], depth)
+            if size > 0:
+                items = [self.value(content["to"], region[at:at + size], depth + 1)
+                         for at in range(0, len(region) - size + 1, size)]
+                return items if full is None else {"items": items, "full_items": number(full // size)}
+        if field.get("selector") is not None:
+            selector = fields[field["selector"]]
+            value = signed(own[selector["offset"]:selector["offset"] + self.size(selector["type"])])
+            members = variant(self.types[content]["kind"])[1]
+            chosen = [member for member in members if member.get("selected_by") == value]
+            if chosen:
+                data = data[:self.size(field["type"], depth)]
+                return {chosen[0]["name"] or "_0": self.field(chosen[:1], chosen[0], data, depth + 1)}
         return self.value(field["type"], data, depth + 1)
 
     @staticmethod
@@ -271,12 +295,14 @@ class Schema:
             return hexadecimal(address)
         missing = {"not_captured": hexadecimal(address)}
         succeeded = not call["open"] and (call["ret"] == 0 or variant(signature["returns"])[0] != "Named")
-        before, after = call["captures"].get((place, False)), call["captures"].get((place, True))
-        before = missing if before is None else self.behind(param, before)
-        if after is None or not (param["valid"] == "Always" or succeeded):
-            after = missing
-        else:
-            after = self.behind(param, after)
+        before, after = missing, missing
+        if (place, False) in call["captures"]:
+            self.regions = regions_of(call, place, False)
+            before = self.behind(param, call["captures"][place, False][0])
+        if (place, True) in call["captures"] and (param["valid"] == "Always" or succeeded):
+            self.regions = regions_of(call, place, True)
+            after = self.behind(param, call["captures"][place, True][0])
+        self.regions = {}
         return {"In": before, "Out": after, "InOut": {"before": before, "after": after}}[direction]
 
     def arguments(self, call):
@@ -310,6 +336,50 @@ class Schema:
             code = signed(data[:self.size(signature["returns"])])
             return number(code), value if isinstance(value, str) and value != str(code) else None
         return value, None
+
+
+def regions_of(call, place, out):
+    """What pointers inside a parameter's structures lead to: content and full length by address."""
+    captures = call["captures"].get((REGION + place, out), [])
+    return {unsigned(data[:8]): (data[8:], full and full - 8) for data, full in reversed(captures)}
+
+
+def payloads_of(call, names):
+    """Module images and copied data that the call refers to, by parameter."""
+    found = {}
+    for place, name in enumerate(names):
+        for out in (False, True):
+            for data, _ in call["captures"].get((PAYLOAD + place, out), [])[:1]:
+                kind = PAYLOAD_KINDS.get(data[40], "image")
+                state = PAYLOAD_STATES.get(data[41], "unknown reason")
+                found.setdefault(name, {
+                    "kind": kind, "bytes": number(int.from_bytes(data[32:40], "little")),
+                    "blake3": data[:32].hex() if any(data[:32]) else None, "state": state,
+                })
+    return found
+
+
+def kernels_of(call, names):
+    """Arguments of the kernels that the call launches, by parameter. Captures come in pairs: layout and buffer."""
+    found = {}
+    for place, name in enumerate(names):
+        captures = call["captures"].get((KERNEL_ARGUMENTS + place, False), [])
+        kernels = [kernel(layout, buffer) for (layout, _), (buffer, _) in zip(captures[::2], captures[1::2])]
+        if kernels:
+            found[name] = kernels
+    return found
+
+
+def kernel(layout, buffer):
+    params = []
+    for at in range(4, 4 + 4 * int.from_bytes(layout[2:4], "little"), 4):
+        offset, size = struct.unpack("<HH", layout[at:at + 4])
+        whole = offset + size <= len(buffer)
+        params.append({"offset": offset, "size": size, "bytes": buffer[offset:offset + size].hex() if whole else None})
+    found = {"layout": {1: "driver", 2: "image"}.get(layout[0], "unknown"), "params": params}
+    if not params and buffer:
+        found["buffer"] = buffer.hex()
+    return found
 
 
 def module_at(maps, address, at_ns):
@@ -355,6 +425,9 @@ def main(path):
             module, offset = module_at(libraries.get(thread and thread["process"], []), call["caller"], call["begin_ns"])
             code, name = schema.returned(call)
             function = schema.functions.get(call["f"])
+            arguments = schema.arguments(call)
+            names = list(arguments)
+            more = {"payloads": payloads_of(call, names), "kernel_args": kernels_of(call, names)}
             emit({
                 "seq": number(call["seq"]),
                 "pid": process and process["pid"],
@@ -363,7 +436,8 @@ def main(path):
                 "t_ns": number(call["begin_ns"] - start_ns),
                 "dur_ns": call["dur_ns"] if call["dur_ns"] is None else number(call["dur_ns"]),
                 "api": function["name"] if function else f"function#{call['f']}",
-                "args": schema.arguments(call),
+                "args": arguments,
+                **{key: found for key, found in more.items() if found},
                 "ret": code,
                 "ret_name": name,
                 "caller": {"address": hexadecimal(call["caller"]), "module": module, "offset": offset},

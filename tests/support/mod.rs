@@ -96,11 +96,32 @@ pub struct Compared {
 
 /// Runs a program on the simulated GPU alone and recorded; fails unless it prints and ends the same.
 pub fn compare_on_simulated_gpu(program: &Path, arguments: &[&str]) -> Compared {
-    let alone = finish(cutape(["sim", "--"]).arg(program).args(arguments));
+    compare_on_profile("h100", |command| {
+        command.arg(program).args(arguments);
+    })
+}
+
+/// The same on the simulated driver of a profile; `add_program` adds the program, its arguments and its environment to a command.
+pub fn compare_on_profile(profile: &str, add_program: impl Fn(&mut Command)) -> Compared {
+    let (alone, compared) = alone_and_recorded(profile, add_program);
+    compared.recorded.assert_same_as(&alone);
+    compared
+}
+
+/// The same for a program that does not print the same each time: the run alone, and the other one.
+pub fn alone_and_recorded(
+    profile: &str,
+    add_program: impl Fn(&mut Command),
+) -> (Finished, Compared) {
+    let mut alone = cutape(["sim", "--profile", profile, "--"]);
+    add_program(&mut alone);
+    let alone = finish(&mut alone);
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("trace.cutape");
-    let recorded = finish(&mut record(&path, "sim", program, arguments));
-    recorded.assert_same_as(&alone);
+    let mut recorded = cutape(["record", "--driver", &format!("sim:{profile}"), "-o"]);
+    recorded.arg(&path).arg("--");
+    add_program(&mut recorded);
+    let recorded = finish(&mut recorded);
     let trace = Recorded::open(&path);
-    Compared { recorded, trace }
+    (alone, Compared { recorded, trace })
 }

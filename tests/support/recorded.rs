@@ -31,7 +31,11 @@ pub struct SeenCall {
 impl Recorded {
     /// Opens a trace and reads all calls; fails on any damage.
     pub fn open(path: &Path) -> Self {
-        let trace = Trace::open(path).unwrap_or_else(|error| panic!("{error}"));
+        Self::of_trace(Trace::open(path).unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// Reads all calls of an open trace; fails on any damage.
+    pub fn of_trace(trace: Trace) -> Self {
         assert!(trace.damages().is_empty(), "{:?}", trace.damages());
         let mut calls = Vec::new();
         let mut reader = trace.calls();

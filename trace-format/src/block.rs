@@ -67,7 +67,7 @@ pub enum Kind {
     Exit = 10,
     /// Directory of a sealed file.
     Index = 11,
-    /// Kept for payload: module images, copied data.
+    /// A piece of a module image or of copied data.
     Payload = 12,
 }
 

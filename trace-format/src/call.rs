@@ -1,5 +1,8 @@
 //! One call as a reader sees it.
 
+use crate::capture_number::{CaptureOf, PAYLOAD, REGION};
+use crate::kernel_arguments::{KernelArguments, kernel_arguments};
+use crate::payload::PayloadRef;
 use crate::record::Captured;
 use crate::ring::CallId;
 
@@ -105,6 +108,44 @@ impl Call {
         outs.for_each(|out| other.push_capture(&out));
         other.order_captures();
         other
+    }
+
+    /// The module image or the copied data that a parameter refers to; `None` where none was captured. It is of before the call, or, for
+    /// data that the driver wrote, of after it.
+    pub fn payload(&self, param: u8) -> Option<PayloadRef> {
+        let capture = self
+            .captures()
+            .find(|capture| capture.param == PAYLOAD | param)?;
+        PayloadRef::read(capture.bytes)
+    }
+
+    /// All payloads that the call refers to, each with its parameter.
+    pub fn payloads(&self) -> impl Iterator<Item = (u8, PayloadRef)> {
+        self.captures()
+            .filter_map(|capture| match CaptureOf::number(capture.param) {
+                CaptureOf::Payload(param) => Some((param, PayloadRef::read(capture.bytes)?)),
+                _ => None,
+            })
+    }
+
+    /// The arguments of the kernels that a parameter leads to (`kernelParams` of a launch, `nodeParams` of a graph's node); empty where
+    /// none were captured.
+    pub fn kernel_arguments(&self, param: u8) -> Vec<KernelArguments> {
+        kernel_arguments(self, param)
+    }
+
+    /// What was at an address that a pointer inside a parameter's structures holds, after the call if `out`.
+    pub fn region(&self, param: u8, out: bool, address: u64) -> Option<Captured<'_>> {
+        self.captures()
+            .filter(|capture| capture.param == REGION | param && capture.out == out)
+            .find_map(|capture| {
+                let (at, bytes) = capture.bytes.split_first_chunk::<8>()?;
+                (u64::from_le_bytes(*at) == address).then_some(Captured {
+                    bytes,
+                    full: capture.full.map(|full| full.saturating_sub(8)),
+                    ..capture
+                })
+            })
     }
 
     /// Forgets arguments and captures.

@@ -349,6 +349,33 @@ impl Column {
         }
     }
 
+    /// All words at once. `block` is the msgpack that the column was read from, and `rows` its number of rows.
+    pub fn into_words(self, block: &[u8], rows: usize) -> Vec<u64> {
+        match self {
+            Self::Constant(word) => vec![word; rows],
+            Self::Plain {
+                base, mask, planes, ..
+            } => {
+                let mut words = vec![base; rows];
+                let bytes = block[planes..].chunks_exact(rows.max(1));
+                for (plane, shift) in bytes.zip(planes_of(mask)) {
+                    for (word, &byte) in words.iter_mut().zip(plane) {
+                        *word |= u64::from(byte) << shift;
+                    }
+                }
+                words
+            }
+            Self::Arithmetic { first, step } => (0..rows as u64)
+                .map(|row| first.wrapping_add(step.wrapping_mul(row)))
+                .collect(),
+            Self::Words(words) => words,
+            Self::Dictionary { words, indices } => block[indices..indices + rows]
+                .iter()
+                .map(|&index| words[usize::from(index)])
+                .collect(),
+        }
+    }
+
     /// Bytes of memory besides the block's own.
     pub fn heap_bytes(&self) -> usize {
         match self {
@@ -395,6 +422,7 @@ mod tests {
             .map(|row| column.get(&bytes, row))
             .collect();
         assert_eq!(read, words);
+        assert_eq!(column.into_words(&bytes, words.len()), words);
         bytes.len()
     }
 
@@ -451,9 +479,9 @@ mod tests {
                 damaged[at] = chance.word() as u8;
                 for rows in [0, 1, 39, 40, 65536] {
                     if let Ok(column) = Column::read(&mut Cursor::new(&damaged), rows) {
-                        (0..rows).for_each(|row| {
-                            column.get(&damaged, row);
-                        });
+                        let words: Vec<u64> =
+                            (0..rows).map(|row| column.get(&damaged, row)).collect();
+                        assert_eq!(column.into_words(&damaged, rows), words);
                     }
                 }
             }

@@ -8,6 +8,7 @@ use cutape_cuda_api::{
 };
 
 use crate::call::Call;
+use crate::capture_number::MAX_PARAMS;
 use crate::record::Captured;
 use crate::schema::TraceSchema;
 use crate::value::{Argument, DecodedCall, Value};
@@ -43,6 +44,8 @@ fn raw_words<'a>(words: &[u64], first: usize) -> Vec<Argument<'a>> {
         unit: Some(Unit::Hex),
         word,
         value: Value::Uint(word),
+        payload: None,
+        kernels: Vec::new(),
     };
     words.iter().enumerate().map(argument).collect()
 }
@@ -54,6 +57,7 @@ fn decode_by<'a>(
 ) -> DecodedCall<'a> {
     let mut arguments = Vec::with_capacity(signature.params.len());
     let mut next = 0;
+    let has_more = call.captures().any(|capture| capture.param >= MAX_PARAMS);
     for (number, param) in signature.params.iter().enumerate() {
         let words = match param.direction {
             Direction::Value => size_of_type(schema, &param.ty, 0)
@@ -61,6 +65,7 @@ fn decode_by<'a>(
                 .div_ceil(8),
             _ => 1,
         };
+        let param_number = number.min(255) as u8;
         let words_of = call.args.get(next..next + words);
         next += words;
         arguments.push(Argument {
@@ -72,12 +77,18 @@ fn decode_by<'a>(
                 Parameter {
                     schema,
                     param,
-                    number: number.min(255) as u8,
+                    number: param_number,
                     call,
                     signature,
                 }
                 .value(words)
             }),
+            payload: has_more.then(|| call.payload(param_number)).flatten(),
+            kernels: if has_more {
+                call.kernel_arguments(param_number)
+            } else {
+                Vec::new()
+            },
         });
     }
     arguments.extend(raw_words(
@@ -86,9 +97,9 @@ fn decode_by<'a>(
     ));
     let returned = match signature.returns {
         Type::Void => call.returned.map(|_| Value::Null),
-        _ => call
-            .returned
-            .map(|word| Decoder::new(schema).value(&signature.returns, &word.to_le_bytes(), 0)),
+        _ => call.returned.map(|word| {
+            Decoder::new(schema, None).value(&signature.returns, &word.to_le_bytes(), 0)
+        }),
     };
     DecodedCall {
         arguments,
@@ -110,7 +121,7 @@ impl<'a> Parameter<'a, '_> {
         match self.param.direction {
             Direction::Value => {
                 let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-                Decoder::new(self.schema).value(&self.param.ty, &bytes, 0)
+                Decoder::new(self.schema, None).value(&self.param.ty, &bytes, 0)
             }
             Direction::Opaque if address == 0 => Value::Null,
             Direction::Opaque => Value::Address(address),
@@ -143,7 +154,12 @@ impl<'a> Parameter<'a, '_> {
             Type::Pointer { to, .. } => to,
             other => other,
         };
-        let mut decoder = Decoder::new(self.schema);
+        let regions = Regions {
+            call: self.call,
+            param: self.number,
+            out: capture.out,
+        };
+        let mut decoder = Decoder::new(self.schema, Some(regions));
         let size = size_of_type(self.schema, target, 0);
         match &self.param.extent {
             Extent::Text(_) | Extent::PointedText => text(capture.bytes, capture.full),
@@ -186,6 +202,13 @@ fn is_structured(schema: &TraceSchema, ty: &Type) -> bool {
         .is_some_and(|definition| matches!(definition.kind, TypeKind::Struct(_) | TypeKind::Union(_))))
 }
 
+impl TraceSchema {
+    /// Bytes that a value of the type takes, 0 where that is not known.
+    pub fn size_of(&self, ty: &Type) -> usize {
+        size_of_type(self, ty, 0)
+    }
+}
+
 /// Bytes that a type takes, 0 where that is not known.
 fn size_of_type(schema: &TraceSchema, ty: &Type, depth: u32) -> usize {
     match ty {
@@ -217,16 +240,26 @@ fn signed(bytes: &[u8]) -> i64 {
 }
 
 /// Decodes the bytes of one argument.
-struct Decoder<'a> {
+struct Decoder<'a, 'c> {
     schema: &'a TraceSchema,
+    regions: Option<Regions<'c>>,
     values_left: u32,
     bytes_left: usize,
 }
 
-impl<'a> Decoder<'a> {
-    fn new(schema: &'a TraceSchema) -> Self {
+/// What pointers inside the structures behind one parameter lead to.
+#[derive(Clone, Copy)]
+struct Regions<'c> {
+    call: &'c Call,
+    param: u8,
+    out: bool,
+}
+
+impl<'a, 'c> Decoder<'a, 'c> {
+    fn new(schema: &'a TraceSchema, regions: Option<Regions<'c>>) -> Self {
         Self {
             schema,
+            regions,
             values_left: MAX_VALUES,
             bytes_left: MAX_BYTES,
         }
@@ -308,11 +341,66 @@ impl<'a> Decoder<'a> {
                         .map_or(u64::MAX, |bit| bit - 1);
                     Value::Uint(unsigned(from).checked_shr(first.into()).unwrap_or(0) & mask)
                 }
-                None => self.value(&field.ty, from, depth + 1),
+                None => self
+                    .array_behind(field, from, depth)
+                    .or_else(|| self.selected(fields, field, own, depth))
+                    .unwrap_or_else(|| self.value(&field.ty, from, depth + 1)),
             };
             values.push((field.name.as_str(), value));
         }
         values
+    }
+
+    /// What a counted pointer leads to, if that was captured.
+    fn array_behind(&mut self, field: &'a Field, from: &[u8], depth: u32) -> Option<Value<'a>> {
+        let (regions, Type::Pointer { to, .. }) = (self.regions?, &field.ty) else {
+            return None;
+        };
+        field.count?;
+        let address = unsigned(from.get(..8)?);
+        let region = regions.call.region(regions.param, regions.out, address)?;
+        let size = size_of_type(self.schema, to, depth);
+        if size == 0 || depth >= MAX_DEPTH || self.values_left == 0 {
+            return None;
+        }
+        let items = self.items(to, size, region.bytes, depth);
+        Some(Value::Array {
+            items,
+            full_items: region.full.map(|full| full / size as u64),
+        })
+    }
+
+    /// The one member of a union that another field chooses.
+    fn selected(
+        &mut self,
+        fields: &'a [Field],
+        field: &'a Field,
+        own: &[u8],
+        depth: u32,
+    ) -> Option<Value<'a>> {
+        let selector = fields.get(usize::from(field.selector?))?;
+        let bytes = size_of_type(self.schema, &selector.ty, depth).clamp(1, 8);
+        let at = selector.offset as usize;
+        let value = signed(own.get(at..at.checked_add(bytes)?)?);
+        let Type::Named(name) = &field.ty else {
+            return None;
+        };
+        let TypeKind::Union(members) = &self.schema.type_named(name)?.kind else {
+            return None;
+        };
+        let place = members
+            .iter()
+            .position(|member| member.selected_by == Some(value))?;
+        let from = own.get(field.offset as usize..)?;
+        let size = size_of_type(self.schema, &field.ty, depth).min(from.len());
+        if depth >= MAX_DEPTH {
+            return None;
+        }
+        Some(Value::Union(self.fields(
+            &members[place..=place],
+            &from[..size],
+            depth + 1,
+        )))
     }
 
     fn fixed_array(&mut self, of: &'a Type, own: &[u8], depth: u32) -> Value<'a> {

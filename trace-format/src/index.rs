@@ -5,7 +5,11 @@
 
 use crate::block::{BlockBuilder, BuildError, Kind, Label};
 use crate::column::{Column, ColumnWriter};
-use crate::msgpack::{Cursor, Unexpected, write_array_len, write_map_len, write_str, write_uint};
+use crate::msgpack::{
+    Cursor, Unexpected, write_array_len, write_bin, write_map_len, write_str, write_uint,
+};
+use crate::payload::PayloadHash;
+use crate::payload_block::read_hash;
 
 /// Length of the footer.
 pub const FOOTER_BYTES: usize = 24;
@@ -24,8 +28,10 @@ pub struct Index {
     pub rows: Vec<u64>,
     /// Begin of their first rows, nanoseconds.
     pub first_begins_ns: Vec<u64>,
-    /// Offset and kind of all other blocks.
+    /// Offset and kind of all other blocks but Payload blocks.
     pub others: Vec<(u64, u8)>,
+    /// Payloads, each with its length and the offsets of its blocks.
+    pub payloads: Vec<(PayloadHash, u64, Vec<u64>)>,
 }
 
 impl Index {
@@ -38,7 +44,7 @@ impl Index {
     ) -> Result<(), BuildError> {
         let mut raw = Vec::new();
         let mut columns = ColumnWriter::default();
-        write_map_len(&mut raw, 5);
+        write_map_len(&mut raw, 5 + usize::from(!self.payloads.is_empty()));
         write_str(&mut raw, "n");
         write_uint(&mut raw, self.offsets.len() as u64);
         for (key, column) in [
@@ -56,6 +62,9 @@ impl Index {
             write_uint(&mut raw, offset);
             write_uint(&mut raw, kind.into());
         }
+        if !self.payloads.is_empty() {
+            write_payloads(&self.payloads, &mut raw);
+        }
         blocks.append(Label::plain(Kind::Index), &raw, out)?;
         out.extend_from_slice(&footer(offset));
         Ok(())
@@ -72,6 +81,7 @@ impl Index {
                 "offset" => index.offsets = read_column(&mut cursor, blocks)?,
                 "rows" => index.rows = read_column(&mut cursor, blocks)?,
                 "first_begin_ns" => index.first_begins_ns = read_column(&mut cursor, blocks)?,
+                "payloads" => index.payloads = read_payloads(&mut cursor)?,
                 "others" => {
                     for _ in 0..cursor.array_len()? {
                         let length = cursor.array_of(2)?;
@@ -91,6 +101,32 @@ impl Index {
         }
         Ok(index)
     }
+}
+
+fn write_payloads(payloads: &[(PayloadHash, u64, Vec<u64>)], raw: &mut Vec<u8>) {
+    write_str(raw, "payloads");
+    write_array_len(raw, payloads.len());
+    for (hash, bytes, blocks) in payloads {
+        write_array_len(raw, 3);
+        write_bin(raw, &hash.0);
+        write_uint(raw, *bytes);
+        write_array_len(raw, blocks.len());
+        blocks.iter().for_each(|&offset| write_uint(raw, offset));
+    }
+}
+
+fn read_payloads(cursor: &mut Cursor<'_>) -> Result<Vec<(PayloadHash, u64, Vec<u64>)>, Unexpected> {
+    let mut payloads = Vec::new();
+    for _ in 0..cursor.array_len()? {
+        let length = cursor.array_of(3)?;
+        let (hash, bytes) = (read_hash(cursor)?, cursor.uint()?);
+        let blocks = (0..cursor.array_len()?)
+            .map(|_| cursor.uint())
+            .collect::<Result<_, _>>()?;
+        cursor.skip_rest(length, 3)?;
+        payloads.push((hash, bytes, blocks));
+    }
+    Ok(payloads)
 }
 
 fn read_count(cursor: &mut Cursor<'_>) -> Result<usize, Unexpected> {

@@ -7,6 +7,7 @@ use crate::block::Kind;
 use crate::block_source::{BlockSource, Damage, OpenError, Step};
 use crate::call::ProcessId;
 use crate::metadata::Process;
+use crate::payloads::PAYLOAD_FILE;
 use crate::process_folder::{ProcessFolder, ProcessKey};
 use crate::schema::Schema;
 use crate::trace::{CallsRef, ProcessEntry, Trace};
@@ -33,6 +34,8 @@ pub(crate) fn open(path: &Path) -> Result<Trace, OpenError> {
     for key in processes {
         let folder = ProcessFolder::open(&path.join(key.folder_name()), &key)?;
         add_process(&mut trace, &key, folder);
+        let payload = path.join(key.folder_name()).join(PAYLOAD_FILE);
+        trace.payload_files.push(payload);
     }
     trace.order_calls();
     Ok(trace)

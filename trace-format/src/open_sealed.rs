@@ -1,6 +1,7 @@
 //! Opening a sealed file: by its index, or by scanning it where the index is missing or damaged.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use crate::block::Kind;
 use crate::block_source::{BlockSource, Damage, OpenError, Step};
@@ -8,6 +9,8 @@ use crate::call::{ProcessId, ThreadId};
 use crate::index::{FOOTER_BYTES, Index, read_footer};
 use crate::metadata::{Libraries, Process, Thread, Threads};
 use crate::open_folder::add_top_level;
+use crate::payload_block::Piece;
+use crate::payloads::{Collector, Payloads, Place};
 use crate::process_folder::METADATA_BYTES;
 use crate::trace::{CallsRef, ProcessEntry, ThreadEntry, Trace};
 
@@ -27,6 +30,7 @@ pub(crate) fn open(path: &Path) -> Result<Trace, OpenError> {
         trace: &mut trace,
         metadata_bytes: 0,
         libraries: Vec::new(),
+        payloads: Payloads::default(),
     };
     let index = read_index(&source, end)?;
     let whole = match &index {
@@ -40,6 +44,9 @@ pub(crate) fn open(path: &Path) -> Result<Trace, OpenError> {
         opener.add_by_scanning(&source, end)?;
     }
     opener.finish();
+    let mut payloads = opener.payloads;
+    payloads.add_source(BlockSource::open(path)?);
+    trace.payloads = OnceLock::from(payloads);
     trace.sources.push(source);
     trace.order_calls();
     Ok(trace)
@@ -75,6 +82,7 @@ struct Opener<'a> {
     trace: &'a mut Trace,
     metadata_bytes: usize,
     libraries: Vec<Libraries>,
+    payloads: Payloads,
 }
 
 impl Opener<'_> {
@@ -103,7 +111,9 @@ impl Opener<'_> {
             .iter()
             .all(|&rows| rows <= crate::block::MAX_ROWS.into());
         let others_inside = index.others.iter().all(|(offset, _)| inside(offset));
-        if !rows_fit || !others_inside || !index.offsets.iter().all(inside) {
+        let mut payload_blocks = index.payloads.iter().flat_map(|(.., blocks)| blocks);
+        let payloads_inside = payload_blocks.all(inside);
+        if !rows_fit || !others_inside || !payloads_inside || !index.offsets.iter().all(inside) {
             self.damage(
                 source,
                 end,
@@ -130,16 +140,42 @@ impl Opener<'_> {
         {
             self.add_calls(offset, rows as u32, first_begin_ns);
         }
+        for (hash, bytes, blocks) in &index.payloads {
+            let (bytes, blocks) = (*bytes, blocks.clone());
+            self.payloads.add(
+                *hash,
+                Place {
+                    bytes,
+                    source: 0,
+                    blocks,
+                },
+            );
+        }
         Ok(true)
     }
 
     fn add_by_scanning(&mut self, source: &BlockSource, end: u64) -> Result<(), OpenError> {
         let mut steps = source.steps(source.start(), end);
+        let mut collector = Collector::default();
         while let Some(step) = steps.advance()? {
             match step {
                 Step::Block { offset, header, .. } if header.kind == Kind::Calls as u8 => {
                     self.add_calls(offset, header.rows, header.first_begin_ns);
                 }
+                Step::Block {
+                    offset,
+                    header,
+                    raw,
+                } if header.kind == Kind::Payload as u8 => match Piece::read(&raw) {
+                    Ok(piece) => {
+                        if let Some((hash, place)) = collector.add(offset, &piece) {
+                            self.payloads.add(hash, place);
+                        }
+                    }
+                    Err(problem) => {
+                        self.damage(source, offset, (header.total_bytes(), problem.to_string()));
+                    }
+                },
                 Step::Block {
                     offset,
                     header,

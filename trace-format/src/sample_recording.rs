@@ -5,10 +5,13 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::block;
+use crate::block::{self, BlockBuilder};
 use crate::clock::{AnchorReading, ClockFit};
 use crate::encoder::CallsEncoder;
 use crate::metadata::{Libraries, Library as Mapped, Process, Recording};
+use crate::payload::PayloadHash;
+use crate::payload_block::Piece;
+use crate::payloads::PAYLOAD_FILE;
 use crate::process_folder::{BLOCKS_FILE, ProcessKey, RINGS_FILE};
 use crate::ring::{FILE_MAGIC, FileHeader, HEADER_BYTES, RING_MAGIC, RING_VERSION, RingHeader};
 use crate::sample::RingContent;
@@ -122,6 +125,27 @@ impl SampleProcess {
         self.images.push(vec![0; RING_CAPACITY]);
         self.tails.push(0);
         &mut self.rings[number]
+    }
+
+    /// Stores a payload in pieces of `piece_bytes`, as the interposer does.
+    pub fn payload(&self, content: &[u8], piece_bytes: usize) -> io::Result<PayloadHash> {
+        let path = self.folder.join(PAYLOAD_FILE);
+        let mut file = fs::read(&path).unwrap_or_else(|_| block::file_header().to_vec());
+        let hash = PayloadHash::of(content);
+        let mut blocks = BlockBuilder::new(1).map_err(io::Error::other)?;
+        for (number, data) in content.chunks(piece_bytes).enumerate() {
+            let piece = Piece {
+                hash,
+                bytes: content.len() as u64,
+                offset: (number * piece_bytes) as u64,
+                data,
+            };
+            piece
+                .append(&mut blocks, &mut file)
+                .map_err(io::Error::other)?;
+        }
+        write_file(&path, &file)?;
+        Ok(hash)
     }
 
     /// Turns the rings' records into blocks, as the flusher does.

@@ -95,6 +95,9 @@ fn field(name: &str, offset: u32, ty: Type) -> Field {
         offset,
         ty,
         bits: None,
+        count: None,
+        selector: None,
+        selected_by: None,
     }
 }
 

@@ -209,6 +209,18 @@ fn write(
             Err(damage) => damages.push(damage),
         }
     }
+    for (hash, bytes) in trace.payloads().list() {
+        if let Err(error) = writer.payload(&hash, bytes)? {
+            damages.push(Damage {
+                path: trace.path.clone(),
+                offset: 0,
+                bytes,
+                problem: error.to_string(),
+                lost_calls: None,
+            });
+        }
+    }
+    damages.extend_from_slice(trace.payloads().damages());
     for note in &trace.notes {
         writer.block(Kind::Note, note)?;
     }

@@ -11,6 +11,8 @@ use crate::call::{Call, FunctionId, ProcessId, ThreadId};
 use crate::calls_block::{BlobTable, CallsWriter, GroupColumns, RowColumns, Source};
 use crate::index::Index;
 use crate::metadata::{Thread, Threads};
+use crate::payload::PayloadHash;
+use crate::payloads::PayloadError;
 use crate::schema::Schema;
 use crate::trace::Trace;
 
@@ -80,6 +82,36 @@ impl<'a, W: Write> SealedWriter<'a, W> {
         self.builder.append_value(kind, value, &mut bytes)?;
         self.index.others.push((self.offset, kind as u8));
         self.write(&bytes)
+    }
+
+    /// Copies a payload of the trace, block by block. What of it turns out to be damaged half-way stays behind, and no index has it.
+    ///
+    /// # Errors
+    /// The inner one: it can't be read.
+    pub fn payload(
+        &mut self,
+        hash: &PayloadHash,
+        bytes: u64,
+    ) -> Result<Result<(), PayloadError>, WriteError> {
+        let mut blocks = Vec::new();
+        let mut failure = None;
+        let copied = self.trace.payloads().blocks(hash, &mut |stored, _| {
+            blocks.push(self.offset);
+            self.offset += stored.len() as u64;
+            self.out.write_all(stored).map_err(|error| {
+                let problem = error.to_string();
+                failure = Some(error);
+                problem
+            })
+        });
+        match failure {
+            Some(error) => Err(error.into()),
+            None if copied.is_ok() => {
+                self.index.payloads.push((*hash, bytes, blocks));
+                Ok(copied)
+            }
+            None => Ok(copied),
+        }
     }
 
     /// Adds the next call; true when that completed a block.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use cutape_cuda_api::Function;
 
@@ -14,6 +15,8 @@ use crate::calls_block::CallsBlock;
 use crate::late_ends::LateIndex;
 use crate::merge::Calls;
 use crate::metadata::{Exit, Libraries, Library, Note, Process, Recording, Thread, note};
+use crate::payload::PayloadHash;
+use crate::payloads::{PayloadError, Payloads};
 use crate::schema::TraceSchema;
 
 /// A process of a trace.
@@ -88,6 +91,9 @@ pub struct Trace {
     pub(crate) sources: Vec<BlockSource>,
     /// By begin of their first row.
     pub(crate) calls: Vec<CallsRef>,
+    /// Files of payloads, in a folder.
+    pub(crate) payload_files: Vec<PathBuf>,
+    pub(crate) payloads: OnceLock<Payloads>,
 }
 
 impl Trace {
@@ -280,8 +286,35 @@ impl Trace {
         Ok(Some(call).filter(|call| found && call.seq == seq))
     }
 
+    /// Module images and copied data. In a folder they are looked for at the first question.
+    pub fn payloads(&self) -> &Payloads {
+        self.payloads
+            .get_or_init(|| Payloads::of_files(&self.payload_files))
+    }
+
+    /// The content of a payload that a call refers to ([`Call::payload`]), checked against its hash.
+    ///
+    /// # Errors
+    /// The trace doesn't have it, or it is damaged.
+    pub fn payload(&self, hash: &PayloadHash) -> Result<Vec<u8>, PayloadError> {
+        self.payloads().read(hash)
+    }
+
     /// Reads and parses a Calls block.
     pub(crate) fn read_calls(&self, place: &CallsRef) -> Result<CallsBlock, Damage> {
+        let first = |block: &CallsBlock| (block.rows() > 0).then(|| block.begin_ns(0));
+        self.read_calls_as(place, CallsBlock::parse, |block| {
+            (block.rows(), first(block))
+        })
+    }
+
+    /// Reads a Calls block and makes of it what `parse` does. `claim` tells its rows and the begin of the first one, nanoseconds.
+    pub(crate) fn read_calls_as<T>(
+        &self,
+        place: &CallsRef,
+        parse: impl FnOnce(Vec<u8>) -> Result<T, BlockProblem>,
+        claim: impl FnOnce(&T) -> (usize, Option<u64>),
+    ) -> Result<T, Damage> {
         let source = &self.sources[place.source as usize];
         let raw = self.read_block(place.source, place.offset, Some(place.rows));
         let damage = |problem: String| Damage {
@@ -292,10 +325,11 @@ impl Trace {
             lost_calls: Some(place.rows.into()),
         };
         let block = raw
-            .and_then(CallsBlock::parse)
+            .and_then(parse)
             .map_err(|problem| damage(problem.to_string()))?;
-        if block.rows() != place.rows as usize
-            || (block.rows() > 0 && block.begin_ns(0) != place.first_begin_ns)
+        let (rows, first_begin_ns) = claim(&block);
+        if rows != place.rows as usize
+            || first_begin_ns.is_some_and(|first| first != place.first_begin_ns)
         {
             return Err(damage(
                 "the block's header or the index does not agree with its rows".to_owned(),

@@ -2,6 +2,9 @@
 
 use cutape_cuda_api::{Direction, Unit};
 
+use crate::kernel_arguments::KernelArguments;
+use crate::payload::PayloadRef;
+
 /// What an argument, a field or an answer is. Names borrow from the trace's schema.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
@@ -86,6 +89,10 @@ pub struct Argument<'a> {
     pub word: u64,
     /// Its value.
     pub value: Value<'a>,
+    /// The module image or the copied data that it refers to.
+    pub payload: Option<PayloadRef>,
+    /// Arguments of the kernels that it leads to.
+    pub kernels: Vec<KernelArguments>,
 }
 
 /// A call in the words of the schema.

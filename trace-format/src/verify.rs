@@ -9,6 +9,9 @@ use crate::index::{FOOTER_BYTES, Index, read_footer};
 use crate::late_ends::{LateIndex, MAX_INDEXED};
 use crate::metadata::{Exit, Functions, Libraries, Note, Process, Recording, Threads};
 use crate::open_folder::{RECORDING_FILE, SCHEMA_FILE, process_folders};
+use crate::payload::PayloadHash;
+use crate::payload_block::Piece;
+use crate::payloads::PAYLOAD_FILE;
 use crate::process_folder::{BLOCKS_FILE, ProcessFolder};
 use crate::schema::Schema;
 
@@ -50,6 +53,7 @@ pub fn verify(path: &Path) -> Result<Verified, OpenError> {
     for key in process_folders(path)? {
         let folder = path.join(key.folder_name());
         verified.file_of_folder(&folder.join(BLOCKS_FILE), Role::MayBeCut)?;
+        verified.file_of_folder(&folder.join(PAYLOAD_FILE), Role::MayBeCut)?;
         let process = ProcessFolder::open(&folder, &key)?;
         verified.rings(&process, &folder.join(BLOCKS_FILE));
     }
@@ -183,6 +187,46 @@ struct Found {
     calls: Vec<(u64, u64, u64)>,
     index: Option<(u64, Index)>,
     footer: Option<u64>,
+    payload: Option<PayloadCheck>,
+}
+
+/// A payload of which some pieces have been seen.
+struct PayloadCheck {
+    hash: PayloadHash,
+    next: u64,
+    hasher: blake3::Hasher,
+}
+
+impl Found {
+    /// Takes in a piece; complains when it completes a content that is not what its hash says.
+    fn piece(&mut self, piece: &Piece<'_>) -> Result<(), BlockProblem> {
+        let continues =
+            |check: &PayloadCheck| check.hash == piece.hash && check.next == piece.offset;
+        let mut check = match self.payload.take().filter(continues) {
+            Some(check) => check,
+            None if piece.offset == 0 => PayloadCheck {
+                hash: piece.hash,
+                next: 0,
+                hasher: blake3::Hasher::new(),
+            },
+            None => {
+                return Err(BlockProblem::Content(
+                    "a piece of a payload whose beginning is missing".to_owned(),
+                ));
+            }
+        };
+        check.hasher.update(piece.data);
+        check.next += piece.data.len() as u64;
+        if check.next < piece.bytes {
+            self.payload = Some(check);
+        } else if check.hasher.finalize() != blake3::Hash::from_bytes(piece.hash.0) {
+            return Err(BlockProblem::Content(format!(
+                "the content of payload {} is not what its hash says",
+                piece.hash
+            )));
+        }
+        Ok(())
+    }
 }
 
 impl Found {
@@ -259,7 +303,8 @@ fn check_content(
         Some(Kind::Functions) => parse::<Functions>(&raw)?,
         Some(Kind::Note) => parse::<Note>(&raw)?,
         Some(Kind::Exit) => parse::<Exit>(&raw)?,
-        Some(Kind::Payload) | None => {}
+        Some(Kind::Payload) => found.piece(&Piece::read(&raw)?)?,
+        None => {}
     }
     Ok(0)
 }

@@ -2,13 +2,17 @@
 
 use cutape_cuda_api::{Direction, Param, Type};
 use cutape_trace_format::call::Call;
+use cutape_trace_format::kernel_arguments::{KernelArguments, LayoutOrigin};
+use cutape_trace_format::payload::PayloadState;
 use cutape_trace_format::schema::TraceSchema;
-use cutape_trace_format::value::Argument;
+use cutape_trace_format::value::{Argument, Value};
 
 use super::Detail;
-use super::value::push_value;
+use super::payload::{push_kernels, push_payload};
+use super::value::{Manner, push_value};
+use crate::objects::{CallNames, Kind};
 use crate::printable::push_printable;
-use crate::quantity::push_hex_byte;
+use crate::quantity::{push_hex, push_hex_byte};
 
 /// The type whose 16 bytes name export tables and devices.
 const UUID_TYPE: &str = "CUuuid";
@@ -18,6 +22,7 @@ pub(super) struct Place<'a> {
     pub schema: &'a TraceSchema,
     pub call: &'a Call,
     pub number: usize,
+    pub names: &'a CallNames,
 }
 
 /// Adds an argument's value.
@@ -31,10 +36,63 @@ pub(super) fn push_argument(
     let uuid = param
         .filter(|param| points_to_uuid(place.schema, param))
         .and_then(|param| uuid_of(place, param.direction));
-    match uuid {
-        Some(uuid) => push_uuid(out, place.schema, &uuid),
-        None => push_value(out, &shown.value, shown.unit, detail),
+    let manner = Manner {
+        unit: shown.unit,
+        names: place.names,
+        param: u8::try_from(place.number).unwrap_or(u8::MAX),
+        detail,
+    };
+    // What is behind an address that is not followed says more than the address.
+    let is_address = matches!(shown.value, Value::Address(_));
+    match (uuid, &shown.payload) {
+        (Some(uuid), _) => push_uuid(out, place.schema, &uuid),
+        (None, Some(payload)) if is_address && payload.state == PayloadState::Stored => {
+            return push_payload(out, payload);
+        }
+        (None, _) if is_address && is_known(&shown.kernels) => {
+            return push_kernels(out, &shown.kernels, manner);
+        }
+        (None, _) => push_argument_value(out, place, (param, &shown.value), manner),
     }
+    if let Some(payload) = &shown.payload {
+        out.push(' ');
+        push_payload(out, payload);
+    }
+    if is_known(&shown.kernels) {
+        out.push_str(" args ");
+        push_kernels(out, &shown.kernels, manner);
+    }
+}
+
+/// Adds the value, or the name of the constant that a handle may be: the legacy stream is no object.
+fn push_argument_value(
+    out: &mut String,
+    place: &Place<'_>,
+    (param, value): (Option<&Param>, &Value<'_>),
+    manner: Manner<'_>,
+) {
+    let constant = match (value, param.map(|param| &param.ty)) {
+        (Value::Handle(word), Some(Type::Named(name))) if !place.names.is_none() => {
+            Kind::of_type(name).and_then(|kind| Some((*word, kind.constant(*word)?)))
+        }
+        _ => None,
+    };
+    match constant {
+        Some((word, name)) => {
+            out.push_str(name);
+            out.push_str(" (");
+            push_hex(out, word);
+            out.push(')');
+        }
+        None => push_value(out, value, manner),
+    }
+}
+
+/// Whether more is known than that there are arguments.
+fn is_known(kernels: &[KernelArguments]) -> bool {
+    kernels
+        .iter()
+        .any(|kernel| kernel.origin != LayoutOrigin::Unknown || !kernel.buffer.is_empty())
 }
 
 fn points_to_uuid(schema: &TraceSchema, param: &Param) -> bool {

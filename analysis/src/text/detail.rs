@@ -7,6 +7,8 @@ pub struct Detail {
     pub text_bytes: usize,
     /// Bytes of data without structure.
     pub data_bytes: usize,
+    /// Bytes of a kernel's name.
+    pub name_bytes: usize,
     /// Elements of an array.
     pub items: usize,
     /// Leave out fields named `reserved...` that hold nothing but zeros.
@@ -18,6 +20,7 @@ impl Detail {
     pub const LINE: Self = Self {
         text_bytes: 200,
         data_bytes: 32,
+        name_bytes: 48,
         items: 8,
         hide_reserved: true,
     };
@@ -25,6 +28,7 @@ impl Detail {
     pub const FULL: Self = Self {
         text_bytes: usize::MAX,
         data_bytes: usize::MAX,
+        name_bytes: usize::MAX,
         items: usize::MAX,
         hide_reserved: false,
     };

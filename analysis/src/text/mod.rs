@@ -3,6 +3,7 @@
 
 mod argument;
 mod detail;
+mod payload;
 mod value;
 
 pub use detail::Detail;
@@ -11,17 +12,30 @@ use cutape_cuda_api::Unit;
 use cutape_trace_format::call::Call;
 use cutape_trace_format::decode::decode;
 use cutape_trace_format::schema::TraceSchema;
-use cutape_trace_format::value::Value;
+use cutape_trace_format::value::{Argument, Value};
 
+use self::value::Manner;
+use crate::objects::CallNames;
 use crate::outcome::{Outcome, outcome};
 use crate::printable::push_printable;
 use crate::quantity::{push_decimal, push_hex};
 
 /// Adds one call: function, arguments, answer. Returns where the answer starts in `out`, so that it can be given a colour.
+/// Handles and addresses are shown as they are.
 pub fn push_call(out: &mut String, schema: &TraceSchema, call: &Call, detail: &Detail) -> usize {
+    push_named_call(out, schema, (call, CallNames::NONE), detail)
+}
+
+/// Adds one call as [`push_call`] does, with handles and addresses by their names.
+pub fn push_named_call(
+    out: &mut String,
+    schema: &TraceSchema,
+    (call, names): (&Call, &CallNames),
+    detail: &Detail,
+) -> usize {
     push_printable(out, &schema.function_name(call.function));
     out.push('(');
-    push_arguments(out, schema, call, detail);
+    push_named_arguments(out, schema, (call, names), detail);
     out.push_str(") = ");
     let answer = out.len();
     push_answer(out, schema, call, detail);
@@ -30,6 +44,16 @@ pub fn push_call(out: &mut String, schema: &TraceSchema, call: &Call, detail: &D
 
 /// Adds the arguments as [`push_call`] does, without the parentheses.
 pub fn push_arguments(out: &mut String, schema: &TraceSchema, call: &Call, detail: &Detail) {
+    push_named_arguments(out, schema, (call, CallNames::NONE), detail);
+}
+
+/// Adds the arguments as [`push_named_call`] does, without the parentheses.
+pub fn push_named_arguments(
+    out: &mut String,
+    schema: &TraceSchema,
+    (call, names): (&Call, &CallNames),
+    detail: &Detail,
+) {
     let signature = schema
         .function(call.function)
         .and_then(|function| function.signature.as_ref());
@@ -55,6 +79,7 @@ pub fn push_arguments(out: &mut String, schema: &TraceSchema, call: &Call, detai
             schema,
             call,
             number,
+            names,
         };
         argument::push_argument(out, &place, param, shown, detail);
     }
@@ -81,20 +106,60 @@ pub fn push_answer(out: &mut String, schema: &TraceSchema, call: &Call, detail: 
             out.push_str(" /* type unknown */");
         }
         Outcome::Other(_) => match decode(schema, call).returned {
-            Some(returned) => value::push_value(out, &returned, None, detail),
+            Some(returned) => value::push_value(out, &returned, Manner::plain(detail)),
             None => out.push_str("? <in flight>"),
         },
     }
 }
 
+/// Adds the value of a decoded call's argument, by its place in the list, as it stands in [`push_named_arguments`].
+pub fn push_argument(
+    out: &mut String,
+    place: (&TraceSchema, (&Call, &CallNames), usize),
+    shown: &Argument<'_>,
+    detail: &Detail,
+) {
+    let (schema, (call, names), number) = place;
+    let signature = schema
+        .function(call.function)
+        .and_then(|function| function.signature.as_ref());
+    let param = signature.and_then(|signature| signature.params.get(number));
+    let place = argument::Place {
+        schema,
+        call,
+        number,
+        names,
+    };
+    argument::push_argument(out, &place, param, shown, detail);
+}
+
 /// Adds a value by itself.
 pub fn push_value(out: &mut String, value: &Value<'_>, detail: &Detail) {
-    value::push_value(out, value, None, detail);
+    value::push_value(out, value, Manner::plain(detail));
+}
+
+/// Adds a value that stands in, or behind, that parameter of a call: its handles and addresses by their names.
+pub fn push_named_value(
+    out: &mut String,
+    value: &Value<'_>,
+    (names, param): (&CallNames, u8),
+    detail: &Detail,
+) {
+    let manner = Manner {
+        names,
+        param,
+        ..Manner::plain(detail)
+    };
+    value::push_value(out, value, manner);
 }
 
 /// Adds a value whose numbers count something: bytes with a binary multiple, versions with their point.
 pub fn push_measured(out: &mut String, value: &Value<'_>, unit: Option<Unit>, detail: &Detail) {
-    value::push_value(out, value, unit, detail);
+    let manner = Manner {
+        unit,
+        ..Manner::plain(detail)
+    };
+    value::push_value(out, value, manner);
 }
 
 fn separate(out: &mut String, number: usize) {

@@ -4,13 +4,40 @@ use cutape_cuda_api::Unit;
 use cutape_trace_format::value::Value;
 
 use super::Detail;
+use crate::objects::CallNames;
 use crate::printable::push_printable;
 use crate::quantity::{
     push_bytes, push_cuda_version, push_decimal, push_hex, push_hex_byte, push_signed,
 };
 
-/// Adds a value; `unit` is what numbers in it count.
-pub(super) fn push_value(out: &mut String, value: &Value<'_>, unit: Option<Unit>, detail: &Detail) {
+/// How a value is shown.
+#[derive(Clone, Copy)]
+pub(super) struct Manner<'a> {
+    /// What numbers in it count.
+    pub unit: Option<Unit>,
+    /// Names of handles and addresses.
+    pub names: &'a CallNames,
+    /// Place of the parameter that it belongs to.
+    pub param: u8,
+    /// How much of it.
+    pub detail: &'a Detail,
+}
+
+impl<'a> Manner<'a> {
+    /// Without unit and names.
+    pub fn plain(detail: &'a Detail) -> Self {
+        Self {
+            unit: None,
+            names: CallNames::NONE,
+            param: 0,
+            detail,
+        }
+    }
+}
+
+/// Adds a value.
+pub(super) fn push_value(out: &mut String, value: &Value<'_>, manner: Manner<'_>) {
+    let Manner { unit, detail, .. } = manner;
     match value {
         Value::Int(number) => match u64::try_from(*number) {
             Ok(number) => push_number(out, number, unit),
@@ -21,26 +48,58 @@ pub(super) fn push_value(out: &mut String, value: &Value<'_>, unit: Option<Unit>
         Value::Enum { value, name } => push_enum(out, *value, *name),
         Value::Flags { names, rest, .. } => push_flags(out, names, *rest),
         Value::Handle(0) | Value::Null => out.push_str("NULL"),
-        Value::Handle(word)
-        | Value::DevicePointer(word)
-        | Value::Address(word)
-        | Value::NotCaptured(word) => push_hex(out, *word),
+        Value::Handle(word) | Value::DevicePointer(word) | Value::Address(word) => {
+            push_word(out, *word, manner);
+        }
+        Value::NotCaptured(word) => push_hex(out, *word),
         Value::Text { text, full_bytes } => push_text(out, text, *full_bytes, detail),
         Value::Bytes { bytes, full_bytes } => push_data(out, bytes, *full_bytes, detail),
-        Value::Struct(fields) => push_fields(out, fields, ", ", detail),
-        Value::Union(members) => push_fields(out, members, " | ", detail),
-        Value::Array { items, full_items } => push_array(out, items, *full_items, (unit, detail)),
+        Value::Struct(fields) => push_fields(out, fields, ", ", manner),
+        Value::Union(members) => push_fields(out, members, " | ", manner),
+        Value::Array { items, full_items } => push_array(out, items, *full_items, manner),
         Value::InOut { before, after } => {
-            push_value(out, before, unit, detail);
+            push_value(out, before, manner);
             if matches!(**after, Value::NotCaptured(_)) {
                 out.push_str(" => ?");
             } else if before != after {
                 out.push_str(" => ");
-                push_value(out, after, unit, detail);
+                push_value(out, after, manner);
             }
         }
         Value::NotRecorded => out.push('?'),
     }
+}
+
+/// Adds a handle or an address: by its name, where it has one. Where the object is created one sees both; where it is gone, since when.
+pub(super) fn push_word(out: &mut String, word: u64, manner: Manner<'_>) {
+    let Some(name) = manner.names.find(manner.param, word) else {
+        return push_hex(out, word);
+    };
+    name.label.push(out);
+    if name.is_created && !name.label.is_foreign() {
+        out.push_str(" (");
+        push_hex(out, word);
+        out.push(')');
+    }
+    if let Some(own) = &name.own {
+        push_own_name(out, own, manner.detail);
+    }
+    if let Some(seq) = name.gone_since {
+        out.push_str(" /* gone since call ");
+        push_decimal(out, seq);
+        out.push_str(" */");
+    }
+}
+
+/// Adds ` <saxpy>`; mangled names are cut, because their beginnings say what matters.
+fn push_own_name(out: &mut String, name: &str, detail: &Detail) {
+    let mut end = name.len().min(detail.name_bytes);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    out.push_str(" <");
+    push_printable(out, &name[..end]);
+    out.push_str(if end < name.len() { "...>" } else { ">" });
 }
 
 fn push_number(out: &mut String, number: u64, unit: Option<Unit>) {
@@ -170,11 +229,20 @@ fn push_cut(out: &mut String, shown: u64, there_were: u64, what: &str) {
     out.push_str(" */");
 }
 
-fn push_fields(out: &mut String, fields: &[(&str, Value<'_>)], separator: &str, detail: &Detail) {
+fn push_fields(
+    out: &mut String,
+    fields: &[(&str, Value<'_>)],
+    separator: &str,
+    manner: Manner<'_>,
+) {
+    let inside = Manner {
+        unit: None,
+        ..manner
+    };
     out.push('{');
     let mut first = true;
     for (name, value) in fields {
-        if detail.hide_reserved && is_unused(name, value) {
+        if manner.detail.hide_reserved && is_unused(name, value) {
             continue;
         }
         if !first {
@@ -185,7 +253,7 @@ fn push_fields(out: &mut String, fields: &[(&str, Value<'_>)], separator: &str, 
             push_printable(out, name);
             out.push('=');
         }
-        push_value(out, value, None, detail);
+        push_value(out, value, inside);
     }
     out.push('}');
 }
@@ -210,21 +278,14 @@ fn is_zero(value: &Value<'_>) -> bool {
     }
 }
 
-/// `how` is the unit of the elements and where to cut.
-fn push_array(
-    out: &mut String,
-    items: &[Value<'_>],
-    full_items: Option<u64>,
-    how: (Option<Unit>, &Detail),
-) {
-    let (unit, detail) = how;
-    let shown = items.len().min(detail.items);
+fn push_array(out: &mut String, items: &[Value<'_>], full_items: Option<u64>, manner: Manner<'_>) {
+    let shown = items.len().min(manner.detail.items);
     out.push('[');
     for (number, item) in items[..shown].iter().enumerate() {
         if number > 0 {
             out.push_str(", ");
         }
-        push_value(out, item, unit, detail);
+        push_value(out, item, manner);
     }
     let there_were = full_items.unwrap_or(items.len() as u64);
     if there_were > shown as u64 {

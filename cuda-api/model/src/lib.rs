@@ -5,6 +5,7 @@
 mod default_roles;
 mod error;
 mod family;
+mod field_role;
 mod model;
 mod opaque_bytes;
 mod overlay;

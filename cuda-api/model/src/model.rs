@@ -245,6 +245,15 @@ pub struct Field {
     /// For a bit field: first bit (from the least significant bit at `offset`) and number of bits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bits: Option<(u8, u8)>,
+    /// For a pointer that is followed: the place of the field that says how many values it leads to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u16>,
+    /// For a union: the place of the field that says which member counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<u16>,
+    /// For a member of such a union: the value that chooses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selected_by: Option<i64>,
 }
 
 /// A data symbol that a library exports, such as the `cudbg*` variables that debuggers look for.

@@ -3,15 +3,19 @@
 //! ```text
 //! FUNCTIONS.PARAMETERS ROLE [as TYPE]      cuDeviceGetName.name out text(len)
 //! ! FUNCTIONS EFFECT [PARAMETER]           ! cuMemAlloc,cuMemAllocManaged creates dptr
+//! . TYPE.FIELD ROLE                        . CUlaunchConfig.attrs count(numAttrs)
 //! = NAME                                   = CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED
 //! ```
 //! FUNCTIONS and PARAMETERS are lists separated by commas; `*` stands for any characters. A function is named by its base name, which
 //! takes all its versions and stream variants, or by one version (`cuCtxCreate_v3`; `cuCtxCreate_v1` is the first), which takes that
 //! one's stream variants. `as` says which enumeration an integer's value comes from. `=` says which of an enumeration's names for one value
-//! is shown; without it the header's first one is, which may be one kept for old programs. A name that applies to nothing is an error.
+//! is shown; without it the header's first one is, which may be one kept for old programs. `.` says what a field
+//! means for its neighbours: a pointer to `count(FIELD)` values, a union whose `selector(FIELD)` says which member counts, a member
+//! `selected(VALUE)`. A name that applies to nothing is an error.
 
 use crate::default_roles::find_type;
 use crate::error::TableError;
+use crate::field_role::apply_to_type;
 use crate::model::{Effect, Function, Param, Type, TypeDef, TypeKind};
 use crate::role_text::RoleText;
 use crate::table_read::{Table, parse_effect};
@@ -30,6 +34,7 @@ pub fn apply_overlay(file: &str, text: &str, tables: &mut [Table]) -> Result<(),
             |problem: Problem| TableError::new(file, index + 1, problem.expected, problem.found);
         match statement.split_once(' ') {
             Some(("!", effect)) => apply_effect(effect.trim_start(), tables),
+            Some((".", field)) => apply_field_role(field.trim_start(), tables),
             Some(("=", name)) => show_name(name.trim_start(), tables),
             _ => apply_role(statement, tables),
         }
@@ -65,6 +70,30 @@ fn show_name(name: &str, tables: &mut [Table]) -> Result<(), Problem> {
         "a name of an enumeration's value",
         format!("`{name}`"),
     ))
+}
+
+fn apply_field_role(statement: &str, tables: &mut [Table]) -> Result<(), Problem> {
+    let expected = || {
+        let found = format!("`. {statement}`");
+        Problem::new("`. TYPE.FIELD ROLE`", found)
+    };
+    let (field, roles) = statement.split_once(' ').ok_or_else(expected)?;
+    let (owner, field) = field.rsplit_once('.').ok_or_else(expected)?;
+    let mut applied = false;
+    let types = tables.iter_mut().flat_map(|table| &mut table.types);
+    for definition in types.filter(|definition| matches_glob(owner, &definition.name)) {
+        applied |= apply_to_type(definition, field, roles).map_err(|word| {
+            Problem::new(
+                "a field's role (count(FIELD), selector(FIELD), selected(VALUE))",
+                format!("`{word}`"),
+            )
+        })?;
+    }
+    if applied {
+        return Ok(());
+    }
+    let found = format!("none for `{owner}.{field}`");
+    Err(Problem::new("a structure with such a field", found))
 }
 
 /// What is wrong with a statement; the line is added by the caller.

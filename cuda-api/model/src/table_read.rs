@@ -12,7 +12,7 @@
 //! enum NAME [SIZE] | flags NAME [SIZE]           (4 bytes where not said)
 //!  NAME VALUE
 //! struct NAME SIZE ALIGN | union NAME SIZE ALIGN
-//!  OFFSET[:FIRST_BIT+BITS] NAME TYPE              (`-` for an anonymous member)
+//!  OFFSET[:FIRST_BIT+BITS] NAME TYPE [ROLE]       (`-` for an anonymous member)
 //! fn NAME [of BASE] [since VERSION] [in HEADER...] [per-thread] -> TYPE
 //!  NAME TYPE [ROLE]
 //!  ! EFFECT [PARAMETER]
@@ -22,6 +22,7 @@
 
 use crate::error::TableError;
 use crate::family::family_of;
+use crate::field_role::FieldRole;
 use crate::model::{
     DefaultStream, Direction, Effect, Extent, Field, Function, Library, Object, Param, Signature,
     TypeDef, TypeKind, Validity,
@@ -316,9 +317,7 @@ impl Reader<'_> {
             words.next().unwrap_or(""),
         );
         let name = name.ok_or_else(|| self.error("`OFFSET NAME TYPE`", detail))?;
-        let Some((ty, "")) = parse_type(ty) else {
-            return Err(self.error("the field's type", ty));
-        };
+        let (ty, roles) = parse_type(ty).ok_or_else(|| self.error("the field's type", ty))?;
         let (offset, bits) = match place.split_once(':') {
             None => (place, None),
             Some((offset, bits)) => {
@@ -345,12 +344,24 @@ impl Reader<'_> {
             ..
         }) = self.table.types.last_mut()
         {
-            fields.push(Field {
+            let mut field = Field {
                 name,
                 offset,
                 ty,
                 bits,
-            });
+                count: None,
+                selector: None,
+                selected_by: None,
+            };
+            for word in roles.split_ascii_whitespace() {
+                FieldRole::parse(word)
+                    .and_then(|role| role.apply(&mut field, |place| place.parse().ok()))
+                    .ok_or_else(|| {
+                        let found = format!("`{word}`");
+                        TableError::new(self.file, self.line, "a field's role", found)
+                    })?;
+            }
+            fields.push(field);
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Writes a table as [`crate::parse_table`] reads it.
 
+use crate::field_role::write_field_roles;
 use crate::model::{DefaultStream, Effect, Field, Function, Library, Param, TypeDef, TypeKind};
 use crate::role_text::RoleText;
 use crate::table_read::Table;
@@ -84,7 +85,8 @@ fn push_field(text: &mut String, field: &Field) {
     } else {
         &field.name
     };
-    let _ = writeln!(text, " {name} {}", write_type(&field.ty));
+    let roles = write_field_roles(field);
+    let _ = writeln!(text, " {name} {}{roles}", write_type(&field.ty));
 }
 
 fn push_function(text: &mut String, function: &Function) {

@@ -2,6 +2,7 @@
 
 use crate::answer::AnswerClass;
 use crate::plan::Stub;
+use crate::policy::fits;
 use crate::skip::SkipReason;
 
 /// Functions that are never played, by name; the first line that fits counts.
@@ -83,17 +84,6 @@ pub fn skip_of(function: &str) -> Option<SkipReason> {
         .iter()
         .find(|(pattern, _)| fits(pattern, plain))
         .and_then(|&(_, reason)| reason)
-}
-
-/// Whether a name fits a pattern in which `*` stands for any letters.
-pub fn fits(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| {
-            (0..=rest.len())
-                .any(|skipped| rest.is_char_boundary(skipped) && fits(tail, &rest[skipped..]))
-        }),
-    }
 }
 
 fn without_stream_suffix(function: &str) -> &str {

@@ -1,6 +1,19 @@
 //! What a replay found: data, that the parts of this module write as text, JSON and JUnit.
 
 pub mod collector;
+mod github;
+pub mod group;
+mod json;
+mod junit;
+#[cfg(test)]
+pub mod sample;
+mod text;
+mod xml;
+
+pub use github::github_summary;
+pub use json::{JSON_SCHEMA, JSON_VERSION, json};
+pub use junit::{JunitBy, junit};
+pub use text::{Look, text};
 
 use std::path::PathBuf;
 
@@ -57,9 +70,11 @@ pub struct TraceReport {
     pub reproaches: u64,
     /// Divergences that the policy expects.
     pub expected: u64,
+    /// Of these, calls that were not played.
+    pub expected_skips: u64,
     /// Calls that were not played, by reason and function.
     pub skips: Vec<SkipTally>,
-    /// How many calls follow from each cause: call number of the cause, and number of consequences.
+    /// How many calls follow from each cause: call number of the cause, and number of consequences; by call number.
     pub consequences: Vec<(u64, u64)>,
     /// What became of each call, if asked for.
     pub calls: Option<CallVerdicts>,
@@ -87,9 +102,8 @@ impl TraceReport {
     /// How many calls follow from the divergence of that call.
     pub fn consequences_of(&self, seq: u64) -> u64 {
         self.consequences
-            .iter()
-            .find(|(cause, _)| *cause == seq)
-            .map_or(0, |(_, calls)| *calls)
+            .binary_search_by_key(&seq, |&(cause, _)| cause)
+            .map_or(0, |place| self.consequences[place].1)
     }
 
     /// The first divergence that counts against the driver; where there is none, the first one that is not a consequence.

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 
 use super::BoxCopy;
 use crate::abi::{CUcontext, CUdeviceptr, CUstream};
-use crate::context::find as find_context;
+use crate::context::{Context, find as find_context};
 use crate::driver;
 use crate::graph::Operation;
 use crate::status::{Answer, CuError};
@@ -59,6 +59,16 @@ impl End {
         }
     }
 
+    /// Refuses an end that unified addressing would have to tell, on a device that has none; cuda.h allows it nowhere else.
+    pub fn check_addressing(self, context: &Context) -> Answer {
+        match self {
+            Self::Unified(_) if !context.device.has_unified_addressing() => {
+                Err(CuError::INVALID_VALUE)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Unified addressing resolved: which of the two it is.
     fn resolved(self) -> Self {
         match self {
@@ -93,6 +103,8 @@ fn copy(queue: (DefaultStream, CUstream), wait: Wait, to: End, from: End, bytes:
         stream.refuse_capture(&context)?;
         unsafe_call()?;
     }
+    to.check_addressing(&context)?;
+    from.check_addressing(&context)?;
     if bytes == 0 {
         return Ok(());
     }

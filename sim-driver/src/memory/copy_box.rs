@@ -250,6 +250,12 @@ fn copy(queue: (DefaultStream, CUstream), wait: Wait, copied: BoxCopy) -> Answer
         stream.refuse_capture(&context)?;
         unsafe_call()?;
     }
+    for place in [&copied.to, &copied.from] {
+        place
+            .side(copied.extent)?
+            .begin
+            .check_addressing(&context)?;
+    }
     if !copied.check()? {
         return Ok(());
     }

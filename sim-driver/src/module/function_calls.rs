@@ -30,6 +30,7 @@ mod number {
     pub const REQUIRED_CLUSTER_DEPTH: u32 = 13;
     pub const NON_PORTABLE_CLUSTER_SIZE_ALLOWED: u32 = 14;
     pub const CLUSTER_SCHEDULING_POLICY_PREFERENCE: u32 = 15;
+    pub const DEVICE_NODE_UPDATE_SUPPORTED: u32 = 16;
 }
 
 /// Most threads that a block of the kernel may have on a device: its own bound, or what its registers leave room for.
@@ -58,7 +59,10 @@ pub fn attribute(settings: &Settings, attribute: u32, device: &Device) -> Result
         number::NUM_REGS => kernel.registers as i32,
         number::PTX_VERSION => kernel.ptx_version as i32,
         number::BINARY_VERSION => kernel.binary_version as i32,
-        number::CACHE_MODE_CA | number::CLUSTER_SIZE_MUST_BE_SET => 0,
+        // Nodes are not updated from the device, because nothing runs there.
+        number::CACHE_MODE_CA
+        | number::CLUSTER_SIZE_MUST_BE_SET
+        | number::DEVICE_NODE_UPDATE_SUPPORTED => 0,
         number::MAX_DYNAMIC_SHARED_SIZE_BYTES => settings.max_dynamic_shared_bytes(device),
         number::PREFERRED_SHARED_MEMORY_CARVEOUT => {
             settings.carveout_percent.load(Ordering::Relaxed)

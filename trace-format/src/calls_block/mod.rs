@@ -1,10 +1,12 @@
 //! Calls blocks: many calls side by side, grouped by function, each group a set of [`crate::column`]s. docs/format.md has the table.
 
 mod read;
+mod rows;
 mod write;
 
 pub use read::CallsBlock;
 pub(crate) use read::{covers_of, read_covers};
+pub use rows::{CallRows, GroupRows};
 pub(crate) use write::write_covers;
 pub use write::{BlobTable, CallsWriter, GroupColumns, RowColumns, Source};
 

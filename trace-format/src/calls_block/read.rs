@@ -119,7 +119,7 @@ impl CallsBlock {
                 key::COVERS => self.covers = read_covers(&mut cursor)?,
                 key::UNIT => self.unit_ns = cursor.uint()?,
                 key::FIRST_CALL => self.first_call = Some(cursor.uint()?),
-                key::ROWS => self.rows = read_rows(&mut cursor)?,
+                key::ROWS => self.rows = read_rows(&mut cursor, self.rows)?,
                 key::BEGIN => self.begin = budget.column(&mut cursor, self.rows)?,
                 key::THREAD => self.thread = budget.column(&mut cursor, self.rows)?,
                 key::GROUP => self.group = budget.column(&mut cursor, self.rows)?,
@@ -331,7 +331,7 @@ impl Group {
         for _ in 0..cursor.map_len()? {
             match cursor.str()? {
                 key::FUNCTION => group.function = cursor.u32()?.min(MAX_FUNCTIONS),
-                key::ROWS => group.rows = read_rows(cursor)?,
+                key::ROWS => group.rows = read_rows(cursor, group.rows)?,
                 key::CALLER => group.caller = Some(budget.column(cursor, group.rows)?),
                 key::DURATION => group.duration = Some(budget.column(cursor, group.rows)?),
                 key::RETURNED => group.returned = Some(budget.column(cursor, group.rows)?),
@@ -444,8 +444,12 @@ fn read_places(
     Ok((0..rows).map(place_of).collect())
 }
 
-fn read_rows(cursor: &mut Cursor<'_>) -> Result<usize, Unexpected> {
+/// Reads a number of rows. `before` is what was read for it already: columns were read by it, so it must not change.
+pub(super) fn read_rows(cursor: &mut Cursor<'_>, before: usize) -> Result<usize, Unexpected> {
     let rows = cursor.uint()?;
+    if before != 0 {
+        return Err(cursor.unexpected("one number of rows", "a second one"));
+    }
     if rows > MAX_ROWS.into() {
         return Err(cursor.unexpected("at most 65536 rows", rows));
     }
@@ -453,7 +457,10 @@ fn read_rows(cursor: &mut Cursor<'_>) -> Result<usize, Unexpected> {
 }
 
 /// Reads `[[row, number], ...]` with rows below `rows`.
-fn read_pairs(cursor: &mut Cursor<'_>, rows: usize) -> Result<Vec<(u32, u64)>, Unexpected> {
+pub(super) fn read_pairs(
+    cursor: &mut Cursor<'_>,
+    rows: usize,
+) -> Result<Vec<(u32, u64)>, Unexpected> {
     let mut pairs = Vec::new();
     for _ in 0..cursor.array_len()? {
         let length = cursor.array_of(2)?;

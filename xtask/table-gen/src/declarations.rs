@@ -494,6 +494,9 @@ impl Declarations {
                 offset: 0,
                 ty,
                 bits: None,
+                count: None,
+                selector: None,
+                selected_by: None,
             },
             place,
         );

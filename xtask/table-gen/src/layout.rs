@@ -95,6 +95,9 @@ impl StructLayout {
                 offset,
                 ty,
                 bits: Some((first_bit, width)),
+                count: None,
+                selector: None,
+                selected_by: None,
             });
         }
     }

@@ -1,0 +1,70 @@
+//! `cutape view`: the terminal interface.
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use cutape_viewer::run::{End, Options, view};
+use cutape_viewer::settings::settings_path;
+
+use crate::child;
+use crate::commands::print;
+use crate::message;
+use crate::reading::{self, TROUBLE};
+
+/// Look at a trace in the terminal
+///
+/// A list of all calls, with arguments, times and what they mean. ? shows all keys. Where standard output is no terminal, or one that can't
+/// move its cursor (TERM=dumb), the calls are printed instead.
+#[derive(Args)]
+#[command(
+    after_help = "Exit codes: 0 shown, 2 the trace can't be read or the terminal can't be used.
+
+Settings are remembered in $XDG_CONFIG_HOME/cutape/view.toml. NO_COLOR is honoured.
+
+Examples:
+  cutape view llama.cutape
+  cutape view --ascii llama.cutape    # for terminals without Unicode"
+)]
+pub struct Arguments {
+    /// The trace: a sealed file or a recording folder
+    #[arg(value_name = "T")]
+    trace: PathBuf,
+
+    /// Draw with ASCII signs only
+    #[arg(long)]
+    ascii: bool,
+}
+
+/// Runs the subcommand.
+pub fn run(arguments: Arguments) -> ExitCode {
+    if !can_show() {
+        return print::print_all(&arguments.trace);
+    }
+    let trace = match reading::open(&arguments.trace) {
+        Ok(trace) => trace,
+        Err(code) => return code,
+    };
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let folder = |name: &str| set(name).map(PathBuf::from);
+    let options = Options {
+        settings_path: settings_path(
+            folder("XDG_CONFIG_HOME").as_deref(),
+            folder("HOME").as_deref().map(Path::new),
+        ),
+        mono: set("NO_COLOR").is_some(),
+        ascii: arguments.ascii,
+    };
+    match view(trace, &options) {
+        Ok(End::Left) => ExitCode::SUCCESS,
+        Ok(End::Signal(signal)) => child::end_by_signal(signal),
+        Err(error) => message::fail(TROUBLE, format!("the terminal can't be used: {error}")),
+    }
+}
+
+/// Whether there is a terminal that a picture can be drawn on.
+fn can_show() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
+    io::stdout().is_terminal() && !dumb
+}

@@ -1,0 +1,69 @@
+//! The Calls blocks of a sealed file one by one, for whoever reads many of them at once: an index, a filter.
+
+use crate::block_source::Damage;
+use crate::call::FunctionId;
+use crate::calls_block::CallRows;
+use crate::trace::Trace;
+
+/// Where a Calls block's calls stand among all calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderedBlock {
+    /// Number of its first call, from 1.
+    pub first_seq: u64,
+    /// Its calls.
+    pub rows: u32,
+}
+
+/// The rows of a block, without arguments and captures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OrderedRows {
+    /// The columns. Threads are places in [`Trace::threads`], or beyond them.
+    pub rows: CallRows,
+    /// The function of each group.
+    pub functions: Vec<FunctionId>,
+}
+
+impl Trace {
+    /// Number of Calls blocks, if their calls are in order: in a sealed file. `None` in a recording folder, where blocks overlap and only
+    /// [`Self::calls`] tells the numbers of calls.
+    pub fn ordered_blocks(&self) -> Option<usize> {
+        self.sealed.then_some(self.calls.len())
+    }
+
+    /// The calls of a block; `None` if there is no such block or blocks are not ordered.
+    pub fn ordered_block(&self, block: usize) -> Option<OrderedBlock> {
+        let place = self.calls.get(block).filter(|_| self.sealed)?;
+        Some(OrderedBlock {
+            first_seq: place.calls_before + 1,
+            rows: place.rows,
+        })
+    }
+
+    /// Reads the rows of a block; `None` if there is no such block or blocks are not ordered.
+    ///
+    /// # Errors
+    /// The block can't be read. Its calls keep their numbers all the same.
+    pub fn ordered_rows(&self, block: usize) -> Option<Result<OrderedRows, Damage>> {
+        let place = self.calls.get(block).filter(|_| self.sealed)?;
+        let first_begin_ns = |rows: &CallRows| {
+            let first = rows.begin.first().copied()?;
+            Some(first.saturating_mul(rows.unit_ns))
+        };
+        let rows = self.read_calls_as(
+            place,
+            |raw| CallRows::parse(&raw),
+            |rows| (rows.len(), first_begin_ns(rows)),
+        );
+        Some(rows.map(|rows| {
+            let function = |number: u32| {
+                let unnamed = FunctionId(number | FunctionId::UNNAMED);
+                self.schema.by_number(number).unwrap_or(unnamed)
+            };
+            let functions = rows.groups.iter().map(|group| function(group.function));
+            OrderedRows {
+                functions: functions.collect(),
+                rows,
+            }
+        }))
+    }
+}

@@ -1,0 +1,291 @@
+//! What the panes below the list show of the call under the cursor: made by a worker.
+
+use std::ops::ControlFlow;
+
+use cutape_analysis::benign::BenignJudge;
+use cutape_analysis::index::Row;
+use cutape_analysis::objects::{ObjectId, Objects, Reference};
+use cutape_analysis::printable::push_printable;
+use cutape_analysis::quantity::{self, push_bytes, push_hex, push_seconds, push_time};
+use cutape_analysis::text::{Detail, push_named_call};
+use cutape_trace_format::call::Call;
+use cutape_trace_format::trace::Trace;
+
+use crate::facts::grouped;
+use crate::msg::Msg;
+use crate::naming::Naming;
+use crate::opened::read_calls;
+use crate::theme::Role;
+use crate::verdict::{Verdict, Verdicts};
+use crate::workers::{Job, Slot, Worker};
+
+use super::CallsMsg;
+use super::tree::{TreeLine, tree};
+
+/// Bytes of a capture that are kept for showing; the trace has all of them.
+const MOST_BYTES: usize = 64 << 10;
+
+/// Objects told of.
+const MOST_OBJECTS: usize = 32;
+
+/// Bytes that were copied from behind a pointer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bytes {
+    /// The argument.
+    pub name: String,
+    /// Taken after the call.
+    pub out: bool,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// How many there were.
+    pub full: u64,
+}
+
+/// A line of what is known about a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AboutLine {
+    /// What is said.
+    pub name: String,
+    /// What there is to say.
+    pub text: String,
+    /// How it looks.
+    pub role: Role,
+    /// The call that it is about.
+    pub jump: Option<u64>,
+}
+
+/// What the panes show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallDetails {
+    /// The call.
+    pub seq: u64,
+    /// Arguments and answer.
+    pub tree: Vec<TreeLine>,
+    /// Whose it is, when, from where.
+    pub about: Vec<AboutLine>,
+    /// What was copied from behind its pointers.
+    pub bytes: Vec<Bytes>,
+    /// The calls that made the objects it refers to.
+    pub creators: Vec<(ObjectId, u64)>,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+/// The job that makes the details of a call.
+pub fn details_job(seq: u64) -> Job {
+    Job::new(Slot::Details, move |worker: &Worker<'_>| {
+        let trace = worker.opened.trace();
+        let verdicts = worker.opened.verdicts();
+        let mut naming = Naming::new(worker.opened.objects());
+        let mut details = CallDetails {
+            seq,
+            about: vec![AboutLine {
+                name: "damaged".to_owned(),
+                text: "the block that holds this call can't be read".to_owned(),
+                role: Role::Failed,
+                jump: None,
+            }],
+            ..CallDetails::default()
+        };
+        read_calls(&trace, [seq], |call| {
+            details = details_of(&trace, &verdicts, (call, &mut naming));
+            ControlFlow::Break(())
+        });
+        worker.send(Msg::Calls(CallsMsg::Details(Box::new(details))));
+    })
+}
+
+/// The job that gives a call as `cutape print` writes it, to be copied.
+pub fn copy_job(seq: u64) -> Job {
+    Job::new(Slot::Copy, move |worker: &Worker<'_>| {
+        let trace = worker.opened.trace();
+        let mut naming = Naming::new(worker.opened.objects());
+        read_calls(&trace, [seq], |call| {
+            let mut text = String::new();
+            let names = naming.names(trace.schema(), call);
+            push_named_call(&mut text, trace.schema(), (call, &names), &Detail::FULL);
+            worker.send(Msg::Copy { what: "call", text });
+            ControlFlow::Break(())
+        });
+    })
+}
+
+fn details_of(
+    trace: &Trace,
+    verdicts: &Verdicts,
+    (call, naming): (&Call, &mut Naming),
+) -> CallDetails {
+    let mut about = about(trace, verdicts, call);
+    let references = naming.references(trace.schema(), call);
+    if let Some(objects) = naming.objects() {
+        push_objects(&mut about, objects, (call, &references));
+    }
+    let creator = |reference: &Reference| {
+        let object = naming.objects()?.get(reference.object)?;
+        Some((reference.object, object.created()?))
+    };
+    CallDetails {
+        seq: call.seq,
+        creators: references.iter().filter_map(creator).collect(),
+        tree: tree(trace, call, naming),
+        about,
+        bytes: bytes(trace, call),
+        verdict: verdicts.on(trace.schema(), call.seq, &Row::from(call)),
+    }
+}
+
+/// Where the objects of a call came from, what uses them, and how they went.
+fn push_objects(
+    lines: &mut Vec<AboutLine>,
+    objects: &Objects,
+    (call, references): (&Call, &[Reference]),
+) {
+    let mut told = Vec::new();
+    for reference in references {
+        let Some(object) = objects.get(reference.object) else {
+            continue;
+        };
+        if told.contains(&reference.object) || told.len() == MOST_OBJECTS {
+            continue;
+        }
+        told.push(reference.object);
+        let mut name = object.label().to_string();
+        let mut say = |text: String, role, jump| {
+            lines.push(AboutLine {
+                name: std::mem::take(&mut name),
+                text,
+                role,
+                jump,
+            });
+        };
+        let size = object
+            .bytes()
+            .map(|bytes| format!(", {}", quantity::text(push_bytes, bytes)));
+        let kind = format!("{}{}", object.kind().info().noun, size.unwrap_or_default());
+        match object.created() {
+            Some(seq) if seq == call.seq => {
+                say(format!("{kind}, made by this call"), Role::Value, None)
+            }
+            Some(seq) => say(
+                format!("{kind}, made by call {}", grouped(seq)),
+                Role::Value,
+                Some(seq),
+            ),
+            None => say(
+                format!(
+                    "{kind}; no recorded call made it, {} is the first to use it",
+                    grouped(object.first_call())
+                ),
+                Role::Warning,
+                Some(object.first_call()),
+            ),
+        }
+        if let Some(last) = object.last_used() {
+            let times = match object.uses() {
+                1 => "once, by".to_owned(),
+                uses => format!("{} times, last by", grouped(uses)),
+            };
+            say(
+                format!("used {times} call {}", grouped(last)),
+                Role::Value,
+                Some(last),
+            );
+        }
+        match object.ended() {
+            Some((seq, _)) if seq < call.seq => {
+                say(
+                    format!("gone since call {}", grouped(seq)),
+                    Role::Failed,
+                    Some(seq),
+                );
+            }
+            Some((seq, _)) => say(
+                format!("gone with call {}", grouped(seq)),
+                Role::Value,
+                Some(seq),
+            ),
+            None if object.is_left_behind() => {
+                say("never destroyed".to_owned(), Role::Warning, None)
+            }
+            None => {}
+        }
+    }
+}
+
+fn about(trace: &Trace, verdicts: &Verdicts, call: &Call) -> Vec<AboutLine> {
+    let mut lines = Vec::new();
+    let mut say = |name: &str, text: String, role| {
+        lines.push(AboutLine {
+            name: name.to_owned(),
+            text,
+            role,
+            jump: None,
+        });
+    };
+    match verdicts.on(trace.schema(), call.seq, &Row::from(call)) {
+        Verdict::Benign => say("harmless", why_benign(trace, call), Role::Good),
+        Verdict::InFlight => say(
+            "in flight",
+            "the program ended inside this call, or still is in it".to_owned(),
+            Role::Warning,
+        ),
+        Verdict::Fine | Verdict::Failed => {}
+    }
+    if let Some(thread) = trace.thread(call.thread) {
+        let mut text = format!("{} ", thread.tid);
+        push_printable(&mut text, &thread.name);
+        say("thread", text, Role::Value);
+    }
+    if let Some(entry) = trace.process(call.process) {
+        let mut text = format!("{} ", entry.process.pid);
+        push_printable(&mut text, &entry.process.program);
+        say("process", text, Role::Value);
+    }
+    let mut caller = String::new();
+    match trace.module_at(call.process, call.caller, call.begin_ns) {
+        Some((library, offset)) => {
+            push_printable(&mut caller, &library.path);
+            caller.push('+');
+            push_hex(&mut caller, offset);
+        }
+        None => push_hex(&mut caller, call.caller),
+    }
+    say("caller", caller, Role::Value);
+    let begin = quantity::text(push_seconds, call.begin_ns.saturating_sub(trace.start_ns()));
+    let took = match call.duration_ns {
+        Some(ns) => format!("{begin} s, for {}", quantity::text(push_time, ns)),
+        None => format!("{begin} s"),
+    };
+    say("begin", took, Role::Value);
+    lines
+}
+
+fn why_benign(trace: &Trace, call: &Call) -> String {
+    let probe = BenignJudge::default().probe(trace.schema(), call);
+    match probe {
+        Some(probe) => format!("{}: {}", probe.id, probe.why),
+        None => "optional-table: the runtime does without this table".to_owned(),
+    }
+}
+
+fn bytes(trace: &Trace, call: &Call) -> Vec<Bytes> {
+    let signature = trace
+        .function(call.function)
+        .and_then(|function| function.signature.as_ref());
+    let name_of = |number: u8| {
+        let param = signature.and_then(|signature| signature.params.get(usize::from(number)));
+        let mut name = String::new();
+        match param {
+            Some(param) => push_printable(&mut name, &param.name),
+            None => name = format!("arg{number}"),
+        }
+        name
+    };
+    let of_capture = |capture: cutape_trace_format::record::Captured<'_>| Bytes {
+        name: name_of(capture.param),
+        out: capture.out,
+        bytes: capture.bytes[..capture.bytes.len().min(MOST_BYTES)].to_vec(),
+        full: capture.full.unwrap_or(capture.bytes.len() as u64),
+    };
+    call.captures().map(of_capture).collect()
+}

@@ -1,0 +1,238 @@
+//! The arguments of a call as a tree: structures, unions, arrays and in-out values open and close.
+
+use cutape_analysis::objects::{CallNames, ObjectId, Reference};
+use cutape_analysis::outcome::{Outcome, code_type, outcome};
+use cutape_analysis::printable::push_printable;
+use cutape_analysis::text::{Detail, push_answer, push_argument, push_named_value};
+use cutape_cuda_api::{Api, Library, Param, write_type};
+use cutape_trace_format::call::Call;
+use cutape_trace_format::decode::decode;
+use cutape_trace_format::trace::Trace;
+use cutape_trace_format::value::{Argument, Value};
+
+/// Elements of an array shown each on a line; the rest is counted.
+const MOST_ITEMS: usize = 256;
+/// Lines of a tree; a hostile trace could ask for any number.
+const MOST_LINES: usize = 4096;
+/// What a line shows of a value.
+const DETAIL: Detail = Detail {
+    text_bytes: 16 << 10,
+    data_bytes: 64,
+    items: 16,
+    hide_reserved: true,
+    name_bytes: 48,
+};
+
+use crate::naming::Naming;
+
+/// A line of a tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TreeLine {
+    /// How deep it is; 0 for the function itself.
+    pub depth: u8,
+    /// Name of the argument, field or element.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+    /// Its type, where the prototype says one.
+    pub type_name: String,
+    /// Way to it: `prop.location.id`.
+    pub path: String,
+    /// It has parts.
+    pub is_branch: bool,
+    /// The handle or address that it is, other than NULL.
+    pub word: Option<u64>,
+    /// The object that it stands for.
+    pub object: Option<ObjectId>,
+    /// It was written by the driver.
+    pub is_out: bool,
+    /// It is the answer of a call that failed.
+    pub is_failure: bool,
+}
+
+/// The lines of a call's arguments and answer.
+pub fn tree(trace: &Trace, call: &Call, naming: &mut Naming) -> Vec<TreeLine> {
+    let mut lines = vec![head(trace, call)];
+    let schema = trace.schema();
+    let names = naming.names(schema, call);
+    let references = naming.references(schema, call);
+    let known = Known {
+        names: &names,
+        references: &references,
+    };
+    let signature = schema
+        .function(call.function)
+        .and_then(|function| function.signature.as_ref());
+    for (number, argument) in decode(schema, call).arguments.iter().enumerate() {
+        let param = signature.and_then(|signature| signature.params.get(number));
+        push_argument_lines(&mut lines, (trace, call, number), (param, &known), argument);
+    }
+    lines.push(answer(trace, call));
+    lines
+}
+
+fn head(trace: &Trace, call: &Call) -> TreeLine {
+    let mut name = String::new();
+    push_printable(&mut name, &trace.function_name(call.function));
+    TreeLine {
+        name,
+        is_branch: true,
+        ..TreeLine::default()
+    }
+}
+
+/// What is known of the objects that a call refers to.
+struct Known<'a> {
+    names: &'a CallNames,
+    references: &'a [Reference],
+}
+
+impl Known<'_> {
+    /// The object that a word in, or behind, a parameter stands for.
+    fn object(&self, param: u8, word: Option<u64>) -> Option<ObjectId> {
+        let word = word?;
+        let is_it = |reference: &&Reference| reference.param == param && reference.word == word;
+        self.references
+            .iter()
+            .find(is_it)
+            .map(|reference| reference.object)
+    }
+}
+
+fn push_argument_lines(
+    lines: &mut Vec<TreeLine>,
+    place: (&Trace, &Call, usize),
+    (param, known): (Option<&Param>, &Known<'_>),
+    argument: &Argument<'_>,
+) {
+    let (trace, call, number) = place;
+    let place = u8::try_from(number).unwrap_or(u8::MAX);
+    let mut line = TreeLine {
+        depth: 1,
+        is_branch: parts(&argument.value),
+        word: word_of(&argument.value),
+        object: known.object(place, word_of(&argument.value)),
+        is_out: argument.direction == cutape_cuda_api::Direction::Out,
+        ..TreeLine::default()
+    };
+    push_printable(&mut line.name, &argument.name);
+    line.path.clone_from(&line.name);
+    push_argument(
+        &mut line.value,
+        (trace.schema(), (call, known.names), number),
+        argument,
+        &DETAIL,
+    );
+    if let Some(param) = param {
+        push_printable(&mut line.type_name, &write_type(&param.ty));
+    }
+    let path = line.path.clone();
+    lines.push(line);
+    push_parts(lines, &argument.value, (2, &path), (place, known));
+}
+
+/// `place` is depth and the way to what these are parts of; `known` the parameter and what is known.
+fn push_parts(
+    lines: &mut Vec<TreeLine>,
+    value: &Value<'_>,
+    place: (u8, &str),
+    known: (u8, &Known<'_>),
+) {
+    match value {
+        Value::Struct(fields) | Value::Union(fields) => {
+            for (number, (name, value)) in fields.iter().enumerate() {
+                let name = match *name {
+                    "" => format!("({})", number + 1),
+                    name => name.to_owned(),
+                };
+                push_part(lines, (&name, value), place, known);
+            }
+        }
+        Value::Array { items, .. } if parts(value) => {
+            for (number, item) in items.iter().take(MOST_ITEMS).enumerate() {
+                push_part(lines, (&format!("[{number}]"), item), place, known);
+            }
+        }
+        Value::InOut { before, after } if parts(value) => {
+            push_part(lines, ("before", before), place, known);
+            push_part(lines, ("after", after), place, known);
+        }
+        _ => {}
+    }
+}
+
+fn push_part(
+    lines: &mut Vec<TreeLine>,
+    (name, value): (&str, &Value<'_>),
+    (depth, way): (u8, &str),
+    (param, known): (u8, &Known<'_>),
+) {
+    if lines.len() >= MOST_LINES {
+        return;
+    }
+    let mut line = TreeLine {
+        depth,
+        is_branch: parts(value),
+        word: word_of(value),
+        object: known.object(param, word_of(value)),
+        ..TreeLine::default()
+    };
+    push_printable(&mut line.name, name);
+    line.path = format!("{way}.{}", line.name);
+    push_named_value(&mut line.value, value, (known.names, param), &DETAIL);
+    let path = line.path.clone();
+    lines.push(line);
+    push_parts(
+        lines,
+        value,
+        (depth.saturating_add(1), &path),
+        (param, known),
+    );
+}
+
+/// Whether a value has parts that are worth a line each.
+fn parts(value: &Value<'_>) -> bool {
+    match value {
+        Value::Struct(fields) | Value::Union(fields) => !fields.is_empty(),
+        Value::Array { items, .. } => items.len() > 1 || items.iter().any(parts),
+        Value::InOut { before, after } => parts(before) || parts(after),
+        _ => false,
+    }
+}
+
+fn word_of(value: &Value<'_>) -> Option<u64> {
+    match value {
+        Value::Handle(word) | Value::DevicePointer(word) | Value::Address(word) => {
+            Some(*word).filter(|&word| word != 0)
+        }
+        Value::InOut { after, .. } => word_of(after),
+        _ => None,
+    }
+}
+
+/// What the call answered, with what the code means.
+fn answer(trace: &Trace, call: &Call) -> TreeLine {
+    let mut line = TreeLine {
+        depth: 1,
+        name: "answer".to_owned(),
+        path: "ret".to_owned(),
+        ..TreeLine::default()
+    };
+    push_answer(&mut line.value, trace.schema(), call, &DETAIL);
+    let found = outcome(trace.schema(), call);
+    line.is_failure = found.is_failure();
+    let library = trace
+        .function(call.function)
+        .map_or(Library::Cuda, |function| function.library);
+    if let Outcome::Code { code, .. } = found {
+        code_type(library).clone_into(&mut line.type_name);
+        let text = i32::try_from(code)
+            .ok()
+            .and_then(|code| Api::get().error_text(library, code));
+        if let Some(text) = text.filter(|_| line.is_failure) {
+            line.value.push_str(": ");
+            line.value.push_str(text);
+        }
+    }
+    line
+}

@@ -1,0 +1,590 @@
+//! The one table of commands. Keys, the palette (`:`), the help (`?`), the hints at the bottom, docs/viewer.md and tests are read from it.
+
+use crate::list_window::Motion;
+use crate::screen::ScreenId;
+
+/// What a command does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Moves the cursor of the part with the keyboard.
+    Move(Motion),
+    /// One column or level to the left.
+    Left,
+    /// One column or level to the right.
+    Right,
+    /// Opens what is under the cursor.
+    Open,
+    /// Puts the cursor's line into the middle.
+    Centre,
+    /// Goes to a call by its number.
+    GoTo,
+    /// Shows a screen.
+    Show(ScreenId),
+    /// Gives the keyboard to the next pane, or to the one before.
+    Pane(Direction),
+    /// Shows or hides the panes around the list.
+    TogglePanes,
+    /// Makes the panes around the list larger or smaller.
+    Resize(Direction),
+    /// Asks for a search text.
+    Search,
+    /// To the next or previous match.
+    Match(Direction),
+    /// Asks for a filter.
+    Filter,
+    /// Adds the value under the cursor to the filter.
+    FilterValue(Wanted),
+    /// Takes the last change of the filter back.
+    UndoFilter,
+    /// To the next or previous call of a kind.
+    Find(Kind, Direction),
+    /// To the call that made the object under the cursor.
+    Creator,
+    /// Sets a mark; a letter follows.
+    SetMark,
+    /// Goes to a mark; a letter follows.
+    GoToMark,
+    /// Back or forth in the list of jumps.
+    Jump(Direction),
+    /// Copies something.
+    Copy(Copied),
+    /// Opens or closes the part of a tree under the cursor.
+    Fold,
+    /// Opens or closes all of a tree.
+    FoldAll,
+    /// Goes on with a live recording, or stops doing so.
+    Follow,
+    /// Opens the palette.
+    Palette,
+    /// Opens the help.
+    Help,
+    /// Closes what is open, stops what is going on.
+    Cancel,
+    /// Draws the screen anew.
+    Redraw,
+    /// Sets the theme.
+    Theme,
+    /// Switches between Unicode and ASCII signs.
+    ToggleAscii,
+    /// Turns the mouse on or off.
+    ToggleMouse,
+    /// Stops the viewer as the shell's ^Z does.
+    Suspend,
+    /// Leaves.
+    Quit,
+    /// Panics, so that a test sees the terminal restored.
+    #[cfg(debug_assertions)]
+    Panic,
+}
+
+/// Forwards or backwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To later calls, the next pane.
+    Forward,
+    /// To earlier calls, the pane before.
+    Backward,
+}
+
+/// Whether a value is to be shown or to be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Only calls with it.
+    Only,
+    /// Only calls without it.
+    Without,
+}
+
+/// Kinds of calls that are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It failed, and that is no benign probe.
+    Error,
+    /// It failed as a benign probe, or never returned.
+    Warning,
+    /// It refers to the object under the cursor.
+    SameHandle,
+    /// It took longer than 99 of 100 calls.
+    Slow,
+    /// It is of the same thread.
+    SameThread,
+    /// It is of the same function.
+    SameFunction,
+}
+
+/// What is copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copied {
+    /// The call as `cutape print` writes it.
+    Call,
+    /// The value under the cursor.
+    Value,
+    /// The command that prints what is shown.
+    Command,
+}
+
+/// Where a command works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// On every screen.
+    Everywhere,
+    /// On these screens.
+    On(&'static [ScreenId]),
+}
+
+/// What must be typed after a command's name or key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Nothing.
+    Nothing,
+    /// One letter, which follows the key.
+    Letter,
+    /// Text, asked for when the command is given by its key.
+    Text(&'static str),
+}
+
+/// A command.
+#[derive(Clone, Copy, Debug)]
+pub struct Command {
+    /// Its name in the palette.
+    pub name: &'static str,
+    /// Keys that give it, each a sequence.
+    pub keys: &'static [&'static str],
+    /// What it does, for people.
+    pub title: &'static str,
+    /// The heading that it stands under in the help.
+    pub group: &'static str,
+    /// Where it works.
+    pub scope: Scope,
+    /// What it needs besides.
+    pub takes: Takes,
+    /// What it does.
+    pub action: Action,
+}
+
+impl Command {
+    /// Whether it works on a screen.
+    pub fn works_on(&self, screen: ScreenId) -> bool {
+        match self.scope {
+            Scope::Everywhere => true,
+            Scope::On(screens) => screens.contains(&screen),
+        }
+    }
+}
+
+/// A row of the table that works everywhere and needs nothing.
+const fn row(
+    name: &'static str,
+    keys: &'static [&'static str],
+    title: &'static str,
+    action: Action,
+) -> Command {
+    Command {
+        name,
+        keys,
+        title,
+        group: "",
+        scope: Scope::Everywhere,
+        takes: Takes::Nothing,
+        action,
+    }
+}
+
+impl Command {
+    const fn on(mut self, screens: &'static [ScreenId]) -> Self {
+        self.scope = Scope::On(screens);
+        self
+    }
+
+    const fn takes(mut self, takes: Takes) -> Self {
+        self.takes = takes;
+        self
+    }
+}
+
+use Action::{Find, Jump, Match, Move, Pane, Resize, Show};
+use Direction::{Backward, Forward};
+
+const CALLS: &[ScreenId] = &[ScreenId::Calls];
+
+const MOVING: &[Command] = &[
+    row(
+        "down",
+        &["j", "Down", "ctrl-n"],
+        "one line down",
+        Move(Motion::Down),
+    ),
+    row(
+        "up",
+        &["k", "Up", "ctrl-p"],
+        "one line up",
+        Move(Motion::Up),
+    ),
+    row(
+        "page-down",
+        &["Space", "PageDown", "ctrl-f"],
+        "one screen down",
+        Move(Motion::PageDown),
+    ),
+    row(
+        "page-up",
+        &["b", "PageUp", "ctrl-b"],
+        "one screen up",
+        Move(Motion::PageUp),
+    ),
+    row(
+        "half-down",
+        &["d", "ctrl-d"],
+        "half a screen down",
+        Move(Motion::HalfDown),
+    ),
+    row(
+        "half-up",
+        &["ctrl-u"],
+        "half a screen up",
+        Move(Motion::HalfUp),
+    ),
+    row(
+        "first",
+        &["g g", "Home"],
+        "to the first line",
+        Move(Motion::First),
+    ),
+    row(
+        "last",
+        &["G", "End"],
+        "to the last line",
+        Move(Motion::Last),
+    ),
+    row(
+        "left",
+        &["h", "Left"],
+        "a column or level to the left",
+        Action::Left,
+    ),
+    row(
+        "right",
+        &["l", "Right"],
+        "a column or level to the right",
+        Action::Right,
+    ),
+    row(
+        "open",
+        &["Enter"],
+        "open what is under the cursor",
+        Action::Open,
+    ),
+    row(
+        "centre",
+        &["z z"],
+        "put the cursor's line into the middle",
+        Action::Centre,
+    ),
+    row(
+        "go",
+        &[],
+        "go to a call by its number; a number alone does it, too",
+        Action::GoTo,
+    )
+    .takes(Takes::Text("number")),
+];
+
+const FINDING: &[Command] = &[
+    row(
+        "error",
+        &["e"],
+        "to the next call that failed",
+        Find(Kind::Error, Forward),
+    ),
+    row(
+        "error-back",
+        &["E"],
+        "to the previous call that failed",
+        Find(Kind::Error, Backward),
+    ),
+    row(
+        "warning",
+        &["w"],
+        "to the next benign failure or call in flight",
+        Find(Kind::Warning, Forward),
+    ),
+    row(
+        "warning-back",
+        &["W"],
+        "to the previous one",
+        Find(Kind::Warning, Backward),
+    ),
+    row(
+        "same-handle",
+        &["o"],
+        "to the next call with the same handle or pointer",
+        Find(Kind::SameHandle, Forward),
+    )
+    .on(CALLS),
+    row(
+        "same-handle-back",
+        &["O"],
+        "to the previous one",
+        Find(Kind::SameHandle, Backward),
+    )
+    .on(CALLS),
+    row(
+        "creator",
+        &["g d"],
+        "to the call that made the object under the cursor",
+        Action::Creator,
+    )
+    .on(CALLS),
+    row(
+        "slow",
+        &["s"],
+        "to the next call slower than 99 of 100",
+        Find(Kind::Slow, Forward),
+    ),
+    row(
+        "slow-back",
+        &["S"],
+        "to the previous one",
+        Find(Kind::Slow, Backward),
+    ),
+    row(
+        "thread",
+        &["t"],
+        "to the next call of this thread",
+        Find(Kind::SameThread, Forward),
+    ),
+    row(
+        "thread-back",
+        &["T"],
+        "to the previous one",
+        Find(Kind::SameThread, Backward),
+    ),
+    row(
+        "same",
+        &["*"],
+        "to the next call of this function",
+        Find(Kind::SameFunction, Forward),
+    ),
+    row(
+        "same-back",
+        &["#"],
+        "to the previous one",
+        Find(Kind::SameFunction, Backward),
+    ),
+    row("search", &["/"], "search the calls as text", Action::Search).takes(Takes::Text("text")),
+    row("next", &["n"], "to the next match", Match(Forward)),
+    row("previous", &["N"], "to the previous match", Match(Backward)),
+];
+
+const FILTERING: &[Command] = &[];
+
+const PLACES: &[Command] = &[
+    row(
+        "mark",
+        &["m"],
+        "mark this call with a letter",
+        Action::SetMark,
+    )
+    .takes(Takes::Letter),
+    row(
+        "go-mark",
+        &["'"],
+        "go to a mark; '' is where you came from",
+        Action::GoToMark,
+    )
+    .takes(Takes::Letter),
+    row(
+        "back",
+        &["[", "ctrl-o"],
+        "back to where you jumped from",
+        Jump(Backward),
+    ),
+    row("forth", &["]"], "forth again", Jump(Forward)),
+];
+
+const COPYING: &[Command] = &[
+    row(
+        "copy",
+        &["y y"],
+        "copy the call as text",
+        Action::Copy(Copied::Call),
+    ),
+    row(
+        "copy-value",
+        &["y v"],
+        "copy the value under the cursor",
+        Action::Copy(Copied::Value),
+    )
+    .on(CALLS),
+    row(
+        "copy-command",
+        &["y c"],
+        "copy the command that prints this",
+        Action::Copy(Copied::Command),
+    ),
+];
+
+const LOOKING: &[Command] = &[
+    row("calls", &["1"], "all calls", Show(ScreenId::Calls)),
+    row(
+        "next-pane",
+        &["Tab"],
+        "keyboard to the next pane",
+        Pane(Forward),
+    ),
+    row(
+        "previous-pane",
+        &["BackTab"],
+        "keyboard to the previous pane",
+        Pane(Backward),
+    ),
+    row(
+        "panes",
+        &["\\"],
+        "show or hide the panes",
+        Action::TogglePanes,
+    ),
+    row("larger", &["+"], "larger panes", Resize(Forward)),
+    row("smaller", &["-"], "smaller panes", Resize(Backward)),
+    row(
+        "fold",
+        &["z a"],
+        "open or close this part of the tree",
+        Action::Fold,
+    )
+    .on(CALLS),
+    row(
+        "fold-all",
+        &["z A"],
+        "open or close all of the tree",
+        Action::FoldAll,
+    )
+    .on(CALLS),
+    row(
+        "follow",
+        &["F"],
+        "follow a live recording, or stop",
+        Action::Follow,
+    ),
+    row(
+        "theme",
+        &[],
+        "colours: ansi, dark, light or mono",
+        Action::Theme,
+    )
+    .takes(Takes::Text("name")),
+    row(
+        "ascii",
+        &[],
+        "ASCII signs only, or all signs",
+        Action::ToggleAscii,
+    ),
+    row("mouse", &[], "mouse on or off", Action::ToggleMouse),
+];
+
+const PROGRAM: &[Command] = &[
+    row(
+        "palette",
+        &[":"],
+        "run a command by its name",
+        Action::Palette,
+    ),
+    row("help", &["?", "F1"], "all keys and commands", Action::Help),
+    row(
+        "cancel",
+        &["Esc"],
+        "close what is open, stop what is going on",
+        Action::Cancel,
+    ),
+    row(
+        "redraw",
+        &["ctrl-l"],
+        "draw the screen anew",
+        Action::Redraw,
+    ),
+    row(
+        "suspend",
+        &["ctrl-z"],
+        "back to the shell; fg returns",
+        Action::Suspend,
+    ),
+    row("quit", &["q", "ctrl-c"], "leave", Action::Quit),
+    #[cfg(debug_assertions)]
+    row(
+        "panic",
+        &[],
+        "panic (debug builds: for the test of the terminal)",
+        Action::Panic,
+    ),
+];
+
+/// Groups in the order of the help.
+const GROUPS: [(&str, &[Command]); 7] = [
+    ("Moving", MOVING),
+    ("Finding", FINDING),
+    ("Filtering", FILTERING),
+    ("Places", PLACES),
+    ("Copying", COPYING),
+    ("Looking", LOOKING),
+    ("Program", PROGRAM),
+];
+
+/// All commands, in the order of the help.
+pub fn commands() -> impl Iterator<Item = Command> {
+    GROUPS.into_iter().flat_map(|(group, rows)| {
+        rows.iter()
+            .map(move |command| Command { group, ..*command })
+    })
+}
+
+/// The command of a name.
+pub fn named(name: &str) -> Option<Command> {
+    commands().find(|command| command.name == name)
+}
+
+/// The first key of the command that does this, as it is written.
+pub fn key_of(action: Action) -> &'static str {
+    let command = commands().find(|command| command.action == action);
+    command
+        .and_then(|command| command.keys.first().copied())
+        .unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::key::Key;
+
+    #[test]
+    fn names_and_keys_are_unique_and_can_be_read() {
+        let (mut names, mut keys) = (HashSet::new(), HashSet::new());
+        for command in commands() {
+            assert!(
+                names.insert(command.name),
+                "{} is there twice",
+                command.name
+            );
+            assert!(!command.title.is_empty() && !command.group.is_empty());
+            for key in command.keys {
+                assert!(keys.insert(*key), "{key} is there twice");
+                assert!(Key::parse_sequence(key).is_some(), "{key} is no key");
+            }
+        }
+    }
+
+    #[test]
+    fn no_key_hides_a_longer_sequence() {
+        let all: Vec<_> = commands()
+            .flat_map(|command| command.keys.iter().map(|key| Key::parse_sequence(key)))
+            .map(|keys| keys.expect("a key"))
+            .collect();
+        for short in &all {
+            let longer = all
+                .iter()
+                .find(|keys| keys.len() > short.len() && keys.starts_with(short));
+            assert_eq!(longer, None, "{short:?}");
+        }
+    }
+}

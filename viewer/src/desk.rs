@@ -1,0 +1,162 @@
+//! What all screens share: the trace's facts, the call that is looked at, which calls are listed, marks, settings; and what they ask for.
+
+use std::sync::Arc;
+
+use cutape_analysis::index::Index;
+use cutape_analysis::objects::Objects;
+use ratatui::layout::Rect;
+
+use crate::canvas::{Look, Matcher};
+use crate::facts::{Facts, grouped};
+use crate::jumps::{Jumps, Marks};
+use crate::listing::Listing;
+use crate::msg::Effect;
+use crate::settings::Settings;
+use crate::theme::Role;
+use crate::verdict::Verdicts;
+use crate::workers::Job;
+
+/// How far a long job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What it does.
+    pub what: &'static str,
+    /// Parts done.
+    pub done: u64,
+    /// Parts there are.
+    pub all: u64,
+}
+
+/// A message at the bottom, until the next key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The text.
+    pub text: String,
+    /// How it looks.
+    pub role: Role,
+}
+
+/// What all screens share.
+#[derive(Debug, Default)]
+pub struct Desk {
+    /// The trace as a whole.
+    pub facts: Arc<Facts>,
+    /// Rows of the calls that are indexed.
+    pub index: Arc<Index>,
+    /// All calls are indexed.
+    pub indexed: bool,
+    /// Which calls failed; `None` until that is known.
+    pub verdicts: Option<Arc<Verdicts>>,
+    /// The objects of the trace; `None` until they are known.
+    pub objects: Option<Arc<Objects>>,
+    /// Which calls are listed.
+    pub listing: Listing,
+    /// The number of the call that is looked at; 0 while there is none.
+    pub current: u64,
+    /// Marked calls.
+    pub marks: Marks,
+    /// Where one has been.
+    pub jumps: Jumps,
+    /// What is searched for.
+    pub search: Option<Matcher>,
+    /// What is remembered from one time to the next.
+    pub settings: Settings,
+    /// Colours are wanted at all.
+    pub mono: bool,
+    /// The message at the bottom.
+    pub notice: Option<Notice>,
+    /// What a long job that was asked for is doing.
+    pub progress: Option<Progress>,
+    /// The screen's columns and rows.
+    pub size: Rect,
+    effects: Vec<Effect>,
+}
+
+impl Desk {
+    /// The desk of a trace of which nothing was read.
+    pub fn new(facts: Facts, settings: Settings, size: (u16, u16)) -> Self {
+        Self {
+            listing: Listing::All(facts.calls),
+            facts: Arc::new(facts),
+            settings,
+            size: Rect::new(0, 0, size.0, size.1),
+            ..Self::default()
+        }
+    }
+
+    /// How everything looks.
+    pub fn look(&self) -> Look {
+        Look {
+            theme: if self.mono {
+                crate::theme::Theme::Mono
+            } else {
+                self.settings.theme
+            },
+            ascii: self.settings.ascii,
+        }
+    }
+
+    /// Number of calls known of.
+    pub fn calls(&self) -> u64 {
+        self.facts.calls.max(self.index.len())
+    }
+
+    /// The filter, if not all calls are listed.
+    pub fn filter_text(&self) -> Option<&str> {
+        None
+    }
+
+    /// Asks for something.
+    pub fn ask(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    /// Asks for work.
+    pub fn work(&mut self, job: Job) {
+        self.ask(Effect::Work(job));
+    }
+
+    /// What was asked for since the last time.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Says something at the bottom.
+    pub fn say(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice {
+            text: text.into(),
+            role: Role::Text,
+        });
+    }
+
+    /// Says that something did not work.
+    pub fn complain(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice {
+            text: text.into(),
+            role: Role::Warning,
+        });
+    }
+
+    /// Looks at another call and remembers where this was.
+    pub fn jump(&mut self, seq: u64) {
+        if seq != self.current && self.current != 0 {
+            self.jumps.note(self.current);
+        }
+        self.look_at(seq);
+    }
+
+    /// Looks at another call, or at the listed one nearest to it.
+    pub fn look_at(&mut self, seq: u64) {
+        let (position, listed) = self.listing.position(seq);
+        let last = self.listing.len().saturating_sub(1);
+        self.current = self.listing.seq(position.min(last)).unwrap_or(0);
+        if !listed && !self.listing.is_empty() {
+            let what = if (1..=self.calls()).contains(&seq) {
+                format!("call {} does not match the filter", grouped(seq))
+            } else {
+                format!("there is no call {}", grouped(seq))
+            };
+            self.complain(format!("{what}; this is the nearest one"));
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What is around every screen: the line at the top, the names of the screens, the line at the bottom.
+
+use ratatui::layout::{Position, Rect};
+use unicode_width::UnicodeWidthStr;
+
+use crate::app::{App, Overlay};
+use crate::canvas::{Canvas, Piece, line_of, skip};
+use crate::command::{Action, Direction, Kind, key_of};
+use crate::desk::Desk;
+use crate::facts::grouped;
+use crate::screen::SCREENS;
+use crate::theme::Role;
+
+/// The line at the top and the names of the screens.
+const ABOVE: u16 = 2;
+/// The line at the bottom.
+const BELOW: u16 = 1;
+
+/// Hints at the bottom, the most important first: commands whose keys stand together, and what they do.
+const HINTS: [(&[Action], &str); 9] = [
+    (&[Action::Help], "keys"),
+    (&[Action::Palette], "command"),
+    (
+        &[
+            Action::Find(Kind::Error, Direction::Forward),
+            Action::Find(Kind::Error, Direction::Backward),
+        ],
+        "error",
+    ),
+    (&[Action::Search], "search"),
+    (&[Action::Pane(Direction::Forward)], "pane"),
+    (
+        &[
+            Action::Find(Kind::SameHandle, Direction::Forward),
+            Action::Find(Kind::SameHandle, Direction::Backward),
+        ],
+        "same handle",
+    ),
+    (&[Action::Jump(Direction::Backward)], "back"),
+    (&[Action::Copy(crate::command::Copied::Call)], "copy"),
+    (&[Action::Quit], "quit"),
+];
+
+/// The part of the screen that is a screen's own.
+pub fn body(size: Rect) -> Rect {
+    let height = size.height.saturating_sub(ABOVE + BELOW);
+    Rect {
+        y: size.y + ABOVE.min(size.height),
+        height,
+        ..size
+    }
+}
+
+/// Draws everything; gives the place of the terminal's cursor, if it is to be seen.
+pub fn draw(app: &App, canvas: &mut Canvas<'_>) -> Option<Position> {
+    let size = canvas.area();
+    draw_top(canvas, line_of(size, 0), &app.desk);
+    draw_names(canvas, line_of(size, 1), app);
+    app.shown().draw(canvas, &app.desk);
+    let bottom = line_of(size, size.height.checked_sub(1)?);
+    match &app.overlay {
+        Some(Overlay::Prompt(prompt)) => Some(prompt.draw(canvas, bottom)),
+        Some(Overlay::Chooser(chooser)) => chooser.draw(canvas),
+        None => {
+            draw_bottom(canvas, bottom, app);
+            None
+        }
+    }
+}
+
+fn draw_top(canvas: &mut Canvas<'_>, area: Rect, desk: &Desk) {
+    let spaces = " ".repeat(area.width.into());
+    canvas.text(area, &spaces, Role::Bar);
+    let right = counts(desk);
+    let right_width = (right.width() as u16).min(area.width);
+    canvas.text_right(area, &right, Role::Bar);
+    let left = Rect {
+        width: area.width.saturating_sub(right_width + 1),
+        ..area
+    };
+    let facts = &desk.facts;
+    let mut whose = String::new();
+    if let Some((pid, program)) = &facts.program {
+        whose = format!("  {program} (pid {pid})");
+        if facts.processes > 1 {
+            whose = format!("{whose} and {} more", facts.processes - 1);
+        }
+    }
+    let end = facts
+        .end
+        .as_ref()
+        .map(|end| format!("  {end}"))
+        .unwrap_or_default();
+    let live = if facts.live { "  LIVE" } else { "" };
+    let pieces: [Piece<'_>; 6] = [
+        (" cutape ", Role::Brand),
+        (" ", Role::Bar),
+        (&facts.name, Role::Bar),
+        (live, Role::Bar),
+        (&whose, Role::Bar),
+        (&end, Role::Bar),
+    ];
+    canvas.pieces(left, &pieces);
+}
+
+/// Calls, failures and losses: always on the screen.
+fn counts(desk: &Desk) -> String {
+    let mut text = match desk.calls() {
+        1 => "1 call".to_owned(),
+        calls => format!("{} calls", grouped(calls)),
+    };
+    if let Some(verdicts) = &desk.verdicts {
+        text.push_str(&format!("  {} failed", grouped(verdicts.failed)));
+        if verdicts.benign_count > 0 {
+            text.push_str(&format!(" ({} benign)", grouped(verdicts.benign_count)));
+        }
+        if verdicts.in_flight > 0 {
+            text.push_str(&format!("  {} in flight", grouped(verdicts.in_flight)));
+        }
+    }
+    text.push_str(&format!("  lost {} ", grouped(desk.facts.lost())));
+    text
+}
+
+fn draw_names(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
+    canvas.rule(area, "", Role::Frame);
+    let mut x = 1;
+    for screen in SCREENS {
+        let name = format!(" {} {} ", screen.number, screen.title);
+        let shown = screen.id == app.screen;
+        let role = if shown { Role::Title } else { Role::OtherTitle };
+        x += canvas.text(skip(area, x), &name, role);
+        x += 1;
+    }
+    if let Some(progress) = &app.desk.progress {
+        let percent = (u128::from(progress.done) * 100 / u128::from(progress.all.max(1))).min(100);
+        let text = format!(" {} {percent} %: Esc stops ", progress.what);
+        canvas.text_right(area, &text, Role::Warning);
+    }
+}
+
+fn draw_bottom(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
+    let desk = &app.desk;
+    if let Some(notice) = &desk.notice {
+        canvas.text(skip(area, 1), &notice.text, notice.role);
+        return;
+    }
+    let pending = app.keymap.pending();
+    if !pending.is_empty() {
+        canvas.text(
+            skip(area, 1),
+            &format!("{pending}{}", canvas.glyphs().cut),
+            Role::Key,
+        );
+        return;
+    }
+    let mut x = 1;
+    for (actions, title) in HINTS {
+        let keys: Vec<&str> = actions.iter().map(|&action| key_of(action)).collect();
+        let keys = keys.join("/").replace(' ', "");
+        let width = (keys.width() + 1 + title.width() + 2) as u16;
+        if x + width > area.width {
+            break;
+        }
+        let pieces = [
+            (keys.as_str(), Role::Key),
+            (" ", Role::Dim),
+            (title, Role::Dim),
+        ];
+        canvas.pieces(skip(area, x), &pieces);
+        x += width;
+    }
+}

@@ -1,0 +1,242 @@
+//! The loop: messages in, effects out, a picture when nothing more is waiting.
+
+use std::io::{self, Stdout, Write, stdout};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, select_biased, unbounded};
+use crossterm::execute;
+use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
+use cutape_trace_format::trace::Trace;
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use signal_hook::consts::signal::{SIGCONT, SIGTSTP};
+use signal_hook::low_level::emulate_default_handler;
+
+use crate::app::App;
+use crate::canvas::Canvas;
+use crate::clipboard::copy_sequence;
+use crate::facts::Facts;
+use crate::input::{Input, Listening};
+use crate::msg::{Effect, Msg};
+use crate::opened::Opened;
+use crate::settings::Settings;
+use crate::terminal::{self, Held};
+use crate::workers::{Job, Slot, Workers};
+
+/// Lines that were asked for are waited for so long before the picture is drawn without them: a screen that is drawn twice flickers.
+const SETTLE: Duration = Duration::from_millis(15);
+
+/// What the viewer is started with.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Where settings are remembered; nowhere if `None`.
+    pub settings_path: Option<PathBuf>,
+    /// No colours, whatever the settings say.
+    pub mono: bool,
+    /// ASCII signs only, whatever the settings say.
+    pub ascii: bool,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The user left.
+    Left,
+    /// By this signal, of which the process should now die.
+    Signal(i32),
+}
+
+/// Shows a trace until the user leaves.
+///
+/// # Errors
+/// The terminal can't be used.
+pub fn view(trace: Trace, options: &Options) -> io::Result<End> {
+    let (mut settings, trouble) = match &options.settings_path {
+        Some(path) => Settings::read(path),
+        None => (Settings::default(), None),
+    };
+    settings.ascii |= options.ascii;
+    let facts = Facts::of(&trace);
+    let held = Held::take(settings.mouse)?;
+    let mut viewer = Viewer::start(trace, options)?;
+    let size = viewer.terminal.size()?;
+    let mut app = App::new(facts, settings, (size.width, size.height));
+    if options.mono {
+        app = app.without_colours();
+    }
+    trouble
+        .into_iter()
+        .for_each(|trouble| app.complain(trouble));
+    let end = viewer.run(&mut app);
+    viewer.workers.stop_all();
+    drop(held);
+    end
+}
+
+struct Viewer {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+    workers: Workers,
+    inputs: Receiver<Input>,
+    answers: Receiver<Msg>,
+    /// Listens as long as it is there.
+    _listening: Listening,
+    settings_path: Option<PathBuf>,
+}
+
+impl Viewer {
+    fn start(trace: Trace, options: &Options) -> io::Result<Self> {
+        let (to_viewer, inputs) = unbounded();
+        let (answer, answers): (Sender<Msg>, _) = unbounded();
+        Ok(Self {
+            terminal: Terminal::new(CrosstermBackend::new(stdout()))?,
+            workers: Workers::start(&Arc::new(Opened::new(trace)), &answer)?,
+            inputs,
+            answers,
+            _listening: Listening::start(&to_viewer)?,
+            settings_path: options.settings_path.clone(),
+        })
+    }
+
+    fn run(&mut self, app: &mut App) -> io::Result<End> {
+        let mut effects = app.take_effects();
+        loop {
+            if let Some(end) = self.carry_out(effects)? {
+                return Ok(end);
+            }
+            if let Some(end) = self.settle(app)? {
+                return Ok(end);
+            }
+            self.draw(app)?;
+            effects = match self.wait(None) {
+                Some(input) => match self.take(app, input)? {
+                    Taken::Effects(effects) => effects,
+                    Taken::End(end) => return Ok(end),
+                },
+                None => Vec::new(),
+            };
+        }
+    }
+
+    /// Takes in all that is there, and waits a moment for lines that are to be seen.
+    fn settle(&mut self, app: &mut App) -> io::Result<Option<End>> {
+        let deadline = Instant::now() + SETTLE;
+        loop {
+            let limit = if app.awaits_lines() {
+                deadline
+            } else {
+                Instant::now()
+            };
+            let Some(input) = self.wait(Some(limit)) else {
+                return Ok(None);
+            };
+            match self.take(app, input)? {
+                Taken::End(end) => return Ok(Some(end)),
+                Taken::Effects(effects) => {
+                    if let Some(end) = self.carry_out(effects)? {
+                        return Ok(Some(end));
+                    }
+                }
+            }
+            // Whatever goes on, a picture is drawn now and then.
+            if Instant::now() > deadline + SETTLE {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The next thing that comes, keys first.
+    fn wait(&self, until: Option<Instant>) -> Option<Input> {
+        let long = Duration::from_secs(3600);
+        let wait = until.map_or(long, |until| {
+            until.saturating_duration_since(Instant::now())
+        });
+        select_biased! {
+            recv(self.inputs) -> input => Some(input.unwrap_or(Input::Gone)),
+            recv(self.answers) -> answer => answer.ok().map(Input::Msg),
+            default(wait) => None,
+        }
+    }
+
+    fn take(&mut self, app: &mut App, input: Input) -> io::Result<Taken> {
+        Ok(match input {
+            Input::Msg(message) => Taken::Effects(app.update(message)),
+            Input::Gone => Taken::End(End::Left),
+            Input::Signal(SIGTSTP) => {
+                self.suspend()?;
+                Taken::Effects(app.update(Msg::Returned))
+            }
+            Input::Signal(SIGCONT) => {
+                // Stopped by a signal that can't be caught, and who knows what was done to the terminal.
+                terminal::take(false)?;
+                Taken::Effects(app.update(Msg::Returned))
+            }
+            Input::Signal(signal) => Taken::End(End::Signal(signal)),
+        })
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) -> io::Result<Option<End>> {
+        for effect in effects {
+            match effect {
+                Effect::Work(job) => self.workers.give(job),
+                Effect::Stop(slot) => self.workers.stop(slot),
+                Effect::Copy(text) => self.copy(&text)?,
+                Effect::Save(settings) => self.save(settings),
+                Effect::Mouse(on) => terminal::set_mouse(on)?,
+                Effect::Redraw => self.terminal.clear()?,
+                Effect::Suspend => self.suspend()?,
+                Effect::Quit => return Ok(Some(End::Left)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn draw(&mut self, app: &App) -> io::Result<()> {
+        let look = app.look();
+        execute!(stdout(), BeginSynchronizedUpdate)?;
+        self.terminal.draw(|frame| {
+            let cursor = app.draw(&mut Canvas::new(frame.buffer_mut(), look));
+            if let Some(position) = cursor {
+                frame.set_cursor_position(position);
+            }
+        })?;
+        execute!(stdout(), EndSynchronizedUpdate)
+    }
+
+    fn copy(&mut self, text: &str) -> io::Result<()> {
+        if let Some(sequence) = copy_sequence(text) {
+            let mut out = stdout();
+            out.write_all(sequence.as_bytes())?;
+            out.flush()?;
+        }
+        Ok(())
+    }
+
+    fn save(&mut self, settings: Settings) {
+        let Some(path) = self.settings_path.clone() else {
+            return;
+        };
+        self.workers.give(Job::new(Slot::Settings, move |worker| {
+            if let Err(error) = settings.write(&path) {
+                worker.send(Msg::Say(format!(
+                    "{}: settings can't be remembered: {error}",
+                    path.display()
+                )));
+            }
+        }));
+    }
+
+    /// Gives the terminal back and stops, until the shell's `fg`.
+    fn suspend(&mut self) -> io::Result<()> {
+        terminal::give_back();
+        emulate_default_handler(SIGTSTP)?;
+        terminal::take(false)?;
+        self.terminal.clear()
+    }
+}
+
+enum Taken {
+    Effects(Vec<Effect>),
+    End(End),
+}
