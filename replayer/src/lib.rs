@@ -9,6 +9,7 @@ pub mod expectations;
 mod judge;
 mod plan;
 pub mod policy;
+mod primary_contexts;
 pub mod replay;
 pub mod report;
 mod session;

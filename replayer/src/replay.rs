@@ -9,6 +9,7 @@ use cutape_trace_format::trace::Trace;
 use crate::expectations::Expectations;
 use crate::judge::Judge;
 use crate::plan::{Compiler, Plans};
+use crate::primary_contexts::PrimaryContexts;
 use crate::report::collector::Collector;
 use crate::report::{ProcessReport, TraceReport};
 use crate::session::{self, Session};
@@ -81,6 +82,7 @@ pub fn replay(
         nvml: driver.nvml.clone(),
         hidden: driver.hidden.clone(),
         plans: plans(trace),
+        primary_contexts: Vec::new(),
         max_host_bytes: options.max_host_bytes,
     };
     let report = TraceReport {
@@ -92,8 +94,13 @@ pub fn replay(
         .damages()
         .iter()
         .for_each(|damage| collector.trouble(damage.to_string()));
+    let contexts = PrimaryContexts::of(trace, options.until.unwrap_or(u64::MAX));
     let mut processes = Vec::new();
     for number in 0..trace.processes().len() {
+        let instructions = Instructions {
+            primary_contexts: contexts.of_process(ProcessId(number as u32)),
+            ..instructions.clone()
+        };
         let session = Session {
             trace,
             process: ProcessId(number as u32),

@@ -264,6 +264,9 @@ impl Compiler {
         if rules::RELEASES_HOST.contains(&function.base.as_str()) {
             effects.push(Effect::ReleasesHost(0));
         }
+        if function.base == "cuDevicePrimaryCtxRetain" {
+            effects.extend(place.word_named("dev").map(Effect::RetainsPrimaryContext));
+        }
         effects
     }
 

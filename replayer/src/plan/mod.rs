@@ -302,6 +302,8 @@ pub enum Effect {
     DestroysRange(u8),
     /// The host memory that begins at that argument word is no longer known to the driver.
     ReleasesHost(u8),
+    /// The primary context of the device in that argument word is retained. The last effect.
+    RetainsPrimaryContext(u8),
 }
 
 /// Where a number of bytes stands.

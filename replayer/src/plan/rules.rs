@@ -56,11 +56,6 @@ const SKIPPED: &[(&str, Option<SkipReason>)] = &[
     ("cuLogsDumpToFile", Some(SkipReason::NamesFile)),
     ("cuProfilerInitialize", Some(SkipReason::NamesFile)),
     ("cuCoredump*", Some(SkipReason::NamesFile)),
-    ("cuLogsRegisterCallback", Some(SkipReason::CallsBack)),
-    (
-        "cuDeviceRegisterAsyncNotification",
-        Some(SkipReason::CallsBack),
-    ),
     ("cuStreamBeginRecaptureToGraph", Some(SkipReason::CallsBack)),
     ("nvmlInit*", None),
     ("nvmlShutdown", None),
@@ -155,6 +150,23 @@ const OPAQUE: &[(&str, &str, OpaqueRole)] = &[
         OpaqueRole::Stub(Stub::StreamCallback),
     ),
     ("cuStreamAddCallback", "userData", OpaqueRole::UserData),
+    // What these functions are given besides, they leave alone.
+    (
+        "cuLogsRegisterCallback",
+        "callbackFunc",
+        OpaqueRole::Stub(Stub::HostFunction),
+    ),
+    ("cuLogsRegisterCallback", "userData", OpaqueRole::UserData),
+    (
+        "cuDeviceRegisterAsyncNotification",
+        "callbackFunc",
+        OpaqueRole::Stub(Stub::HostFunction),
+    ),
+    (
+        "cuDeviceRegisterAsyncNotification",
+        "userData",
+        OpaqueRole::UserData,
+    ),
     ("cuUserObjectCreate", "ptr", OpaqueRole::UserData),
     (
         "cuUserObjectCreate",

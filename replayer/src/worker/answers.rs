@@ -209,16 +209,19 @@ impl After<'_> {
 
     fn take_effect(&self, arguments: &mut Arguments) {
         let has_effect = self.plan.effects.iter().any(|effect| {
-            matches!(
+            !matches!(
                 effect,
-                Effect::DestroysHandle { .. } | Effect::DestroysRange(_) | Effect::ReleasesHost(_)
+                Effect::CreatesHandle(_) | Effect::CreatesRange { .. }
             )
         });
         if !has_effect && arguments.registered.is_none() {
             return;
         }
-        let mut handles = self.world.handles();
         let word = |word: u8| self.message.args.get(usize::from(word)).copied();
+        if let Some(Effect::RetainsPrimaryContext(number)) = self.plan.effects.last() {
+            return self.world.has_retained(word(*number).unwrap_or(0) as i32);
+        }
+        let mut handles = self.world.handles();
         for effect in &self.plan.effects {
             match effect {
                 Effect::DestroysHandle { word: number, kind } => {
@@ -227,7 +230,9 @@ impl After<'_> {
                 Effect::DestroysRange(number) | Effect::ReleasesHost(number) => {
                     handles.remove_range(word(*number).unwrap_or(0));
                 }
-                Effect::CreatesHandle(_) | Effect::CreatesRange { .. } => {}
+                Effect::CreatesHandle(_)
+                | Effect::CreatesRange { .. }
+                | Effect::RetainsPrimaryContext(_) => {}
             }
         }
         if let (Some(memory), Some((start, bytes))) =

@@ -13,6 +13,8 @@ const STACK_WORDS: usize = 34;
 /// The addresses of functions, by number of the plan; 0 where the driver lacks the function.
 pub struct Driver {
     functions: Vec<usize>,
+    /// `cuDevicePrimaryCtxRetain` and `cuDevicePrimaryCtxRelease_v2`, which stand in for a call through an export table.
+    primary_context: [usize; 2],
 }
 
 impl Driver {
@@ -39,7 +41,35 @@ impl Driver {
         });
         Ok(Self {
             functions: functions.collect(),
+            primary_context: ["cuDevicePrimaryCtxRetain", "cuDevicePrimaryCtxRelease_v2"]
+                .map(|name| look_up(cuda, name)),
         })
+    }
+
+    /// The primary context of a device, retained.
+    pub fn retain_primary_context(&self, device: i32) -> Option<u64> {
+        let [retain, _] = self.primary_context;
+        if retain == 0 {
+            return None;
+        }
+        let mut context = 0u64;
+        let words = [
+            (&raw mut context).expose_provenance() as u64,
+            u64::from(device.cast_unsigned()),
+        ];
+        // SAFETY: CUresult cuDevicePrimaryCtxRetain(CUcontext *pctx, CUdevice dev)
+        let code = unsafe { call(retain, &Passing::Straight, &words) } as u32;
+        (code == 0 && context != 0).then_some(context)
+    }
+
+    /// Gives a device's primary context back.
+    pub fn release_primary_context(&self, device: i32) {
+        let [_, release] = self.primary_context;
+        if release != 0 {
+            let words = [u64::from(device.cast_unsigned())];
+            // SAFETY: CUresult cuDevicePrimaryCtxRelease_v2(CUdevice dev)
+            unsafe { call(release, &Passing::Straight, &words) };
+        }
     }
 
     /// The address of a plan's function; 0 where the driver lacks it.

@@ -17,6 +17,9 @@ pub struct Instructions {
     pub hidden: Vec<String>,
     /// How calls are played.
     pub plans: Plans,
+    /// Contexts that the program knew before any call answered them, because libcudart asks an export table for them: the recorded
+    /// handle and the device whose primary context it is.
+    pub primary_contexts: Vec<(u64, i32)>,
     /// Host memory that the player may use for one call's data, bytes.
     pub max_host_bytes: u64,
 }

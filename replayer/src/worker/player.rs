@@ -131,7 +131,7 @@ impl Player {
         };
         let function = self.world.driver.function(number);
         let mark = self.arena.mark();
-        let built = match plan.skip {
+        let mut built = match plan.skip {
             Some(reason) => Err(Refusal::from(reason)),
             None if message.order.is_barred => Err(Refusal::consequence_of(message.order.seq)),
             None if function == 0 => {
@@ -140,6 +140,12 @@ impl Player {
             }
             None => arguments::build(&self.world, plan, message, &self.arena),
         };
+        if let Err(refusal) = &built
+            && refusal.reason == SkipReason::UnknownHandle
+            && self.world.find_primary_context(refusal.detail)
+        {
+            built = arguments::build(&self.world, plan, message, &self.arena);
+        }
         match built {
             Ok(mut arguments) => {
                 let (returned, duration_ns) =
