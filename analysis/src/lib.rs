@@ -3,6 +3,7 @@
 pub mod benign;
 pub mod caller;
 pub mod csv;
+pub mod filter;
 pub mod following;
 pub mod histogram;
 pub mod index;

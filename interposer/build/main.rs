@@ -3,6 +3,7 @@
 
 mod captures;
 mod emit;
+mod more;
 
 use std::env;
 use std::fs;

@@ -10,6 +10,7 @@ use std::path::Path;
 use cutape_trace_format::block::file_header;
 use cutape_trace_format::clock::AnchorReading;
 use cutape_trace_format::metadata::Process;
+use cutape_trace_format::payloads::PAYLOAD_FILE;
 
 use crate::clock;
 use crate::failure::Failure;
@@ -107,11 +108,12 @@ fn describe_process(folder: &Path, anchor: AnchorReading, unit_ns: u32) -> Proce
     }
 }
 
-/// Bytes of all blocks in a recording so far.
-pub fn blocks_bytes(recording: &Path) -> u64 {
+/// Bytes of all blocks and payloads in a recording so far.
+pub fn recorded_bytes(recording: &Path) -> u64 {
     let folders = fs::read_dir(recording).into_iter().flatten().flatten();
     folders
-        .filter_map(|folder| fs::metadata(folder.path().join("blocks")).ok())
+        .flat_map(|folder| ["blocks", PAYLOAD_FILE].map(|file| folder.path().join(file)))
+        .filter_map(|file| fs::metadata(file).ok())
         .map(|file| file.len())
         .sum()
 }

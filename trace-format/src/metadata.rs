@@ -149,6 +149,8 @@ pub mod note {
     pub const NO_RING: &str = "no-ring";
     /// Threads waited `count` nanoseconds for space in their rings.
     pub const WAITED: &str = "waited";
+    /// A module image or copied data of `count` bytes was not kept; the text says why, the first time that it happens.
+    pub const PAYLOAD: &str = "payload";
     /// Something was unreadable when the recording was sealed, and `count` calls are known to be lost with it.
     pub const DAMAGED: &str = "damaged";
 }

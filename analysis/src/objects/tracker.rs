@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use cutape_trace_format::call::{Call, ProcessId};
+use cutape_trace_format::call::{Call, ProcessId, ThreadId};
 use cutape_trace_format::schema::TraceSchema;
 
 use super::all::Objects;
@@ -127,6 +127,12 @@ impl ObjectTracker {
     /// An object's own name: a function's or kernel's, or the file that a module came from.
     pub fn name(&self, id: ObjectId) -> Option<&str> {
         self.store.name(id)
+    }
+
+    /// The context that is current to a thread after the call observed last, as far as calls told.
+    pub fn current(&self, process: ProcessId, thread: ThreadId) -> Option<ObjectId> {
+        let place = *self.by_process.get(&process)?;
+        self.processes[place].1.current(thread)
     }
 
     /// Objects of a kind that are alive in a process now.
