@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 pub mod completions;
+pub mod diff;
 pub mod doctor;
 pub mod env;
 pub mod export;

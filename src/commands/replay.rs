@@ -14,7 +14,7 @@ use cutape_replayer::replay::{DriverUnderTest, Options, PlayerCommand, replay};
 use cutape_replayer::report::{JunitBy, Look, Report, github_summary, json, junit, text};
 use cutape_replayer::verdict::Verdict;
 
-use crate::commands::print::Colour;
+use crate::colour::Colour;
 use crate::driver::{Driver, DriverChoice};
 use crate::message;
 use crate::progress::Progress;
