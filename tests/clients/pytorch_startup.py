@@ -163,6 +163,18 @@ def graph():
     return f"captured and replayed, {tuple(sums.shape)}"
 
 
+def profiler():
+    """What is seen depends on the driver: without one that CUPTI accepts, only what happens on the CPU."""
+    os.environ["KINETO_LOG_LEVEL"] = "99"
+    activities = torch.profiler.ProfilerActivity
+    with torch.profiler.profile(activities=[activities.CPU, activities.CUDA]) as seen:
+        torch.zeros(64, 64, device="cuda") @ torch.zeros(64, 64, device="cuda")
+        torch.cuda.synchronize()
+    on_gpu = [event for event in seen.events() if event.device_type != torch.autograd.DeviceType.CPU]
+    names = {event.name for event in seen.events()}
+    return f"sees the product {'aten::mm' in names}, on the GPU {len(on_gpu)}"
+
+
 def libraries():
     return f"cuDNN {torch.backends.cudnn.is_available()}, compiled for CUDA {torch.version.cuda}"
 
@@ -242,6 +254,7 @@ STEPS = (
     network,
     libraries_of_nvidia,
     graph,
+    profiler,
     loader_fork,
     loader_spawn,
     processes,
