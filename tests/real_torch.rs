@@ -50,6 +50,7 @@ const ON_H100: &[(&str, &str)] = &[
     ("loader_fork", "64 of 64, in order True"),
     ("loader_spawn", "64 of 64, in order True"),
     ("processes", "exit codes [0, 0], came back [True, True]"),
+    ("shared_tensor", "came there True, came back True"),
     (
         "forked_after_init",
         "Cannot re-initialize CUDA in forked subprocess",

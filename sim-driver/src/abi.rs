@@ -183,6 +183,13 @@ pub struct CUipcMemHandle_v1 {
     pub reserved: [u8; 64],
 }
 
+/// What one process gives another to open its event with.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct CUipcEventHandle_v1 {
+    pub reserved: [u8; 64],
+}
+
 /// Where memory lies: a kind of place and which one of them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

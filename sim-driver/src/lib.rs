@@ -31,6 +31,7 @@ mod nvml;
 mod proc_address;
 mod profile;
 mod registry;
+mod shared_file;
 mod start;
 mod status;
 mod stream;

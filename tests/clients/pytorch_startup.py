@@ -218,6 +218,25 @@ def processes():
     return f"exit codes {[process.exitcode for process in running]}, came back {[bool(result) for result in results]}"
 
 
+def take(queue, results):
+    tensor = queue.get()
+    results[0] = torch.equal(tensor.cpu(), torch.arange(NUMBERS))
+    tensor[:] = torch.arange(NUMBERS, 2 * NUMBERS).cuda()
+    torch.cuda.synchronize()
+
+
+def shared_tensor():
+    """A tensor goes to another process by a handle of its memory and one of an event."""
+    context = torch.multiprocessing.get_context("spawn")
+    queue, results = context.Queue(), context.Array("i", 1)
+    other = context.Process(target=take, args=(queue, results))
+    other.start()
+    tensor = torch.arange(NUMBERS).cuda()
+    queue.put(tensor)
+    other.join()
+    return f"came there {bool(results[0])}, came back {torch.equal(tensor.cpu(), torch.arange(NUMBERS, 2 * NUMBERS))}"
+
+
 def forked_after_init():
     """A child that was forked from an initialised process can't use the driver, and PyTorch says so."""
     torch.cuda.init()
@@ -258,6 +277,7 @@ STEPS = (
     loader_fork,
     loader_spawn,
     processes,
+    shared_tensor,
     forked_after_init,
 )
 

@@ -7,4 +7,5 @@ mod faults;
 mod graphs;
 mod harm;
 mod ipc;
+mod ipc_events;
 mod real_clients;
