@@ -12,6 +12,7 @@
 )]
 
 mod abi;
+mod array;
 mod attribute;
 mod boundary;
 mod context;

@@ -1,5 +1,6 @@
 //! The simulated driver, loaded as a program loads it.
 
+mod arrays;
 mod behaviour;
 mod conformance;
 mod driver;
@@ -8,4 +9,6 @@ mod graphs;
 mod harm;
 mod ipc;
 mod ipc_events;
+mod linker;
+mod memory_ops;
 mod real_clients;
