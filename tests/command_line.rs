@@ -255,7 +255,6 @@ fn options_of_later_versions_are_refused_and_never_ignored() {
     let folder = Folder::new();
     let program = folder.calling_program();
     for (option, value) in [
-        ("--payload", "full"),
         ("--inject", "cuInit:error=3"),
         ("--override", "cuInit:x=1"),
         ("-e", "cuMem*"),

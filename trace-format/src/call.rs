@@ -1,13 +1,17 @@
-//! One call as a reader sees it.
+//! One call as a reader sees it. It can be serialised for keeping it in memory, packed; the form is no promise and no part of a trace.
 
 use crate::capture_number::{CaptureOf, PAYLOAD, REGION};
 use crate::kernel_arguments::{KernelArguments, kernel_arguments};
 use crate::payload::PayloadRef;
+use serde::{Deserialize, Serialize};
+
 use crate::record::Captured;
 use crate::ring::CallId;
 
 /// Number of a process in a trace, from 0; [`ProcessId::UNKNOWN`] where damage to a sealed file took it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct ProcessId(pub u32);
 
 impl ProcessId {
@@ -16,7 +20,9 @@ impl ProcessId {
 }
 
 /// Number of a thread in a trace, from 0; [`ThreadId::UNKNOWN`] where damage took the thread's name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct ThreadId(pub u32);
 
 impl ThreadId {
@@ -25,7 +31,9 @@ impl ThreadId {
 }
 
 /// Number of a function in a trace, dense from 0. A number that the schema lacks has [`FunctionId::UNNAMED`] set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct FunctionId(pub u32);
 
 impl FunctionId {
@@ -34,7 +42,7 @@ impl FunctionId {
 }
 
 /// One call. Meant to be used over and over: reading the next call keeps the memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// Its number in global begin order, from 1.
     pub seq: u64,
@@ -61,7 +69,7 @@ pub struct Call {
 }
 
 /// Where a capture lies in [`Call::data`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Capture {
     param: u8,
     out: bool,

@@ -50,6 +50,19 @@ fn raw_words<'a>(words: &[u64], first: usize) -> Vec<Argument<'a>> {
     words.iter().enumerate().map(argument).collect()
 }
 
+/// Decodes one argument of a call, by its place in the prototype; `None` where the function has no such parameter, or no prototype.
+pub fn decode_argument<'a>(
+    schema: &'a TraceSchema,
+    call: &Call,
+    number: usize,
+) -> Option<Argument<'a>> {
+    let signature = schema.function(call.function)?.signature.as_ref()?;
+    let param = signature.params.get(number)?;
+    let before = &signature.params[..number];
+    let first = before.iter().map(|param| words_of(schema, param)).sum();
+    Some(argument(schema, (signature, number, param), call, first))
+}
+
 fn decode_by<'a>(
     schema: &'a TraceSchema,
     signature: &'a Signature,
@@ -57,39 +70,9 @@ fn decode_by<'a>(
 ) -> DecodedCall<'a> {
     let mut arguments = Vec::with_capacity(signature.params.len());
     let mut next = 0;
-    let has_more = call.captures().any(|capture| capture.param >= MAX_PARAMS);
     for (number, param) in signature.params.iter().enumerate() {
-        let words = match param.direction {
-            Direction::Value => size_of_type(schema, &param.ty, 0)
-                .clamp(1, MAX_VALUE_BYTES)
-                .div_ceil(8),
-            _ => 1,
-        };
-        let param_number = number.min(255) as u8;
-        let words_of = call.args.get(next..next + words);
-        next += words;
-        arguments.push(Argument {
-            name: Cow::Borrowed(&param.name),
-            direction: param.direction,
-            unit: param.unit,
-            word: words_of.map_or(0, |words| words[0]),
-            value: words_of.map_or(Value::NotRecorded, |words| {
-                Parameter {
-                    schema,
-                    param,
-                    number: param_number,
-                    call,
-                    signature,
-                }
-                .value(words)
-            }),
-            payload: has_more.then(|| call.payload(param_number)).flatten(),
-            kernels: if has_more {
-                call.kernel_arguments(param_number)
-            } else {
-                Vec::new()
-            },
-        });
+        arguments.push(argument(schema, (signature, number, param), call, next));
+        next += words_of(schema, param);
     }
     arguments.extend(raw_words(
         call.args.get(next..).unwrap_or_default(),
@@ -104,6 +87,50 @@ fn decode_by<'a>(
     DecodedCall {
         arguments,
         returned,
+    }
+}
+
+/// Argument words that a parameter takes.
+fn words_of(schema: &TraceSchema, param: &Param) -> usize {
+    match param.direction {
+        Direction::Value => size_of_type(schema, &param.ty, 0)
+            .clamp(1, MAX_VALUE_BYTES)
+            .div_ceil(8),
+        _ => 1,
+    }
+}
+
+/// `first` is the place of the parameter's first word.
+fn argument<'a>(
+    schema: &'a TraceSchema,
+    (signature, number, param): (&'a Signature, usize, &'a Param),
+    call: &Call,
+    first: usize,
+) -> Argument<'a> {
+    let words = call.args.get(first..first + words_of(schema, param));
+    let param_number = number.min(255) as u8;
+    let has_more = call.captures().any(|capture| capture.param >= MAX_PARAMS);
+    Argument {
+        name: Cow::Borrowed(&param.name),
+        direction: param.direction,
+        unit: param.unit,
+        word: words.map_or(0, |words| words[0]),
+        value: words.map_or(Value::NotRecorded, |words| {
+            Parameter {
+                schema,
+                param,
+                number: param_number,
+                call,
+                signature,
+            }
+            .value(words)
+        }),
+        payload: has_more.then(|| call.payload(param_number)).flatten(),
+        kernels: if has_more {
+            call.kernel_arguments(param_number)
+        } else {
+            Vec::new()
+        },
     }
 }
 

@@ -1,9 +1,9 @@
 //! The Calls blocks of a sealed file one by one, for whoever reads many of them at once: an index, a filter.
 
 use crate::block_source::Damage;
-use crate::call::FunctionId;
-use crate::calls_block::CallRows;
-use crate::trace::Trace;
+use crate::call::{Call, FunctionId};
+use crate::calls_block::{CallRows, CallsBlock};
+use crate::trace::{CallsRef, Trace};
 
 /// Where a Calls block's calls stand among all calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,42 @@ pub struct OrderedRows {
     pub functions: Vec<FunctionId>,
 }
 
+/// A block whose calls can be read in any order.
+#[derive(Debug)]
+pub struct OrderedCalls<'a> {
+    trace: &'a Trace,
+    first_seq: u64,
+    block: CallsBlock,
+}
+
+impl OrderedCalls<'_> {
+    /// Number of the first call, from 1.
+    pub fn first_seq(&self) -> u64 {
+        self.first_seq
+    }
+
+    /// Number of calls.
+    pub fn len(&self) -> usize {
+        self.block.rows()
+    }
+
+    /// Whether there is no call.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reads a call of the block into `call`, whose memory is used again; false if there is no such row.
+    pub fn read(&self, row: usize, call: &mut Call) -> bool {
+        if row >= self.block.rows() {
+            return false;
+        }
+        self.block.fill(row, call);
+        call.seq = self.first_seq + row as u64;
+        self.trace.translate(call, None);
+        true
+    }
+}
+
 impl Trace {
     /// Number of Calls blocks, if their calls are in order: in a sealed file. `None` in a recording folder, where blocks overlap and only
     /// [`Self::calls`] tells the numbers of calls.
@@ -37,6 +73,26 @@ impl Trace {
             first_seq: place.calls_before + 1,
             rows: place.rows,
         })
+    }
+
+    /// The block that has the call with that number; `None` if there is no such call or blocks are not ordered.
+    pub fn ordered_block_of(&self, seq: u64) -> Option<usize> {
+        let inside = self.sealed && (1..=self.call_count()).contains(&seq);
+        let before = |place: &CallsRef| place.calls_before < seq;
+        inside.then(|| self.calls.partition_point(before) - 1)
+    }
+
+    /// Reads a whole block; `None` if there is no such block or blocks are not ordered.
+    ///
+    /// # Errors
+    /// The block can't be read.
+    pub fn ordered_calls(&self, block: usize) -> Option<Result<OrderedCalls<'_>, Damage>> {
+        let place = self.calls.get(block).filter(|_| self.sealed)?;
+        Some(self.read_calls(place).map(|block| OrderedCalls {
+            trace: self,
+            first_seq: place.calls_before + 1,
+            block,
+        }))
     }
 
     /// Reads the rows of a block; `None` if there is no such block or blocks are not ordered.

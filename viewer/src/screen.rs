@@ -12,17 +12,35 @@ pub enum ScreenId {
     /// All calls, one a line.
     #[default]
     Calls,
+    /// What happened when.
+    Timeline,
+    /// The driver's objects.
+    Objects,
+    /// Calls counted.
+    Stats,
 }
 
-/// Screens in the order of their numbers, with their titles.
-pub const SCREENS: [(ScreenId, &str); 1] = [(ScreenId::Calls, "Calls")];
+/// A screen as the line below the top names it.
+#[derive(Clone, Copy, Debug)]
+pub struct ScreenName {
+    /// The screen.
+    pub id: ScreenId,
+    /// The key that shows it.
+    pub number: u8,
+    /// Its title.
+    pub title: &'static str,
+}
 
-impl ScreenId {
-    /// The number that shows it, from 1.
-    pub fn number(self) -> usize {
-        let place = SCREENS.iter().position(|(id, _)| *id == self);
-        place.map_or(1, |place| place + 1)
-    }
+/// Screens in the order of their numbers.
+pub const SCREENS: &[ScreenName] = &[
+    name(ScreenId::Calls, 1, "Calls"),
+    name(ScreenId::Timeline, 2, "Timeline"),
+    name(ScreenId::Objects, 3, "Objects"),
+    name(ScreenId::Stats, 4, "Stats"),
+];
+
+const fn name(id: ScreenId, number: u8, title: &'static str) -> ScreenName {
+    ScreenName { id, number, title }
 }
 
 /// What a screen does. All state is in it and in the [`Desk`]; what has to be read, decoded or counted is asked of workers by

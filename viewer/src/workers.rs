@@ -30,6 +30,14 @@ pub enum Slot {
     Find,
     /// Choosing the calls that match a filter.
     Filter,
+    /// Finding all objects.
+    Objects,
+    /// Putting objects into order.
+    ObjectOrder,
+    /// Lanes of the time line.
+    Timeline,
+    /// Counting calls.
+    Stats,
     /// Something to be copied.
     Copy,
     /// Remembering settings.
@@ -41,8 +49,10 @@ pub enum Slot {
 pub enum Lane {
     /// Done within milliseconds: what is on the screen.
     Quick,
-    /// May take a while.
+    /// May take a while: what was asked for.
     Long,
+    /// May take a while: what is done without being asked for.
+    Background,
 }
 
 impl Slot {
@@ -50,7 +60,13 @@ impl Slot {
     fn lane(self) -> Lane {
         match self {
             Self::Rows | Self::Details | Self::Copy | Self::Settings => Lane::Quick,
-            Self::Index | Self::Find | Self::Filter => Lane::Long,
+            Self::Find
+            | Self::Filter
+            | Self::ObjectOrder
+            | Self::Objects
+            | Self::Stats
+            | Self::Timeline => Lane::Long,
+            Self::Index => Lane::Background,
         }
     }
 }
@@ -127,6 +143,7 @@ type Order = (Job, Arc<AtomicBool>);
 pub struct Workers {
     quick: Sender<Order>,
     long: Sender<Order>,
+    background: Sender<Order>,
     current: HashMap<Slot, Arc<AtomicBool>>,
 }
 
@@ -147,6 +164,7 @@ impl Workers {
         Ok(Self {
             quick: lane("quick")?,
             long: lane("long")?,
+            background: lane("background")?,
             current: HashMap::new(),
         })
     }
@@ -160,6 +178,7 @@ impl Workers {
         let lane = match job.slot.lane() {
             Lane::Quick => &self.quick,
             Lane::Long => &self.long,
+            Lane::Background => &self.background,
         };
         // A thread lives as long as its sender.
         let _ = lane.send((job, stop));

@@ -92,6 +92,22 @@ impl Chunk {
         self.rows
     }
 
+    /// The kinds of calls in it.
+    pub(crate) fn kinds(&self) -> &[CallKind] {
+        &self.kinds
+    }
+
+    /// The place in [`Self::kinds`] of each row's kind.
+    pub(crate) fn unpack_kinds(&self, kinds: &mut Vec<u64>) {
+        self.kind.unpack(self.rows, kinds);
+    }
+
+    /// When each row began, and how long it took; 0 where it never returned.
+    pub(crate) fn unpack_times(&self, begin_ns: &mut Vec<u64>, duration_ns: &mut Vec<u64>) {
+        self.begin_ns.unpack(self.rows, begin_ns);
+        self.duration_ns.unpack(self.rows, duration_ns);
+    }
+
     /// A row.
     #[inline]
     pub(crate) fn row(&self, row: usize) -> Row {

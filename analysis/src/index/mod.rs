@@ -216,6 +216,18 @@ impl Index {
         chunks + lists + self.tail.capacity() * size_of::<Row>()
     }
 
+    /// The parts, each with the number of its first call. What [`Self::push`] added last may not be in one yet.
+    pub(crate) fn parts(&self) -> Vec<(u64, &Part)> {
+        self.starts.iter().copied().zip(&self.parts).collect()
+    }
+
+    /// The same calls, all of them in parts.
+    pub(crate) fn packed(&self) -> Self {
+        let mut packed = self.clone();
+        packed.pack_tail();
+        packed
+    }
+
     fn part_of(&self, seq: u64) -> Option<usize> {
         self.starts
             .partition_point(|&start| start <= seq)

@@ -61,6 +61,15 @@ impl PackedColumn {
         self.base + self.unit * self.load(row)
     }
 
+    /// All numbers in order, `rows` of them.
+    pub(crate) fn unpack(&self, rows: usize, numbers: &mut Vec<u64>) {
+        numbers.clear();
+        numbers.extend((0..rows).map(|row| self.base + self.unit * self.load(row)));
+        for &(row, number) in &self.outliers {
+            numbers[usize::from(row)] = number;
+        }
+    }
+
     #[inline]
     fn load(&self, row: usize) -> u64 {
         let width = usize::from(self.width);
@@ -104,6 +113,9 @@ mod tests {
         let packed = PackedColumn::of(numbers, unit);
         let read: Vec<u64> = (0..numbers.len()).map(|row| packed.get(row)).collect();
         assert_eq!(read, numbers);
+        let mut unpacked = vec![7];
+        packed.unpack(numbers.len(), &mut unpacked);
+        assert_eq!(unpacked, numbers);
         packed.heap_bytes()
     }
 

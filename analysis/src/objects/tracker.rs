@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use cutape_trace_format::call::{Call, ProcessId};
+use cutape_trace_format::call::{Call, ProcessId, ThreadId};
 use cutape_trace_format::schema::TraceSchema;
 
 use super::all::Objects;
@@ -129,6 +129,12 @@ impl ObjectTracker {
         self.store.name(id)
     }
 
+    /// The context that is current to a thread after the call observed last, as far as calls told.
+    pub fn current(&self, process: ProcessId, thread: ThreadId) -> Option<ObjectId> {
+        let place = *self.by_process.get(&process)?;
+        self.processes[place].1.current(thread)
+    }
+
     /// Objects of a kind that are alive in a process now.
     pub fn alive(&self, process: ProcessId, kind: Kind) -> Alive {
         self.store.alive(process, kind)
@@ -137,6 +143,21 @@ impl ObjectTracker {
     /// All objects, after the last call.
     pub fn finish(self) -> Objects {
         Objects::new(self.store, self.misuses)
+    }
+
+    /// The first word of a kind that a call takes, also if that is null or a constant; none if it takes no such word.
+    pub fn first_word(&mut self, schema: &TraceSchema, call: &Call, kind: Kind) -> Option<u64> {
+        let plan = self.plans.of(schema, call.function)?;
+        let mut sites = plan.sites.iter().filter(|site| site.kind == kind);
+        sites.find_map(|site| site.all_words(call).next())
+    }
+
+    /// The first object of a kind that the call observed last refers to.
+    pub fn referred(&self, kind: Kind) -> Option<ObjectId> {
+        let mut references = self.references.iter();
+        references
+            .find(|reference| self.object(reference.object).kind() == kind)
+            .map(|reference| reference.object)
     }
 
     fn place_of(&mut self, process: ProcessId) -> usize {

@@ -137,6 +137,21 @@ pub fn push_value(out: &mut String, value: &Value<'_>, detail: &Detail) {
     value::push_value(out, value, Manner::plain(detail));
 }
 
+/// Adds a value that stands in, or behind, that parameter of a call: its handles and addresses by their names.
+pub fn push_named_value(
+    out: &mut String,
+    value: &Value<'_>,
+    (names, param): (&CallNames, u8),
+    detail: &Detail,
+) {
+    let manner = Manner {
+        names,
+        param,
+        ..Manner::plain(detail)
+    };
+    value::push_value(out, value, manner);
+}
+
 fn separate(out: &mut String, number: usize) {
     if number > 0 {
         out.push_str(", ");

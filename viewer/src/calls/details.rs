@@ -4,14 +4,16 @@ use std::ops::ControlFlow;
 
 use cutape_analysis::benign::BenignJudge;
 use cutape_analysis::index::Row;
+use cutape_analysis::objects::{ObjectId, Objects, Reference};
 use cutape_analysis::printable::push_printable;
-use cutape_analysis::quantity::{self, push_hex, push_seconds, push_time};
-use cutape_analysis::text::{Detail, push_call};
+use cutape_analysis::quantity::{self, push_bytes, push_hex, push_seconds, push_time};
+use cutape_analysis::text::{Detail, push_named_call};
 use cutape_trace_format::call::Call;
 use cutape_trace_format::trace::Trace;
 
+use crate::facts::grouped;
 use crate::msg::Msg;
-use crate::opened::read_calls;
+use crate::naming::Naming;
 use crate::theme::Role;
 use crate::verdict::{Verdict, Verdicts};
 use crate::workers::{Job, Slot, Worker};
@@ -21,6 +23,9 @@ use super::tree::{TreeLine, tree};
 
 /// Bytes of a capture that are kept for showing; the trace has all of them.
 const MOST_BYTES: usize = 64 << 10;
+
+/// Objects told of.
+const MOST_OBJECTS: usize = 32;
 
 /// Bytes that were copied from behind a pointer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,11 +44,13 @@ pub struct Bytes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AboutLine {
     /// What is said.
-    pub name: &'static str,
+    pub name: String,
     /// What there is to say.
     pub text: String,
     /// How it looks.
     pub role: Role,
+    /// The call that it is about.
+    pub jump: Option<u64>,
 }
 
 /// What the panes show.
@@ -57,6 +64,8 @@ pub struct CallDetails {
     pub about: Vec<AboutLine>,
     /// What was copied from behind its pointers.
     pub bytes: Vec<Bytes>,
+    /// The calls that made the objects it refers to.
+    pub creators: Vec<(ObjectId, u64)>,
     /// What became of it.
     pub verdict: Verdict,
 }
@@ -64,19 +73,22 @@ pub struct CallDetails {
 /// The job that makes the details of a call.
 pub fn details_job(seq: u64) -> Job {
     Job::new(Slot::Details, move |worker: &Worker<'_>| {
-        let trace = worker.opened.trace();
+        let reading = worker.opened.reading();
+        let trace = reading.trace();
         let verdicts = worker.opened.verdicts();
+        let mut naming = Naming::new(worker.opened.objects());
         let mut details = CallDetails {
             seq,
             about: vec![AboutLine {
-                name: "damaged",
+                name: "damaged".to_owned(),
                 text: "the block that holds this call can't be read".to_owned(),
                 role: Role::Failed,
+                jump: None,
             }],
             ..CallDetails::default()
         };
-        read_calls(&trace, [seq], |call| {
-            details = details_of(&trace, &verdicts, call);
+        reading.calls([seq], |call| {
+            details = details_of(trace, &verdicts, (call, &mut naming));
             ControlFlow::Break(())
         });
         worker.send(Msg::Calls(CallsMsg::Details(Box::new(details))));
@@ -86,29 +98,131 @@ pub fn details_job(seq: u64) -> Job {
 /// The job that gives a call as `cutape print` writes it, to be copied.
 pub fn copy_job(seq: u64) -> Job {
     Job::new(Slot::Copy, move |worker: &Worker<'_>| {
-        let trace = worker.opened.trace();
-        read_calls(&trace, [seq], |call| {
+        let reading = worker.opened.reading();
+        let trace = reading.trace();
+        let mut naming = Naming::new(worker.opened.objects());
+        reading.calls([seq], |call| {
             let mut text = String::new();
-            push_call(&mut text, trace.schema(), call, &Detail::FULL);
+            let names = naming.names(trace.schema(), call);
+            push_named_call(&mut text, trace.schema(), (call, &names), &Detail::FULL);
             worker.send(Msg::Copy { what: "call", text });
             ControlFlow::Break(())
         });
     })
 }
 
-fn details_of(trace: &Trace, verdicts: &Verdicts, call: &Call) -> CallDetails {
+fn details_of(
+    trace: &Trace,
+    verdicts: &Verdicts,
+    (call, naming): (&Call, &mut Naming),
+) -> CallDetails {
+    let mut about = about(trace, verdicts, call);
+    let references = naming.references(trace.schema(), call);
+    if let Some(objects) = naming.objects() {
+        push_objects(&mut about, objects, (call, &references));
+    }
+    let creator = |reference: &Reference| {
+        let object = naming.objects()?.get(reference.object)?;
+        Some((reference.object, object.created()?))
+    };
     CallDetails {
         seq: call.seq,
-        tree: tree(trace, call),
-        about: about(trace, verdicts, call),
+        creators: references.iter().filter_map(creator).collect(),
+        tree: tree(trace, call, naming),
+        about,
         bytes: bytes(trace, call),
         verdict: verdicts.on(trace.schema(), call.seq, &Row::from(call)),
     }
 }
 
+/// Where the objects of a call came from, what uses them, and how they went.
+fn push_objects(
+    lines: &mut Vec<AboutLine>,
+    objects: &Objects,
+    (call, references): (&Call, &[Reference]),
+) {
+    let mut told = Vec::new();
+    for reference in references {
+        let Some(object) = objects.get(reference.object) else {
+            continue;
+        };
+        if told.contains(&reference.object) || told.len() == MOST_OBJECTS {
+            continue;
+        }
+        told.push(reference.object);
+        let mut name = object.label().to_string();
+        let mut say = |text: String, role, jump| {
+            lines.push(AboutLine {
+                name: std::mem::take(&mut name),
+                text,
+                role,
+                jump,
+            });
+        };
+        let size = object
+            .bytes()
+            .map(|bytes| format!(", {}", quantity::text(push_bytes, bytes)));
+        let kind = format!("{}{}", object.kind().info().noun, size.unwrap_or_default());
+        match object.created() {
+            Some(seq) if seq == call.seq => {
+                say(format!("{kind}, made by this call"), Role::Value, None)
+            }
+            Some(seq) => say(
+                format!("{kind}, made by call {}", grouped(seq)),
+                Role::Value,
+                Some(seq),
+            ),
+            None => say(
+                format!(
+                    "{kind}; no recorded call made it, {} is the first to use it",
+                    grouped(object.first_call())
+                ),
+                Role::Warning,
+                Some(object.first_call()),
+            ),
+        }
+        if let Some(last) = object.last_used() {
+            let times = match object.uses() {
+                1 => "once, by".to_owned(),
+                uses => format!("{} times, last by", grouped(uses)),
+            };
+            say(
+                format!("used {times} call {}", grouped(last)),
+                Role::Value,
+                Some(last),
+            );
+        }
+        match object.ended() {
+            Some((seq, _)) if seq < call.seq => {
+                say(
+                    format!("gone since call {}", grouped(seq)),
+                    Role::Failed,
+                    Some(seq),
+                );
+            }
+            Some((seq, _)) => say(
+                format!("gone with call {}", grouped(seq)),
+                Role::Value,
+                Some(seq),
+            ),
+            None if object.is_left_behind() => {
+                say("never destroyed".to_owned(), Role::Warning, None)
+            }
+            None => {}
+        }
+    }
+}
+
 fn about(trace: &Trace, verdicts: &Verdicts, call: &Call) -> Vec<AboutLine> {
     let mut lines = Vec::new();
-    let mut say = |name, text: String, role| lines.push(AboutLine { name, text, role });
+    let mut say = |name: &str, text: String, role| {
+        lines.push(AboutLine {
+            name: name.to_owned(),
+            text,
+            role,
+            jump: None,
+        });
+    };
     match verdicts.on(trace.schema(), call.seq, &Row::from(call)) {
         Verdict::Benign => say("harmless", why_benign(trace, call), Role::Good),
         Verdict::InFlight => say(

@@ -1,8 +1,10 @@
 //! Drawing the list of calls.
 
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 use crate::canvas::{Canvas, line_of, skip};
+use crate::command::{Action, key_of};
 use crate::desk::Desk;
 use crate::facts::grouped;
 use crate::theme::Role;
@@ -18,11 +20,16 @@ pub(super) fn draw(calls: &Calls, canvas: &mut Canvas<'_>, desk: &Desk) {
     let places = columns(list.width, &desk.facts, desk.calls());
     calls.draw_titles(canvas, &places);
     if calls.window.is_empty() {
-        let text = match desk.indexed || desk.facts.calls > 0 {
-            true => "no call to show",
-            false => "no call yet",
+        let text = match &desk.filter {
+            Some(_) if desk.is_filtering => "filtering".to_owned(),
+            Some(_) => format!(
+                "no call matches the filter: {} takes it back",
+                key_of(Action::UndoFilter)
+            ),
+            None if desk.facts.live => "no call yet: waiting for the program".to_owned(),
+            None => "this trace has no call".to_owned(),
         };
-        canvas.text(skip(line_of(list, 0), SIGNS), text, Role::Dim);
+        canvas.text(skip(line_of(list, 0), SIGNS), &text, Role::Dim);
     }
     for (line, position) in calls.window.visible().enumerate() {
         let area = line_of(list, line as u16);
@@ -111,9 +118,15 @@ fn draw_cell(canvas: &mut Canvas<'_>, area: Rect, row: &CallRow, column: Column,
         Column::Result => {
             canvas.searched(area, &row.result, verdict_role(row.verdict), found);
         }
+        Column::Caller => {
+            // A cut offset would say nothing.
+            let file = row.caller.split('+').next().unwrap_or_default();
+            let fits = row.caller.width() <= usize::from(area.width);
+            canvas.text(area, if fits { &row.caller } else { file }, Role::Dim);
+        }
         _ => {
             let role = match column {
-                Column::Number | Column::Time | Column::Caller | Column::Gap => Role::Dim,
+                Column::Number | Column::Time | Column::Gap => Role::Dim,
                 _ => Role::Text,
             };
             put(canvas, area, column, &cell(row, column), role);

@@ -116,7 +116,7 @@ fn draw_tree_line(
         (true, false) => open_sign,
         (true, true) => closed_sign,
     };
-    let start = indent(line).saturating_sub(2);
+    let start = indent(line);
     canvas.text(skip(area, start), sign, Role::Dim);
     let area = skip(area, start + 2);
     if line.depth == 0 {
@@ -125,7 +125,7 @@ fn draw_tree_line(
     }
     canvas.searched(area, &line.name, Role::Name, desk.search.as_ref());
     let taken = (name_width + 2)
-        .saturating_sub(start + 2)
+        .saturating_sub(start)
         .max(line.name.width() as u16 + 2);
     let area = skip(area, taken);
     if line.is_branch && !closed && line.depth > 0 {
@@ -143,13 +143,27 @@ fn draw_tree_line(
     }
 }
 
+/// A line about a call, or a part of one that is too long.
+pub(super) struct ShownLine<'a> {
+    /// What is said; empty where the line goes on.
+    pub name: &'a str,
+    /// What there is to say.
+    pub text: String,
+    /// What it is a part of.
+    pub line: &'a AboutLine,
+}
+
 /// The lines about a call, broken where they are too long.
-pub(super) fn about_lines(lines: &[AboutLine], width: u16) -> Vec<(&'static str, String, Role)> {
+pub(super) fn about_lines(lines: &[AboutLine], width: u16) -> Vec<ShownLine<'_>> {
     let room = width.saturating_sub(NAME_WIDTH + 3);
     let mut shown = Vec::new();
     for line in lines {
         for (number, text) in wrapped(&line.text, room).into_iter().enumerate() {
-            shown.push((if number == 0 { line.name } else { "" }, text, line.role));
+            shown.push(ShownLine {
+                name: if number == 0 { &line.name } else { "" },
+                text,
+                line,
+            });
         }
     }
     shown
@@ -162,15 +176,16 @@ fn draw_about(calls: &Calls, canvas: &mut Canvas<'_>) {
     };
     let lines = about_lines(&details.about, calls.areas.about.width);
     let first = calls.about.top() as usize;
-    for (row, (name, text, role)) in lines
+    for (row, shown) in lines
         .iter()
         .skip(first)
         .take(area.height.into())
         .enumerate()
     {
         let line = line_of(area, row as u16);
-        canvas.text(line, name, Role::Name);
-        canvas.text(skip(line, NAME_WIDTH), text, *role);
+        canvas.text(line, shown.name, Role::Name);
+        let area = skip(line, NAME_WIDTH.max(shown.name.width() as u16 + 1));
+        canvas.text(area, &shown.text, shown.line.role);
         if calls.focus == Pane::About && (first + row) as u64 == calls.about.cursor() {
             canvas.cursor_line(line, true);
         }

@@ -4,7 +4,8 @@
 use std::ops::ControlFlow;
 
 use cutape_analysis::index::Row;
-use cutape_analysis::text::{Detail, push_call};
+use cutape_analysis::objects::{ObjectId, ReferenceFinder};
+use cutape_analysis::text::{Detail, push_named_call};
 use cutape_trace_format::call::Call;
 use cutape_trace_format::trace::Trace;
 
@@ -12,7 +13,8 @@ use crate::canvas::Matcher;
 use crate::command::{Direction, Kind};
 use crate::listing::Listing;
 use crate::msg::Msg;
-use crate::opened::{Opened, read_calls};
+use crate::naming::Naming;
+use crate::opened::Opened;
 use crate::verdict::Verdict;
 use crate::workers::{Job, Slot, Worker};
 
@@ -28,6 +30,8 @@ pub enum Sought {
     Kind(Kind),
     /// A call that has this handle or pointer among its arguments.
     Word(u64),
+    /// A call that refers to this object.
+    Object(ObjectId),
     /// A call whose text matches.
     Text(Matcher),
 }
@@ -79,7 +83,7 @@ fn find(worker: &Worker<'_>, quest: &Quest) -> Found {
             wrapped: false,
         };
     }
-    let wraps = matches!(quest.sought, Sought::Text(_) | Sought::Word(_));
+    let wraps = !matches!(quest.sought, Sought::Kind(_));
     let seq = wraps.then(|| find_in(worker, quest, behind)).flatten();
     Found { seq, wrapped: true }
 }
@@ -117,11 +121,20 @@ fn look_through(opened: &Opened, quest: &Quest, stride: std::ops::Range<u64>) ->
     match &quest.sought {
         Sought::Kind(kind) => by_rows(opened, quest, *kind, numbers),
         Sought::Word(word) => by_calls(opened, quest, numbers, |_, call| has_word(call, *word)),
+        Sought::Object(id) => {
+            let objects = opened.objects()?;
+            let mut finder = ReferenceFinder::default();
+            by_calls(opened, quest, numbers, |trace, call| {
+                finder.uses(&objects, trace.schema(), call, *id)
+            })
+        }
         Sought::Text(matcher) => {
             let mut text = String::new();
+            let mut naming = Naming::new(opened.objects());
             by_calls(opened, quest, numbers, |trace, call| {
                 text.clear();
-                push_call(&mut text, trace.schema(), call, &Detail::LINE);
+                let names = naming.names(trace.schema(), call);
+                push_named_call(&mut text, trace.schema(), (call, &names), &Detail::LINE);
                 matcher.is_in(&text)
             })
         }
@@ -134,7 +147,8 @@ fn by_rows(
     kind: Kind,
     numbers: impl DoubleEndedIterator<Item = u64>,
 ) -> Option<u64> {
-    let (trace, index, verdicts) = (opened.trace(), opened.index(), opened.verdicts());
+    let (reading, index, verdicts) = (opened.reading(), opened.index(), opened.verdicts());
+    let trace = reading.trace();
     let here = index.row(quest.from);
     let is_sought = |seq: &u64| {
         let Some(row) = index.row(*seq) else {
@@ -166,10 +180,10 @@ fn by_calls(
     numbers: impl Iterator<Item = u64>,
     mut is_sought: impl FnMut(&Trace, &Call) -> bool,
 ) -> Option<u64> {
-    let trace = opened.trace();
+    let reading = opened.reading();
     let mut found = None;
-    read_calls(&trace, numbers, |call| {
-        if is_sought(&trace, call) {
+    reading.calls(numbers, |call| {
+        if is_sought(reading.trace(), call) {
             found = Some(call.seq);
             if quest.direction == Direction::Forward {
                 return ControlFlow::Break(());

@@ -1,5 +1,6 @@
 //! Screen 1: all calls, one a line, and what is known of the one under the cursor.
 
+mod condition;
 mod details;
 mod draw;
 mod draw_panes;
@@ -21,7 +22,7 @@ pub use layout::{Column, Pane};
 pub use row::CallRow;
 
 use crate::canvas::Canvas;
-use crate::command::{Action, Copied, Direction, Kind};
+use crate::command::{Action, Copied, Direction, Kind, Wanted};
 use crate::desk::Desk;
 use crate::facts::grouped;
 use crate::list_window::{ListWindow, Motion};
@@ -101,13 +102,17 @@ impl Screen for Calls {
             Action::Right => self.sideways(Direction::Forward, desk),
             Action::Open => match self.focus {
                 Pane::List => self.focus = self.next_pane(Direction::Forward),
-                Pane::Arguments => self.fold(),
-                Pane::About | Pane::Bytes => {}
+                Pane::Arguments if self.branch_under_cursor().is_some() => self.fold(),
+                Pane::Arguments => self.go_to_creator(desk),
+                Pane::About => self.follow_about(desk),
+                Pane::Bytes => {}
             },
+            Action::Creator => self.go_to_creator(desk),
             Action::Centre => self.window.centre(),
             Action::Pane(direction) => self.focus = self.next_pane(direction),
             Action::Fold => self.fold(),
             Action::FoldAll => self.fold_all(),
+            Action::FilterValue(wanted) => self.filter_value(wanted, desk),
             Action::Find(kind, direction) => self.find(kind, direction, desk),
             Action::Match(direction) => self.find_match(direction, desk),
             Action::Copy(Copied::Call) if desk.current > 0 => {
@@ -199,6 +204,10 @@ impl Calls {
     }
 
     fn look_at_cursor(&self, desk: &mut Desk) {
+        if desk.follows && !self.window.is_at_end() {
+            desk.follows = false;
+            desk.seen = desk.calls();
+        }
         desk.current = desk.listing.seq(self.window.cursor()).unwrap_or(0);
     }
 
@@ -357,9 +366,14 @@ impl Calls {
 
     fn find(&mut self, kind: Kind, direction: Direction, desk: &mut Desk) {
         let sought = match kind {
-            Kind::SameHandle => match self.handle() {
-                Some(word) => Sought::Word(word),
-                None => return desk.complain("this call has no handle or pointer to look for"),
+            Kind::SameHandle => match self.line_with_handle() {
+                Some(TreeLine {
+                    object: Some(id), ..
+                }) => Sought::Object(*id),
+                Some(TreeLine {
+                    word: Some(word), ..
+                }) => Sought::Word(*word),
+                _ => return desk.complain("this call has no handle or pointer to look for"),
             },
             kind => Sought::Kind(kind),
         };
@@ -382,16 +396,63 @@ impl Calls {
         }));
     }
 
-    /// The handle or pointer under the cursor, or else the call's last one: the most particular one stands last as often as first, and out
-    /// parameters name what the call made.
-    fn handle(&self) -> Option<u64> {
+    /// The line of the handle or pointer under the cursor, or else of the one that the call made, or else of its first one.
+    fn line_with_handle(&self) -> Option<&TreeLine> {
         if self.focus == Pane::Arguments {
-            return self.line_under_cursor()?.word;
+            return self.line_under_cursor().filter(|line| line.word.is_some());
         }
         let lines = self.details.iter().flat_map(|details| &details.tree);
-        let mut with_word = lines.filter(|line| line.word.is_some() && line.depth == 1);
-        let made = with_word.clone().find(|line| line.is_out);
-        made.or_else(|| with_word.next()).and_then(|line| line.word)
+        let mut with_word = lines.filter(|line| line.word.is_some());
+        let made = with_word
+            .clone()
+            .find(|line| line.is_out && line.object.is_some());
+        let known = with_word.clone().find(|line| line.object.is_some());
+        made.or(known).or_else(|| with_word.next())
+    }
+
+    fn go_to_creator(&self, desk: &mut Desk) {
+        let Some(object) = self.line_with_handle().and_then(|line| line.object) else {
+            return desk.complain("there is no object under the cursor");
+        };
+        let creators = self.details.iter().flat_map(|details| &details.creators);
+        let creator = creators.clone().find(|(id, _)| *id == object);
+        match creator {
+            Some(&(_, seq)) if seq == desk.current => desk.complain("this call made it"),
+            Some(&(_, seq)) => desk.jump(seq),
+            None => desk.complain("no recorded call made this object"),
+        }
+    }
+
+    /// Goes to the call that the line under the cursor is about.
+    fn follow_about(&self, desk: &mut Desk) {
+        let Some(details) = &self.details else {
+            return;
+        };
+        let lines = draw_panes::about_lines(&details.about, self.areas.about.width);
+        let line = usize::try_from(self.about.cursor())
+            .ok()
+            .and_then(|place| lines.get(place));
+        match line.and_then(|shown| shown.line.jump) {
+            Some(seq) => desk.jump(seq),
+            None => desk.complain("this line names no other call"),
+        }
+    }
+
+    /// Adds the value under the cursor to the filter.
+    fn filter_value(&self, wanted: Wanted, desk: &mut Desk) {
+        let condition = match self.focus {
+            Pane::List => self
+                .rows
+                .get(desk.current)
+                .and_then(|row| condition::of_row(row, self.column)),
+            Pane::Arguments => self.line_under_cursor().and_then(condition::of_line),
+            Pane::About | Pane::Bytes => None,
+        };
+        match (condition, wanted) {
+            (Some(condition), Wanted::Only) => desk.narrow(&condition),
+            (Some(condition), Wanted::Without) => desk.narrow(&format!("not {condition}")),
+            (None, _) => desk.complain("there is nothing under the cursor that filters know"),
+        }
     }
 
     fn copy_value(&self, desk: &mut Desk) {
@@ -423,6 +484,14 @@ fn arrive(found: Found, sought: &Sought, desk: &mut Desk) {
         Sought::Kind(Kind::SameFunction) => "call of this function".to_owned(),
         Sought::Kind(Kind::SameHandle) => "call with this handle".to_owned(),
         Sought::Word(word) => format!("call with {word:#x}"),
+        Sought::Object(id) => {
+            let object = desk.objects.as_ref().and_then(|objects| objects.get(*id));
+            let name = object.map_or_else(
+                || "this object".to_owned(),
+                |object| object.label().to_string(),
+            );
+            format!("call with {name}")
+        }
         Sought::Text(matcher) => format!("match of \"{}\"", matcher.text()),
     };
     match found.seq {

@@ -11,15 +11,15 @@ use cutape_analysis::outcome::{Outcome, outcome};
 use cutape_analysis::printable::push_printable;
 use cutape_analysis::quantity::{self, push_seconds, push_time};
 use cutape_analysis::text::{Detail, push_answer, push_argument};
-use cutape_cuda_api::Direction;
-use cutape_trace_format::call::{Call, ThreadId};
+use cutape_cuda_api::{Direction, Type, TypeKind};
+use cutape_trace_format::call::{Call, FunctionId, ThreadId};
 use cutape_trace_format::decode::decode;
 use cutape_trace_format::trace::Trace;
 use cutape_trace_format::value::Value;
 
 use crate::glyphs::Glyphs;
 use crate::msg::Msg;
-use crate::opened::read_calls;
+use crate::naming::Naming;
 use crate::verdict::{Verdict, Verdicts};
 use crate::workers::{Job, Slot, Worker};
 
@@ -61,6 +61,10 @@ pub struct CallRow {
     pub result: String,
     /// Where the call returns to.
     pub caller: String,
+    /// What it returned, as filters write it; `None` if it never returned or returns nothing.
+    pub code: Option<String>,
+    /// How long it took, nanoseconds.
+    pub duration_ns: Option<u64>,
     /// What became of it.
     pub verdict: Verdict,
     /// Calls of the same thread that it was made inside of.
@@ -70,17 +74,19 @@ pub struct CallRow {
 /// The job that makes the lines of these calls.
 pub fn rows_job(numbers: Vec<u64>, edition: u32, glyphs: &'static Glyphs) -> Job {
     Job::new(Slot::Rows, move |worker: &Worker<'_>| {
-        let trace = worker.opened.trace();
-        let maker = RowMaker {
-            trace: &trace,
+        let reading = worker.opened.reading();
+        let trace = reading.trace();
+        let mut maker = RowMaker {
+            trace,
             index: worker.opened.index(),
             verdicts: worker.opened.verdicts(),
+            naming: Naming::new(worker.opened.objects()),
+            callers: Callers::default(),
             glyphs,
         };
-        let mut callers = Callers::default();
         let mut rows = Vec::with_capacity(numbers.len());
-        read_calls(&trace, numbers.iter().copied(), |call| {
-            rows.push(Arc::new(maker.row(call, &mut callers)));
+        reading.calls(numbers.iter().copied(), |call| {
+            rows.push(Arc::new(maker.row(call)));
             if worker.is_stopped() {
                 ControlFlow::Break(())
             } else {
@@ -112,16 +118,19 @@ struct RowMaker<'a> {
     trace: &'a Trace,
     index: Arc<Index>,
     verdicts: Arc<Verdicts>,
+    naming: Naming,
+    callers: Callers,
     glyphs: &'static Glyphs,
 }
 
 impl RowMaker<'_> {
-    fn row(&self, call: &Call, callers: &mut Callers) -> CallRow {
+    fn row(&mut self, call: &Call) -> CallRow {
         let schema = self.trace.schema();
         let before = self.before(call);
         let mut function = String::new();
         push_printable(&mut function, &schema.function_name(call.function));
-        let (arguments, outputs) = self.sides(call);
+        let names = self.naming.names(schema, call);
+        let (arguments, outputs) = self.sides(call, &names);
         CallRow {
             seq: call.seq,
             pid: self
@@ -140,6 +149,8 @@ impl RowMaker<'_> {
                 .gap_ns
                 .map(|ns| quantity::text(push_time, ns))
                 .unwrap_or_default(),
+            code: code_of(self.trace, call),
+            duration_ns: call.duration_ns,
             duration: match call.duration_ns {
                 Some(ns) => quantity::text(push_time, ns),
                 None => "-".to_owned(),
@@ -147,14 +158,14 @@ impl RowMaker<'_> {
             function,
             arguments,
             result: self.result(call, &outputs),
-            caller: callers.name(self.trace, call).to_owned(),
+            caller: self.callers.name(self.trace, call).to_owned(),
             verdict: self.verdicts.on(schema, call.seq, &Row::from(call)),
             depth: before.depth,
         }
     }
 
     /// What was passed in, with names, and what came back, without.
-    fn sides(&self, call: &Call) -> (String, String) {
+    fn sides(&self, call: &Call, names: &CallNames) -> (String, String) {
         let schema = self.trace.schema();
         let (mut passed, mut came) = (String::new(), String::new());
         let separate = |out: &mut String| {
@@ -169,7 +180,7 @@ impl RowMaker<'_> {
                     separate(&mut came);
                     push_argument(
                         &mut came,
-                        (schema, (call, CallNames::NONE), number),
+                        (schema, (call, names), number),
                         argument,
                         &DETAIL,
                     );
@@ -179,14 +190,48 @@ impl RowMaker<'_> {
             separate(&mut passed);
             push_printable(&mut passed, &argument.name);
             passed.push('=');
+            if let Some(short) = self.short_name(call.function, number, &argument.value) {
+                push_printable(&mut passed, short);
+                continue;
+            }
             push_argument(
                 &mut passed,
-                (schema, (call, CallNames::NONE), number),
+                (schema, (call, names), number),
                 argument,
                 &DETAIL,
             );
         }
         (passed, came)
+    }
+
+    /// The name of an enumeration's value without what all its names begin with: `COMPUTE_CAPABILITY_MAJOR`.
+    fn short_name<'v>(
+        &self,
+        function: FunctionId,
+        number: usize,
+        value: &Value<'v>,
+    ) -> Option<&'v str> {
+        let Value::Enum {
+            name: Some(name), ..
+        } = value
+        else {
+            return None;
+        };
+        let signature = self.trace.function(function)?.signature.as_ref()?;
+        let Type::Named(ty) = &signature.params.get(number)?.ty else {
+            return None;
+        };
+        let TypeKind::Enum { values, .. } = &self.trace.schema().type_named(ty)?.kind else {
+            return None;
+        };
+        let mut names = values.iter().map(|(name, _)| name.as_str());
+        let first = names.next()?;
+        let common = names.fold(first.len(), |common, other| {
+            let same = first.bytes().zip(other.bytes()).take(common);
+            same.take_while(|(left, right)| left == right).count()
+        });
+        let end = first.get(..common)?.rfind('_')? + 1;
+        name.get(end..).filter(|rest| !rest.is_empty())
     }
 
     fn result(&self, call: &Call, outputs: &str) -> String {
@@ -239,6 +284,17 @@ impl RowMaker<'_> {
             }
         }
         before
+    }
+}
+
+fn code_of(trace: &Trace, call: &Call) -> Option<String> {
+    match outcome(trace.schema(), call) {
+        Outcome::InFlight | Outcome::Void => None,
+        Outcome::Code {
+            name: Some(name), ..
+        } => Some(name.to_owned()),
+        Outcome::Code { code, .. } => Some(code.to_string()),
+        Outcome::Other(word) | Outcome::Unknown(word) => Some(word.to_string()),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The arguments of a call as a tree: structures, unions, arrays and in-out values open and close.
 
-use cutape_analysis::objects::CallNames;
+use cutape_analysis::objects::{CallNames, ObjectId, Reference};
 use cutape_analysis::outcome::{Outcome, code_type, outcome};
 use cutape_analysis::printable::push_printable;
-use cutape_analysis::text::{Detail, push_answer, push_argument, push_value};
+use cutape_analysis::text::{Detail, push_answer, push_argument, push_named_value};
 use cutape_cuda_api::{Api, Library, Param, write_type};
 use cutape_trace_format::call::Call;
 use cutape_trace_format::decode::decode;
@@ -23,6 +23,8 @@ const DETAIL: Detail = Detail {
     name_bytes: 48,
 };
 
+use crate::naming::Naming;
+
 /// A line of a tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TreeLine {
@@ -36,10 +38,14 @@ pub struct TreeLine {
     pub type_name: String,
     /// Way to it: `prop.location.id`.
     pub path: String,
+    /// Its value as filters write it; `None` for what they can't compare.
+    pub literal: Option<String>,
     /// It has parts.
     pub is_branch: bool,
     /// The handle or address that it is, other than NULL.
     pub word: Option<u64>,
+    /// The object that it stands for.
+    pub object: Option<ObjectId>,
     /// It was written by the driver.
     pub is_out: bool,
     /// It is the answer of a call that failed.
@@ -47,15 +53,21 @@ pub struct TreeLine {
 }
 
 /// The lines of a call's arguments and answer.
-pub fn tree(trace: &Trace, call: &Call) -> Vec<TreeLine> {
+pub fn tree(trace: &Trace, call: &Call, naming: &mut Naming) -> Vec<TreeLine> {
     let mut lines = vec![head(trace, call)];
     let schema = trace.schema();
+    let names = naming.names(schema, call);
+    let references = naming.references(schema, call);
+    let known = Known {
+        names: &names,
+        references: &references,
+    };
     let signature = schema
         .function(call.function)
         .and_then(|function| function.signature.as_ref());
     for (number, argument) in decode(schema, call).arguments.iter().enumerate() {
         let param = signature.and_then(|signature| signature.params.get(number));
-        push_argument_lines(&mut lines, (trace, call, number), param, argument);
+        push_argument_lines(&mut lines, (trace, call, number), (param, &known), argument);
     }
     lines.push(answer(trace, call));
     lines
@@ -71,17 +83,38 @@ fn head(trace: &Trace, call: &Call) -> TreeLine {
     }
 }
 
+/// What is known of the objects that a call refers to.
+struct Known<'a> {
+    names: &'a CallNames,
+    references: &'a [Reference],
+}
+
+impl Known<'_> {
+    /// The object that a word in, or behind, a parameter stands for.
+    fn object(&self, param: u8, word: Option<u64>) -> Option<ObjectId> {
+        let word = word?;
+        let is_it = |reference: &&Reference| reference.param == param && reference.word == word;
+        self.references
+            .iter()
+            .find(is_it)
+            .map(|reference| reference.object)
+    }
+}
+
 fn push_argument_lines(
     lines: &mut Vec<TreeLine>,
     place: (&Trace, &Call, usize),
-    param: Option<&Param>,
+    (param, known): (Option<&Param>, &Known<'_>),
     argument: &Argument<'_>,
 ) {
     let (trace, call, number) = place;
+    let place = u8::try_from(number).unwrap_or(u8::MAX);
     let mut line = TreeLine {
         depth: 1,
         is_branch: parts(&argument.value),
         word: word_of(&argument.value),
+        object: known.object(place, word_of(&argument.value)),
+        literal: literal(&argument.value),
         is_out: argument.direction == cutape_cuda_api::Direction::Out,
         ..TreeLine::default()
     };
@@ -89,7 +122,7 @@ fn push_argument_lines(
     line.path.clone_from(&line.name);
     push_argument(
         &mut line.value,
-        (trace.schema(), (call, CallNames::NONE), number),
+        (trace.schema(), (call, known.names), number),
         argument,
         &DETAIL,
     );
@@ -98,10 +131,16 @@ fn push_argument_lines(
     }
     let path = line.path.clone();
     lines.push(line);
-    push_parts(lines, &argument.value, 2, &path);
+    push_parts(lines, &argument.value, (2, &path), (place, known));
 }
 
-fn push_parts(lines: &mut Vec<TreeLine>, value: &Value<'_>, depth: u8, path: &str) {
+/// `place` is depth and the way to what these are parts of; `known` the parameter and what is known.
+fn push_parts(
+    lines: &mut Vec<TreeLine>,
+    value: &Value<'_>,
+    place: (u8, &str),
+    known: (u8, &Known<'_>),
+) {
     match value {
         Value::Struct(fields) | Value::Union(fields) => {
             for (number, (name, value)) in fields.iter().enumerate() {
@@ -109,40 +148,50 @@ fn push_parts(lines: &mut Vec<TreeLine>, value: &Value<'_>, depth: u8, path: &st
                     "" => format!("({})", number + 1),
                     name => name.to_owned(),
                 };
-                push_part(lines, &name, value, (depth, path));
+                push_part(lines, (&name, value), place, known);
             }
         }
         Value::Array { items, .. } if parts(value) => {
             for (number, item) in items.iter().take(MOST_ITEMS).enumerate() {
-                push_part(lines, &format!("[{number}]"), item, (depth, path));
+                push_part(lines, (&number.to_string(), item), place, known);
             }
         }
         Value::InOut { before, after } if parts(value) => {
-            push_part(lines, "before", before, (depth, path));
-            push_part(lines, "after", after, (depth, path));
+            push_part(lines, ("before", before), place, known);
+            push_part(lines, ("after", after), place, known);
         }
         _ => {}
     }
 }
 
-/// `place` is depth and the way to what this is a part of.
-fn push_part(lines: &mut Vec<TreeLine>, name: &str, value: &Value<'_>, place: (u8, &str)) {
+fn push_part(
+    lines: &mut Vec<TreeLine>,
+    (name, value): (&str, &Value<'_>),
+    (depth, way): (u8, &str),
+    (param, known): (u8, &Known<'_>),
+) {
     if lines.len() >= MOST_LINES {
         return;
     }
-    let (depth, way) = place;
     let mut line = TreeLine {
         depth,
         is_branch: parts(value),
         word: word_of(value),
+        object: known.object(param, word_of(value)),
+        literal: literal(value),
         ..TreeLine::default()
     };
     push_printable(&mut line.name, name);
     line.path = format!("{way}.{}", line.name);
-    push_value(&mut line.value, value, &DETAIL);
+    push_named_value(&mut line.value, value, (known.names, param), &DETAIL);
     let path = line.path.clone();
     lines.push(line);
-    push_parts(lines, value, depth.saturating_add(1), &path);
+    push_parts(
+        lines,
+        value,
+        (depth.saturating_add(1), &path),
+        (param, known),
+    );
 }
 
 /// Whether a value has parts that are worth a line each.
@@ -152,6 +201,32 @@ fn parts(value: &Value<'_>) -> bool {
         Value::Array { items, .. } => items.len() > 1 || items.iter().any(parts),
         Value::InOut { before, after } => parts(before) || parts(after),
         _ => false,
+    }
+}
+
+/// A value as filters write it.
+fn literal(value: &Value<'_>) -> Option<String> {
+    match value {
+        Value::Int(number) => Some(number.to_string()),
+        Value::Uint(number) => Some(number.to_string()),
+        Value::Enum {
+            name: Some(name), ..
+        } => Some((*name).to_owned()),
+        Value::Enum { value, name: None } => Some(value.to_string()),
+        Value::Flags { value, .. } => Some(value.to_string()),
+        Value::Handle(word) | Value::DevicePointer(word) | Value::Address(word) => {
+            Some(format!("{word:#x}"))
+        }
+        Value::Null => Some("0".to_owned()),
+        Value::Text {
+            text,
+            full_bytes: None,
+        } => Some(format!(
+            "\"{}\"",
+            text.replace('\\', "\\\\").replace('"', "\\\"")
+        )),
+        Value::InOut { after, .. } => literal(after),
+        _ => None,
     }
 }
 
@@ -175,6 +250,13 @@ fn answer(trace: &Trace, call: &Call) -> TreeLine {
     };
     push_answer(&mut line.value, trace.schema(), call, &DETAIL);
     let found = outcome(trace.schema(), call);
+    line.literal = match found {
+        Outcome::Code {
+            name: Some(name), ..
+        } => Some(name.to_owned()),
+        Outcome::Code { code, .. } => Some(code.to_string()),
+        _ => None,
+    };
     line.is_failure = found.is_failure();
     let library = trace
         .function(call.function)
