@@ -95,6 +95,29 @@ impl Call {
             .find(|capture| capture.param == param && capture.out == out)
     }
 
+    /// The same call with these captures in place of its own.
+    pub fn with_captures<'a>(mut self, captures: impl Iterator<Item = Captured<'a>>) -> Self {
+        self.captures.clear();
+        self.data.clear();
+        captures.for_each(|capture| self.push_capture(&capture));
+        self.order_captures();
+        self
+    }
+
+    /// The same call with another answer: what it returned, and what lay behind its pointers after it.
+    pub fn answered<'a>(
+        &self,
+        returned: Option<u64>,
+        outs: impl Iterator<Item = Captured<'a>>,
+    ) -> Self {
+        let mut other = self.clone();
+        other.captures.retain(|capture| !capture.out);
+        other.returned = returned;
+        outs.for_each(|out| other.push_capture(&out));
+        other.order_captures();
+        other
+    }
+
     /// The module image or the copied data that a parameter refers to; `None` where none was captured. It is of before the call, or, for
     /// data that the driver wrote, of after it.
     pub fn payload(&self, param: u8) -> Option<PayloadRef> {
