@@ -458,7 +458,8 @@ const SIGNAL_NAMES: [(i32, &str); 16] = [
     (31, "SIGSYS"),
 ];
 
-fn signal_name(number: i32) -> Option<&'static str> {
+/// The name of a signal that ends processes.
+pub(crate) fn signal_name(number: i32) -> Option<&'static str> {
     SIGNAL_NAMES
         .iter()
         .find(|(known, _)| *known == number)

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use cutape_trace_format::block::file_header;
 use cutape_trace_format::clock::AnchorReading;
-use cutape_trace_format::metadata::Process;
+use cutape_trace_format::metadata::{ENVIRONMENT_KEPT, Process};
 use cutape_trace_format::payloads::PAYLOAD_FILE;
 
 use crate::clock;
@@ -104,8 +104,19 @@ fn describe_process(folder: &Path, anchor: AnchorReading, unit_ns: u32) -> Proce
         anchor,
         ticks_are_tsc: clock::uses_tsc(),
         unit_ns,
+        environment: environment(),
         ..Process::default()
     }
+}
+
+/// The environment as it is now: programs change it before they start CUDA.
+fn environment() -> Vec<(String, String)> {
+    let value =
+        |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    ENVIRONMENT_KEPT
+        .iter()
+        .filter_map(|&name| Some((name.to_owned(), value(name)?)))
+        .collect()
 }
 
 /// Bytes of all blocks and payloads in a recording so far.
