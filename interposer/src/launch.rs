@@ -10,8 +10,8 @@ use cutape_trace_format::ring::MAX_CAPTURE;
 use crate::call::{Dispatch, begin_slowly};
 use crate::capture::is_on_stack;
 use crate::clock;
-use crate::fixed_capture::{fixed_words, put_fixed};
-use crate::frame::Frame;
+use crate::fixed_capture::{begin_with_fixed_ins, fixed_words, put_fixed};
+use crate::frame::{Frame, REGISTERS};
 use crate::kernel_table::{Entry, KnownLayout};
 use crate::more::{Belonging, Kernel, RegionPlace, Regions};
 use crate::payload_switch::KERNEL_ARGUMENTS;
@@ -30,11 +30,35 @@ pub unsafe extern "sysv64" fn begin_launch(frame: &mut Frame) -> Dispatch {
     let thread = ThreadState::current();
     // SAFETY: the caller's promise; the state is the calling thread's.
     unsafe {
+        // Nothing belongs to the call but what others have, too; those that come here have all their words in registers.
+        let in_registers = usize::from(frame.hook.arg_words()) <= REGISTERS;
+        let wanted = KERNEL_ARGUMENTS.load(Ordering::Relaxed) != 0;
+        if in_registers && !wanted && leads_nowhere(frame, thread) {
+            return begin_with_fixed_ins(frame, thread);
+        }
         match begin_as_usual(frame, thread) {
             Some(dispatch) => dispatch,
             None => begin_slowly(frame, thread),
         }
     }
+}
+
+/// Whether there is nothing behind the pointers in the launch's structure, as far as can be seen at once.
+///
+/// # Safety
+/// As for [`begin_launch`]; `thread` is the calling thread's state.
+#[inline(always)]
+unsafe fn leads_nowhere(frame: &Frame, thread: *const ThreadState) -> bool {
+    frame.hook.detail.more.before.iter().all(|belonging| {
+        let Belonging::Regions(regions) = belonging else {
+            return true;
+        };
+        // SAFETY: the caller's promise.
+        matches!(
+            unsafe { FastRegion::find(frame, thread, regions) },
+            Some(None)
+        )
+    })
 }
 
 /// `None` where the general way is needed, and nothing has happened.
