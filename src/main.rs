@@ -49,6 +49,7 @@ enum Command {
     View(commands::view::Arguments),
     Export(commands::export::Arguments),
     Seal(commands::seal::Arguments),
+    Trim(commands::trim::Arguments),
     Verify(commands::verify::Arguments),
     Completions(commands::completions::Arguments),
 }
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         Command::View(arguments) => commands::view::run(arguments),
         Command::Export(arguments) => commands::export::run(arguments),
         Command::Seal(arguments) => commands::seal::run(arguments),
+        Command::Trim(arguments) => commands::trim::run(arguments),
         Command::Verify(arguments) => commands::verify::run(arguments),
         Command::Completions(arguments) => commands::completions::run(arguments),
     }

@@ -10,5 +10,6 @@ pub mod record;
 pub mod seal;
 pub mod sim;
 pub mod stats;
+pub mod trim;
 pub mod verify;
 pub mod view;
