@@ -3,6 +3,7 @@
 mod call_output;
 mod child;
 mod clock;
+mod colour;
 mod commands;
 mod driver;
 mod front;
@@ -45,8 +46,12 @@ enum Command {
     Info(commands::info::Arguments),
     Print(commands::print::Arguments),
     Stats(commands::stats::Arguments),
+    Diff(commands::diff::Arguments),
     Doctor(commands::doctor::Arguments),
     View(commands::view::Arguments),
+    Replay(commands::replay::Arguments),
+    #[command(hide = true)]
+    ReplayPlayer(commands::replay_player::Arguments),
     Export(commands::export::Arguments),
     Seal(commands::seal::Arguments),
     Trim(commands::trim::Arguments),
@@ -66,8 +71,11 @@ fn main() -> ExitCode {
         Command::Info(arguments) => commands::info::run(arguments),
         Command::Print(arguments) => commands::print::run(arguments),
         Command::Stats(arguments) => commands::stats::run(arguments),
+        Command::Diff(arguments) => commands::diff::run(arguments),
         Command::Doctor(arguments) => commands::doctor::run(arguments),
         Command::View(arguments) => commands::view::run(arguments),
+        Command::Replay(arguments) => commands::replay::run(arguments),
+        Command::ReplayPlayer(arguments) => commands::replay_player::run(arguments),
         Command::Export(arguments) => commands::export::run(arguments),
         Command::Seal(arguments) => commands::seal::run(arguments),
         Command::Trim(arguments) => commands::trim::run(arguments),

@@ -88,6 +88,11 @@ impl Warnings {
         }
     }
 
+    /// Whether there was anything to warn of.
+    pub fn any(&self) -> bool {
+        self.count > 0
+    }
+
     /// Says how much more there was and what to do; `TROUBLE` if there was anything.
     pub fn exit_code(&self) -> ExitCode {
         self.exit_code_or(ExitCode::SUCCESS)

@@ -3,6 +3,7 @@
 pub mod benign;
 pub mod caller;
 pub mod csv;
+pub mod diff;
 pub mod doctor;
 pub mod export;
 pub mod filter;

@@ -1,12 +1,12 @@
 //! `cutape print`: calls as text, JSON lines or CSV.
 
 use std::ffi::OsStr;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, Parser};
 use cutape_analysis::following::Following;
 use cutape_analysis::line::Column;
 use cutape_analysis::text::Detail;
@@ -14,6 +14,7 @@ use cutape_trace_format::call::Call;
 use cutape_trace_format::trace::Trace;
 
 use crate::call_output::{CallOutput, Format, Look};
+use crate::colour::Colour;
 use crate::message;
 use crate::reading::{self, TROUBLE, Warnings};
 
@@ -84,29 +85,6 @@ pub struct Arguments {
     color: Colour,
 }
 
-/// When to use colours.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Colour {
-    Auto,
-    Always,
-    Never,
-}
-
-impl Colour {
-    fn is_wanted(self) -> bool {
-        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        match self {
-            Self::Always => true,
-            Self::Never => false,
-            Self::Auto => {
-                io::stdout().is_terminal()
-                    && !set("NO_COLOR")
-                    && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
-            }
-        }
-    }
-}
-
 /// Runs the subcommand.
 pub fn run(arguments: Arguments) -> ExitCode {
     reading::die_of_closed_pipe();
@@ -130,14 +108,21 @@ pub fn run(arguments: Arguments) -> ExitCode {
     result.unwrap_or_else(|code| code)
 }
 
-/// Prints all calls as lines: what `cutape view` does where it can't draw.
-pub fn print_all(trace: &Path) -> ExitCode {
+/// Prints calls as lines: what `cutape view` does where it can't draw.
+pub fn print_instead(trace: &Path, follow: bool, filter: Option<String>) -> ExitCode {
     #[derive(Parser)]
     struct CommandLine {
         #[command(flatten)]
         arguments: Arguments,
     }
-    let words = [OsStr::new("print"), OsStr::new("--"), trace.as_os_str()];
+    let follow = follow.then_some(OsStr::new("--follow"));
+    let words = [OsStr::new("print")].into_iter().chain(follow);
+    let filter = filter
+        .iter()
+        .flat_map(|filter| [OsStr::new("-e"), OsStr::new(filter)]);
+    let words = words
+        .chain(filter)
+        .chain([OsStr::new("--"), trace.as_os_str()]);
     match CommandLine::try_parse_from(words) {
         Ok(line) => run(line.arguments),
         Err(error) => message::fail(TROUBLE, error),
@@ -250,7 +235,9 @@ fn follow(arguments: &Arguments, look: Look) -> Result<ExitCode, ExitCode> {
         if batch.ended {
             break;
         }
-        std::thread::sleep(FOLLOW_INTERVAL);
+        if !batch.more {
+            std::thread::sleep(FOLLOW_INTERVAL);
+        }
     }
     Ok(warnings.exit_code())
 }
