@@ -85,25 +85,22 @@ impl LookUp {
         own.or_else(|| exported(DefaultStream::Legacy))
     }
 
-    /// cuda.h means the second version by cuCtxCreate until CUDA 13, whatever newer ones there are, and HAMi-core#57 has drivers that answer
-    /// so; NVIDIA's 535 gives the newest (measured with cuda-bindings). Both will do.
-    fn may_be_either(&self) -> bool {
+    /// cuda.h means the second version by cuCtxCreate until CUDA 13, whatever newer ones there are, and HAMi-core#57 tells of drivers that
+    /// answer so for a toolkit's version (12090). NVIDIA's 535 gives the newest (measured with cuda-bindings, which ask for the very versions
+    /// that brought a change, and call what they asked for). So the second version will do, but not for such a version.
+    fn may_be_second(&self, expected: &Function) -> bool {
         let asked = self.version;
         self.symbol == "cuCtxCreate"
             && asked < 13_000
-            && self
-                .found
-                .iter()
-                .any(|function| (3_020..=asked).contains(&function.since))
+            && asked != expected.since
+            && self.found.iter().any(|function| function.since == 3_020)
     }
 
     fn is_wrong(&self, exports: &DriverExports, driver: u32) -> bool {
-        if self.may_be_either() {
-            return false;
-        }
         let expected = self.expected(exports, driver);
         expected.is_some_and(|expected| {
             !self.found.is_empty()
+                && !self.may_be_second(expected)
                 && self
                     .found
                     .iter()
