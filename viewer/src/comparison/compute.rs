@@ -261,10 +261,13 @@ impl LineMaker<'_> {
                 format!("  {} {calls}, {} times in a row", unit.body, unit.count),
             ));
         }
-        if let Some((in_a, in_b)) = unit.again {
+        if let Some(again) = unit.again {
             lines.push(DiffLine::Text(
                 LineKind::Changed,
-                format!("! the loop before ran {in_a} times in A, {in_b} times in B"),
+                format!(
+                    "! the loop before ran {} times in A, {} times in B",
+                    again.a, again.b
+                ),
             ));
         }
         for row in rows_of(unit) {
