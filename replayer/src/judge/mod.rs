@@ -271,6 +271,10 @@ impl<'a> Judge<'a> {
                 reason = SkipReason::InvalidHandle;
             }
         }
+        if reason == SkipReason::NotRecorded {
+            let name = self.param_name(site, param);
+            divergence.detail = Some(format!("{name}: {}", reason.why()));
+        }
         if reason == SkipReason::Consequence {
             divergence.cause = Some(self.causes.root(detail));
         }
