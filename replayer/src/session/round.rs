@@ -400,12 +400,20 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
 
     /// The call that ended the round, if one did.
     fn culprit(&self, end: &RoundEnd) -> Option<(Site, Ending)> {
+        let standing_in = self.board.control().standing_in_for.load(Ordering::Acquire);
+        let place = match standing_in {
+            0 => String::new(),
+            // libcudart's call through an export table is not recorded; what stands in is what call #N does.
+            seq => format!(
+                ", in what stands in for a call through an export table and does what #{seq} does"
+            ),
+        };
         match end {
             RoundEnd::Complete | RoundEnd::Trouble(_) => None,
             RoundEnd::Hung { seq, detail } => {
                 let mut open = self.chunks.open().map(|slot| slot.site);
                 let site = open.find(|site| site.seq == *seq);
-                Some((site?, Ending::Hung(detail.clone())))
+                Some((site?, Ending::Hung(format!("{detail}{place}"))))
             }
             RoundEnd::Died(how) => {
                 let in_flight = |slot: &&Posted| state_of(&self.board, slot) == state::STARTED;
@@ -435,7 +443,7 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
                         )
                     }
                 };
-                let why = format!("the driver ended the process ({how}) {detail}");
+                let why = format!("the driver ended the process ({how}) {detail}{place}");
                 Some((site, Ending::Crashed(why)))
             }
         }

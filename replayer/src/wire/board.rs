@@ -49,6 +49,8 @@ pub struct Control {
     pub instruction_bytes: AtomicU64,
     /// Threads that there is room for.
     pub max_threads: AtomicU32,
+    /// The call in whose place a function is called at this moment, outside of the calls that are played; 0 if none is.
+    pub standing_in_for: AtomicU64,
     /// Times that the driver called a function of ours back.
     pub called_back: AtomicU64,
 }

@@ -11,7 +11,7 @@ use crate::wire::images::ImagePlace;
 use crate::wire::slot::Message;
 use crate::worker::arena::{Arena, Piece};
 use crate::worker::callbacks;
-use crate::worker::handles::Handles;
+use crate::worker::handles::{Handles, Known};
 use crate::worker::host_memory::OwnMemory;
 use crate::worker::kernel;
 use crate::worker::refusal::Refusal;
@@ -306,6 +306,10 @@ impl<'a> Builder<'a> {
     fn registered(&mut self, recorded: u64, word: u8) -> Result<u64, Refusal> {
         let bytes = self.message.args.get(usize::from(word)).copied();
         let limit = self.world.max_host_bytes;
+        // Registered a second time, it is the same memory.
+        if let Known::Here(address) = self.relocator(0).handles.host(recorded, 0) {
+            return Ok(address);
+        }
         let memory = OwnMemory::for_range(recorded, bytes.unwrap_or(0), limit)?;
         let address = memory.address();
         self.arguments.registered = Some(memory);
