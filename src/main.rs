@@ -5,6 +5,7 @@ mod child;
 mod clock;
 mod commands;
 mod driver;
+mod filtering;
 mod front;
 mod front_mark;
 mod host;
