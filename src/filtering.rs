@@ -2,12 +2,17 @@
 
 use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
+use std::path::Path;
 
 use cutape_analysis::filter::{Filter, Matcher, Selection};
 use cutape_analysis::index::Index;
+use cutape_cuda_api::Api;
 use cutape_trace_format::call::Call;
+use cutape_trace_format::metadata::note;
+use cutape_trace_format::seal::{Keep, SealError, SealOptions, SealProgress, Sealed, seal_some};
 use cutape_trace_format::trace::Trace;
 
+use crate::message;
 use crate::progress::Progress;
 
 /// Reads the value of `-e`.
@@ -33,6 +38,82 @@ pub fn select(filter: &Filter, trace: &Trace) -> Selection {
     });
     // There is none only where the work was broken off, and nobody did.
     selection.unwrap_or_default()
+}
+
+/// What the interposer needs to know of a filter: the functions whose calls it leaves out. Number of functions, a colon, and a
+/// hexadecimal digit for each four of them, lowest bit first.
+pub fn unrecorded(filter: &Filter) -> String {
+    let functions = Api::get().functions();
+    let left_out = filter.unrecorded(functions);
+    let digits = left_out.chunks(4).map(|four| {
+        let bits = four
+            .iter()
+            .rev()
+            .fold(0, |bits, &bit| bits << 1 | u32::from(bit));
+        char::from_digit(bits, 16).unwrap_or('0')
+    });
+    format!("{}:", functions.len()) + &digits.collect::<String>()
+}
+
+/// The filter of a recording. One that this version does not understand is told of, and is none.
+pub fn recorded_with(trace: &Trace) -> Option<Filter> {
+    let options = trace
+        .recording()
+        .map_or(&[][..], |recording| &recording.options);
+    let of_recording = options.iter().find(|(name, _)| name == "filter");
+    let of_process = trace.notes().iter().find(|note| note.kind == note::FILTER);
+    let text = match (of_recording, of_process) {
+        (Some((_, text)), _) => text,
+        (None, Some(note)) => &note.text,
+        (None, None) => return None,
+    };
+    parse(text).map_err(message::say).ok()
+}
+
+/// Keeps the calls that a filter means.
+pub struct Kept<'f> {
+    matcher: Matcher<'f>,
+    text: &'f str,
+}
+
+impl<'f> Kept<'f> {
+    /// By this filter.
+    pub fn by(filter: &'f Filter) -> Self {
+        Self {
+            matcher: Matcher::new(filter),
+            text: filter.text(),
+        }
+    }
+}
+
+impl Keep for Kept<'_> {
+    fn keeps(&mut self, trace: &Trace, call: &Call) -> bool {
+        self.matcher.matches(trace, call)
+    }
+
+    fn reason(&self) -> String {
+        self.text.to_owned()
+    }
+}
+
+/// Makes one file of a recording folder, with the calls that the recording's filter means: what the interposer could not decide is decided
+/// now.
+///
+/// # Errors
+/// As [`seal_some`].
+pub fn seal(
+    folder: &Path,
+    out: &Path,
+    options: SealOptions,
+    progress: &mut dyn FnMut(SealProgress),
+) -> Result<Sealed, SealError> {
+    let filter = Trace::open(folder)
+        .ok()
+        .and_then(|trace| recorded_with(&trace));
+    match filter {
+        Some(filter) => seal_some(folder, out, options, &mut Kept::by(&filter), progress),
+        None => cutape_trace_format::seal::seal(folder, out, options, progress),
+    }
 }
 
 /// Chooses calls one after the other.
@@ -133,7 +214,10 @@ impl<'f> Choice<'f> {
 pub fn matches_in(trace: &Trace, calls: &[Call], matcher: &mut Matcher<'_>) -> Vec<bool> {
     matcher.restart();
     if !matcher.needs_all_calls() {
-        return calls.iter().map(|call| matcher.matches(trace, call)).collect();
+        return calls
+            .iter()
+            .map(|call| matcher.matches(trace, call))
+            .collect();
     }
     // What the filter says of them depends on calls before, whose objects have other numbers in this trace.
     let places: HashMap<_, _> = (0..)

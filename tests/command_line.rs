@@ -258,7 +258,6 @@ fn options_of_later_versions_are_refused_and_never_ignored() {
         ("--payload", "full"),
         ("--inject", "cuInit:error=3"),
         ("--override", "cuInit:x=1"),
-        ("-e", "cuMem*"),
     ] {
         let words = ["-o", "t", "--driver", "sim", option, value];
         let record = [&["record"], &words[..], &["--", &program]].concat();

@@ -19,6 +19,8 @@ pub(crate) mod parallel;
 pub mod printable;
 pub mod quantity;
 pub mod stats;
+pub mod stats_comparison;
+pub mod stats_group;
 pub mod stats_text;
 pub mod suggestion;
 pub mod summary;

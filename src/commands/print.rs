@@ -116,7 +116,12 @@ impl Colour {
 /// Runs the subcommand.
 pub fn run(arguments: Arguments) -> ExitCode {
     reading::die_of_closed_pipe();
-    let filter = match arguments.filter.as_deref().map(filtering::parse).transpose() {
+    let filter = match arguments
+        .filter
+        .as_deref()
+        .map(filtering::parse)
+        .transpose()
+    {
         Ok(filter) => filter,
         Err(error) => return message::fail(TROUBLE, error),
     };
@@ -186,11 +191,7 @@ fn choice<'f>(arguments: &Arguments, filter: Option<&'f Filter>, trace: &Trace) 
     }
 }
 
-fn print(
-    arguments: &Arguments,
-    filter: Option<&Filter>,
-    look: Look,
-) -> Result<ExitCode, ExitCode> {
+fn print(arguments: &Arguments, filter: Option<&Filter>, look: Look) -> Result<ExitCode, ExitCode> {
     let trace = reading::open(&arguments.trace)?;
     let mut warnings = Warnings::of(&trace);
     let mut choice = choice(arguments, filter, &trace);

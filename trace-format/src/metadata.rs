@@ -149,6 +149,10 @@ pub mod note {
     pub const NO_RING: &str = "no-ring";
     /// Threads waited `count` nanoseconds for space in their rings.
     pub const WAITED: &str = "waited";
+    /// The recording has only calls that a filter means; the text is the filter.
+    pub const FILTER: &str = "filter";
+    /// `count` recorded calls were left out when the recording was sealed, because the filter, which is the text, does not mean them.
+    pub const LEFT_OUT: &str = "left-out";
     /// Something was unreadable when the recording was sealed, and `count` calls are known to be lost with it.
     pub const DAMAGED: &str = "damaged";
 }
