@@ -126,7 +126,7 @@ pub struct Choice<'f> {
 enum Chosen<'f> {
     Numbers(Range<u64>),
     Selection(Selection, u64),
-    Matching(Matcher<'f>),
+    Matching(Box<Matcher<'f>>),
 }
 
 impl<'f> Choice<'f> {
@@ -149,7 +149,7 @@ impl<'f> Choice<'f> {
     /// Calls that a filter means.
     pub fn matching(filter: &'f Filter) -> Self {
         Self {
-            chosen: Chosen::Matching(Matcher::new(filter)),
+            chosen: Chosen::Matching(Box::new(Matcher::new(filter))),
             left: u64::MAX,
         }
     }

@@ -27,6 +27,8 @@ pub struct RecordingFront {
     pub folder: PathBuf,
     /// Functions that the real libraries export and the interposer does not: programs don't find them.
     pub missing: Vec<String>,
+    /// Functions of the CUDA driver library that programs find, each with its offset in the file.
+    pub exports: Vec<(String, u64)>,
 }
 
 /// Makes the front for a recording on `driver`, unless it is there.
@@ -47,6 +49,11 @@ pub fn for_recording(driver: &Driver) -> Result<RecordingFront, String> {
         .filter(|name| is_api_name(name))
         .map(str::to_owned)
         .collect();
+    let exports = real[0]
+        .offsets()
+        .filter(|(name, _)| name.starts_with("cu") && names.contains(name))
+        .map(|(name, offset)| (name.to_owned(), offset))
+        .collect();
     // Anything that is not of the API is the interposer's own.
     let bytes = interposer.without(|name| names.contains(name) || !is_api_name(name));
     let links = links(driver);
@@ -61,7 +68,11 @@ pub fn for_recording(driver: &Driver) -> Result<RecordingFront, String> {
             .iter()
             .try_for_each(|link| symlink(CUDA_NAMES[0], draft.join(link)))
     })?;
-    Ok(RecordingFront { folder, missing })
+    Ok(RecordingFront {
+        folder,
+        missing,
+        exports,
+    })
 }
 
 /// Makes the front that puts the simulated driver in the drivers' places, without the functions that its profile leaves out.

@@ -3,6 +3,7 @@
 mod call_output;
 mod child;
 mod clock;
+mod colour;
 mod commands;
 mod driver;
 mod filtering;
@@ -12,6 +13,8 @@ mod host;
 mod installed;
 mod message;
 mod options;
+mod output_file;
+mod painting;
 mod process_end;
 mod progress;
 mod reading;
@@ -44,7 +47,10 @@ enum Command {
     Info(commands::info::Arguments),
     Print(commands::print::Arguments),
     Stats(commands::stats::Arguments),
+    Diff(commands::diff::Arguments),
+    Doctor(commands::doctor::Arguments),
     View(commands::view::Arguments),
+    Export(commands::export::Arguments),
     Seal(commands::seal::Arguments),
     Verify(commands::verify::Arguments),
     Completions(commands::completions::Arguments),
@@ -62,7 +68,10 @@ fn main() -> ExitCode {
         Command::Info(arguments) => commands::info::run(arguments),
         Command::Print(arguments) => commands::print::run(arguments),
         Command::Stats(arguments) => commands::stats::run(arguments),
+        Command::Diff(arguments) => commands::diff::run(arguments),
+        Command::Doctor(arguments) => commands::doctor::run(arguments),
         Command::View(arguments) => commands::view::run(arguments),
+        Command::Export(arguments) => commands::export::run(arguments),
         Command::Seal(arguments) => commands::seal::run(arguments),
         Command::Verify(arguments) => commands::verify::run(arguments),
         Command::Completions(arguments) => commands::completions::run(arguments),

@@ -32,6 +32,11 @@ pub struct RecordingOptions {
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     pub max_size: Option<u64>,
 
+    /// What is kept besides arguments and results. none: nothing. modules: module images, each content once, and the arguments of kernel
+    /// launches. full: also the host's side of copies
+    #[arg(long, value_name = "none|modules|full", default_value = "modules")]
+    pub payload: Payload,
+
     /// Replaces an existing trace of that name
     #[arg(long)]
     pub force: bool,
@@ -40,8 +45,6 @@ pub struct RecordingOptions {
     /// is gone: also the calls that say what objects and kernels are called
     #[arg(short = 'e', long = "expression", value_name = "FILTER")]
     filter: Option<String>,
-    #[arg(long, value_name = "none|modules|full", hide = true)]
-    payload: Option<OsString>,
     #[arg(long, value_name = "RULE", hide = true)]
     inject: Vec<OsString>,
     #[arg(long = "override", value_name = "RULE", hide = true)]
@@ -55,6 +58,27 @@ pub enum OnFull {
     Wait,
     /// The call is dropped and counted.
     Drop,
+}
+
+/// What is kept besides arguments and results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Payload {
+    /// Nothing.
+    None,
+    /// Module images and arguments of kernel launches.
+    Modules,
+    /// The host's side of copies, too.
+    Full,
+}
+
+impl Payload {
+    fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Modules => "modules",
+            Self::Full => "full",
+        }
+    }
 }
 
 impl OnFull {
@@ -83,11 +107,6 @@ impl RecordingOptions {
     /// The option's name and what works instead.
     pub fn refuse_unsupported(&self) -> Result<(), String> {
         let refused = [
-            (
-                self.payload.is_some(),
-                "--payload",
-                "recordings hold arguments and results, no module images or copied data",
-            ),
             (
                 !self.inject.is_empty(),
                 "--inject",
@@ -135,6 +154,7 @@ impl RecordingOptions {
                 driver.nvml.clone().unwrap_or_default().into(),
             ),
             ("CUTAPE_ON_FULL".into(), self.on_full.name().into()),
+            ("CUTAPE_PAYLOAD".into(), self.payload.name().into()),
             (
                 "CUTAPE_MAX_SIZE".into(),
                 self.max_size
@@ -171,6 +191,7 @@ impl RecordingOptions {
                 driver.cuda.to_string_lossy().into_owned(),
             ),
             ("on-full".to_owned(), self.on_full.name().to_owned()),
+            ("payload".to_owned(), self.payload.name().to_owned()),
         ];
         options.extend(
             self.max_size

@@ -88,10 +88,20 @@ impl Warnings {
         }
     }
 
+    /// Whether there was anything to warn of.
+    pub fn any(&self) -> bool {
+        self.count > 0
+    }
+
     /// Says how much more there was and what to do; `TROUBLE` if there was anything.
     pub fn exit_code(&self) -> ExitCode {
+        self.exit_code_or(ExitCode::SUCCESS)
+    }
+
+    /// The same for a command whose answer is an exit code: damage goes before it.
+    pub fn exit_code_or(&self, answer: ExitCode) -> ExitCode {
         if self.count == 0 {
-            return ExitCode::SUCCESS;
+            return answer;
         }
         if self.count > MAX_WARNINGS as u64 {
             message::say(format!(

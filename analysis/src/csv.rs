@@ -4,12 +4,21 @@ use cutape_trace_format::call::Call;
 use cutape_trace_format::trace::Trace;
 
 use crate::caller::Callers;
+use crate::objects::CallNames;
 use crate::outcome::{Outcome, outcome};
 use crate::quantity::push_decimal;
 use crate::text::{Detail, push_arguments};
 
 /// The first line, with its line feed.
 pub const HEADER: &str = "seq,pid,tid,comm,t_ns,dur_ns,caller,api,args,ret,ret_name\n";
+
+/// Columns that an export has besides, with a comma before them.
+const MORE_COLUMNS: &str = ",family,objects";
+
+/// The first line of an export, with its line feed.
+pub fn export_header() -> String {
+    HEADER.replace('\n', MORE_COLUMNS) + "\n"
+}
 
 /// Writes rows.
 #[derive(Debug)]
@@ -59,6 +68,34 @@ impl CsvWriter {
         push_cell(out, &self.cell);
         out.push(',');
         push_returned(out, outcome(trace.schema(), call));
+    }
+}
+
+impl CsvWriter {
+    /// Adds the row of a call as [`Self::push`] does, and the part of the API that it is of and the objects that it refers to.
+    pub fn push_named(
+        &mut self,
+        out: &mut String,
+        trace: &Trace,
+        (call, names): (&Call, &CallNames),
+    ) {
+        self.push(out, trace, call);
+        out.push(',');
+        let function = trace.function(call.function);
+        push_cell(out, function.map_or("", |function| &function.family));
+        out.push(',');
+        self.cell.clear();
+        for (name, labels) in names.by_argument(trace.schema(), call) {
+            for label in labels.split(' ') {
+                if !self.cell.is_empty() {
+                    self.cell.push(' ');
+                }
+                self.cell.push_str(&name);
+                self.cell.push('=');
+                self.cell.push_str(label);
+            }
+        }
+        push_cell(out, &self.cell);
     }
 }
 

@@ -115,6 +115,18 @@ impl Histogram {
             .collect()
     }
 
+    /// How many times there are in each octave, with its lower end in nanoseconds: below 32 ns, then from 32, 64, 128, ... to the double.
+    pub fn octaves(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.groups.iter().enumerate().map(|(group, buckets)| {
+            let low_ns = match group {
+                0 => 0,
+                _ => (BUCKETS as u64) << (group - 1),
+            };
+            let count = buckets.as_ref().map_or(0, |buckets| buckets.iter().sum());
+            (low_ns, count)
+        })
+    }
+
     /// Adds the counts of another one.
     pub fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.groups.iter_mut().zip(&other.groups) {

@@ -53,6 +53,8 @@ pub struct Info {
     pub first_failure: Option<FailureInfo>,
     /// What is worth a word about objects; nothing where nobody looked.
     pub objects: Option<ObjectsInfo>,
+    /// Module images and copied data.
+    pub payload: PayloadInfo,
     /// Each process, and each of its incarnations after an exec or fork.
     pub processes: Vec<ProcessInfo>,
     /// What the recorder had to say.
@@ -114,6 +116,19 @@ pub struct LossesInfo {
     /// Time that threads waited for space in their rings, nanoseconds. Nothing is lost by it.
     #[serde(serialize_with = "integer")]
     pub waited_ns: u64,
+}
+
+/// Module images and copied data.
+#[derive(Clone, Debug, Serialize)]
+pub struct PayloadInfo {
+    /// What the recording was asked to keep, `--payload`; nothing where that is not on record.
+    pub mode: Option<String>,
+    /// Contents that are in the trace, each once.
+    #[serde(serialize_with = "integer")]
+    pub count: u64,
+    /// Their bytes, before compression.
+    #[serde(serialize_with = "integer")]
+    pub bytes: u64,
 }
 
 /// A call that failed.
@@ -249,6 +264,7 @@ impl Info {
                 .as_ref()
                 .map(|call| failure_info(trace, call)),
             objects: None,
+            payload: payload_info(trace),
             processes: process_infos(trace, survey),
             notes: trace
                 .notes()
@@ -310,6 +326,16 @@ fn recording_info(recording: &Recording) -> RecordingInfo {
         command: recording.command.clone(),
         host: recording.host.clone(),
         options: recording.options.clone(),
+    }
+}
+
+fn payload_info(trace: &Trace) -> PayloadInfo {
+    let options = trace.recording().map(|recording| &recording.options);
+    let mode = options.and_then(|options| options.iter().find(|(name, _)| name == "payload"));
+    PayloadInfo {
+        mode: mode.map(|(_, mode)| mode.clone()),
+        count: trace.payloads().count() as u64,
+        bytes: trace.payloads().bytes(),
     }
 }
 
@@ -432,7 +458,8 @@ const SIGNAL_NAMES: [(i32, &str); 16] = [
     (31, "SIGSYS"),
 ];
 
-fn signal_name(number: i32) -> Option<&'static str> {
+/// The name of a signal that ends processes.
+pub(crate) fn signal_name(number: i32) -> Option<&'static str> {
     SIGNAL_NAMES
         .iter()
         .find(|(known, _)| *known == number)

@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use chrono::{DateTime, FixedOffset};
 
-use crate::info::{CountInfo, End, Info, LossesInfo, ProcessInfo};
+use crate::info::{CountInfo, End, Info, LossesInfo, PayloadInfo, ProcessInfo};
 use crate::objects_info::ObjectsInfo;
 use crate::printable::push_printable;
-use crate::quantity::{push_time, text};
+use crate::quantity::{push_bytes, push_time, text};
 
 /// Threads listed of one process; programs that make a thread for each call have thousands.
 const MAX_THREADS: usize = 20;
@@ -18,6 +18,7 @@ const MAX_LISTED: usize = 20;
 pub fn info_text(info: &Info, offset: FixedOffset) -> String {
     let mut out = String::new();
     push_head(&mut out, info, offset);
+    push_payload(&mut out, &info.payload);
     push_losses(&mut out, &info.losses);
     if let Some(failure) = &info.first_failure {
         field(
@@ -34,6 +35,22 @@ pub fn info_text(info: &Info, offset: FixedOffset) -> String {
     }
     push_remarks(&mut out, info);
     out
+}
+
+/// What is kept besides arguments and results; not a word where nothing is and nobody asked for it.
+fn push_payload(out: &mut String, payload: &PayloadInfo) {
+    let mode = payload.mode.as_deref().unwrap_or("none");
+    if mode == "none" && payload.count == 0 {
+        return;
+    }
+    let bytes = text(push_bytes, payload.bytes);
+    let exact = if payload.bytes < 1024 {
+        String::new()
+    } else {
+        format!(" ({} bytes)", payload.bytes)
+    };
+    let kept = format!("{mode}: {} kept, {bytes}{exact}", payload.count);
+    field(out, "payload", &kept);
 }
 
 fn field(out: &mut String, name: &str, value: &str) {

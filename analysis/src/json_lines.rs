@@ -11,6 +11,8 @@ use cutape_trace_format::payload::PayloadRef;
 use cutape_trace_format::trace::Trace;
 use cutape_trace_format::value::{Argument, Value};
 
+use crate::objects::CallNames;
+
 /// The `schema` member of the first line.
 pub const SCHEMA: &str = "cutape.print";
 /// The `version` member of the first line.
@@ -48,6 +50,23 @@ pub fn header(trace: &Trace) -> String {
 
 /// The line of a call, without line end.
 pub fn call(trace: &Trace, call: &Call) -> String {
+    self::line(trace, call).finish()
+}
+
+/// The line of a call, without line end, with the part of the API that it is of and the names of the objects that it refers to.
+pub fn named_call(trace: &Trace, call: &Call, names: &CallNames) -> String {
+    let mut line = self::line(trace, call);
+    let function = trace.function(call.function);
+    line.optional(
+        "family",
+        function.map(|function| function.family.as_str()),
+        text,
+    );
+    line.member("objects", |out| objects(out, trace, (call, names)));
+    line.finish()
+}
+
+fn line(trace: &Trace, call: &Call) -> Object {
     let decoded = decode(trace.schema(), call);
     let thread = trace.thread(call.thread);
     let mut line = Object::default();
@@ -85,7 +104,7 @@ pub fn call(trace: &Trace, call: &Call) -> String {
             "false"
         })
     });
-    line.finish()
+    line
 }
 
 /// An object under construction.
@@ -178,6 +197,15 @@ fn arguments(out: &mut String, arguments: &[Argument<'_>]) {
         } else {
             object.member(&argument.name, |out| value(out, &argument.value));
         }
+    }
+    out.push_str(&object.finish());
+}
+
+/// The names of the objects that a call refers to, by argument; where an argument has several, with spaces between them.
+fn objects(out: &mut String, trace: &Trace, (call, names): (&Call, &CallNames)) {
+    let mut object = Object::default();
+    for (name, labels) in names.by_argument(trace.schema(), call) {
+        object.text(&name, &labels);
     }
     out.push_str(&object.finish());
 }

@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use object::elf::{FileHeader64, STT_FUNC, STT_GNU_IFUNC, STT_OBJECT, Sym64};
-use object::read::elf::{FileHeader, SectionHeader, Sym};
+use object::elf::{FileHeader64, PT_LOAD, STT_FUNC, STT_GNU_IFUNC, STT_OBJECT, Sym64};
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, Sym};
 use object::{Endianness, SymbolIndex};
 
 /// Why a library's symbols can't be had.
@@ -43,6 +43,8 @@ struct Symbol {
     name: String,
     /// Where the symbol's entry lies in the file.
     entry_offset: usize,
+    /// Where what it names lies in the file; `None` for what is only made room for in memory.
+    file_offset: Option<u64>,
 }
 
 impl Library {
@@ -69,6 +71,14 @@ impl Library {
     /// Names of the functions and variables that the library exports, as `nm -D --defined-only` lists them.
     pub fn exports(&self) -> impl Iterator<Item = &str> {
         self.symbols.iter().map(|symbol| symbol.name.as_str())
+    }
+
+    /// The exports that are in the file, each with its offset there: an address in a process, by the map of what is loaded, is an offset
+    /// in a file.
+    pub fn offsets(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.symbols
+            .iter()
+            .filter_map(|symbol| Some((symbol.name.as_str(), symbol.file_offset?)))
     }
 
     /// The library's bytes without the exports that `keep` refuses: the loader passes over an entry without value and section, so a
@@ -116,6 +126,17 @@ fn exported(bytes: &[u8]) -> Result<Vec<Symbol>, String> {
     if symbols.section() != section {
         return Err("it has more than one dynamic symbol table".to_owned());
     }
+    let segments = header.program_headers(endian, bytes).map_err(text)?;
+    let in_file = |address: u64| {
+        let loaded = segments
+            .iter()
+            .filter(|segment| segment.p_type(endian) == PT_LOAD);
+        loaded.into_iter().find_map(|segment| {
+            let within = address.checked_sub(segment.p_vaddr(endian))?;
+            (within < segment.p_filesz(endian))
+                .then(|| segment.p_offset(endian).checked_add(within))?
+        })
+    };
     let mut found = Vec::new();
     for (SymbolIndex(index), symbol) in symbols.enumerate() {
         let is_thing = matches!(symbol.st_type(), STT_FUNC | STT_OBJECT | STT_GNU_IFUNC);
@@ -128,6 +149,7 @@ fn exported(bytes: &[u8]) -> Result<Vec<Symbol>, String> {
             found.push(Symbol {
                 name: String::from_utf8_lossy(name).into_owned(),
                 entry_offset,
+                file_offset: in_file(symbol.st_value(endian)),
             });
         }
     }
@@ -177,6 +199,16 @@ mod tests {
             "{names:?}"
         );
         assert!(!names.contains("four"));
+    }
+
+    #[test]
+    fn an_export_s_offset_is_where_its_bytes_lie_in_the_file() {
+        let library = Library::read(&library("offsets")).unwrap();
+        let (_, three) = library
+            .offsets()
+            .find(|&(name, _)| name == "three")
+            .unwrap();
+        assert_eq!(library.bytes[three as usize..][..4], 3i32.to_le_bytes());
     }
 
     #[test]

@@ -103,7 +103,8 @@ fn extent(api: &Api, params: &[Param], layout: &Layout, param: &Param) -> Option
     })
 }
 
-fn count(api: &Api, params: &[Param], layout: &Layout, length: Length) -> String {
+/// Where a length is found, as source text.
+pub fn count(api: &Api, params: &[Param], layout: &Layout, length: Length) -> String {
     match length {
         Length::Const(number) => format!("Count::Const({number})"),
         Length::Param(index) => {

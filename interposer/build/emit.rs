@@ -7,6 +7,7 @@ use cutape_cuda_api::{Api, DefaultStream, Function, Library, Type};
 
 use crate::captures::{self, Phase};
 use crate::convention::{Layout, Place};
+use crate::more::{self, More};
 
 /// Functions that a driver hands out by `cuGetProcAddress` and the table doesn't know get one of these.
 const DYNAMIC_HOOKS: usize = 512;
@@ -43,19 +44,23 @@ fn hook(api: &Api, id: usize, function: &Function, text: &mut String, details: &
     };
     let placed = !layout.is_straight();
     let wide_return = has_wide_return(api, function);
-    let needs_more = wide_return || after(&function.name) != "None";
-    let elaborate_begin = placed || !ins.is_empty();
+    let more = More::of(api, function, &layout);
+    let special = special(function, &more);
+    let needs_more = wide_return || after(&function.name) != "None" || more.has_after();
+    let begins_with_more = more.has_before() || more::unloads(function);
+    let elaborate_begin = placed || !ins.is_empty() || begins_with_more;
     let elaborate_end = needs_more || !outs.is_empty();
     let small_outs =
         !needs_more && !placed && !outs.is_empty() && outs.iter().all(|capture| capture.is_small);
     let fixed_ins = !placed
+        && (!begins_with_more || more.only_data)
         && layout.stack_words == 0
         && !ins.is_empty()
         && ins.iter().all(|capture| capture.is_fixed);
     line(
         text,
         format_args!(
-            "Hook {{ real: AtomicPtr::new(ptr::null_mut()), begin: Hook::begin_word({id}, {}), mode: {}, wide_return: {wide_return}, elaborate_begin: {elaborate_begin}, elaborate_end: {elaborate_end}, small_outs: {small_outs}, fixed_ins: {fixed_ins}, placed: {placed}, ins: &[{}], outs: &[{}], detail: &DETAIL_{id} }},",
+            "Hook {{ real: AtomicPtr::new(ptr::null_mut()), begin: Hook::begin_word({id}, {}), mode: {}, wide_return: {wide_return}, elaborate_begin: {elaborate_begin}, elaborate_end: {elaborate_end}, small_outs: {small_outs}, fixed_ins: AtomicBool::new({fixed_ins}), placed: {placed}, special: {special}, ins: &[{}], outs: &[{}], detail: &DETAIL_{id} }},",
             layout.places.len(),
             1 + stack_words.next_multiple_of(2),
             captures::source(&ins),
@@ -70,11 +75,16 @@ fn hook(api: &Api, id: usize, function: &Function, text: &mut String, details: &
     line(
         details,
         format_args!(
-            "static DETAIL_{id}: Detail = Detail {{ name: c\"{}\", library: Library::{:?}, places: &[{}], after: {} }};",
+            "static DETAIL_{id}: Detail = Detail {{ name: c\"{}\", library: Library::{:?}, places: &[{}], after: {}, more: {} }};",
             function.name,
             function.library,
             places.join(", "),
             after(&function.name),
+            if more.is_empty() {
+                "NOTHING_MORE".to_owned()
+            } else {
+                more.source()
+            },
         ),
     );
 }
@@ -88,14 +98,14 @@ fn dynamic_hooks(known: usize, text: &mut String) {
         line(
             text,
             format_args!(
-                "Hook {{ real: AtomicPtr::new(ptr::null_mut()), begin: Hook::begin_word({}, {UNKNOWN_WORDS}), mode: {}, wide_return: false, elaborate_begin: false, elaborate_end: false, small_outs: false, fixed_ins: false, placed: false, ins: &[], outs: &[], detail: &DYNAMIC_DETAIL }},",
+                "Hook {{ real: AtomicPtr::new(ptr::null_mut()), begin: Hook::begin_word({}, {UNKNOWN_WORDS}), mode: {}, wide_return: false, elaborate_begin: false, elaborate_end: false, small_outs: false, fixed_ins: AtomicBool::new(false), placed: false, special: 0, ins: &[], outs: &[], detail: &DYNAMIC_DETAIL }},",
                 known + index,
                 1 + UNKNOWN_STACK_WORDS,
             ),
         );
     }
     text.push_str("];\n");
-    text.push_str("static DYNAMIC_DETAIL: Detail = Detail { name: c\"\", library: Library::Cuda, places: &[], after: None };\n");
+    text.push_str("static DYNAMIC_DETAIL: Detail = Detail { name: c\"\", library: Library::Cuda, places: &[], after: None, more: NOTHING_MORE };\n");
 }
 
 /// `exports.rs`: the symbols. Each names its hook and jumps to the routine that serves all.
@@ -152,7 +162,16 @@ pub fn straight(api: &Api) -> String {
     let mut text = String::new();
     for trampoline in used {
         match trampoline {
-            Trampoline::Wide | Trampoline::Plain | Trampoline::PlainIn => {}
+            Trampoline::Wide | Trampoline::Plain | Trampoline::PlainIn | Trampoline::PlainCopy => {}
+            Trampoline::Launches { words } => {
+                line(
+                    &mut text,
+                    format_args!("launches!(launches_{words}, {words});"),
+                );
+            }
+            Trampoline::Copies { words } => {
+                line(&mut text, format_args!("copies!(copies_{words}, {words});"));
+            }
             Trampoline::Scalars { words } => {
                 line(
                     &mut text,
@@ -179,10 +198,16 @@ enum Trampoline {
     Plain,
     /// The same, and only a 32-bit code comes out.
     PlainIn,
+    /// The same, unless the recording wants copied data.
+    PlainCopy,
     /// Words go in and a 32-bit code comes out.
     Scalars { words: usize },
     /// Words go in, and there is more to look at after the call.
     Answers { words: usize },
+    /// Like scalars, unless the recording wants kernel arguments.
+    Launches { words: usize },
+    /// Like scalars, unless the recording wants copied data.
+    Copies { words: usize },
 }
 
 impl Trampoline {
@@ -196,9 +221,17 @@ impl Trampoline {
         let is_straight = layout.is_straight() && words <= MAX_STRAIGHT_WORDS && !has(Phase::In);
         let answers =
             has(Phase::Out) || has_wide_return(api, function) || after(&function.name) != "None";
+        let more = More::of(api, function, &layout);
         match (is_straight, answers) {
+            (true, false) if more.launches => Self::Launches { words },
+            (true, false) if more.only_data => Self::Copies { words },
+            (true, false) if more.has_after() => Self::Plain,
+            (true, false) if more.has_before() || more::unloads(function) => Self::PlainIn,
+            (true, true) if more.has_before() => Self::Plain,
             (true, false) => Self::Scalars { words },
             (true, true) => Self::Answers { words },
+            (false, false) if more.only_data => Self::PlainCopy,
+            (false, false) if more.has_after() => Self::Plain,
             (false, false) => Self::PlainIn,
             (false, true) => Self::Plain,
         }
@@ -211,8 +244,11 @@ impl fmt::Display for Trampoline {
             Self::Wide => f.write_str("trampoline::wide"),
             Self::Plain => f.write_str("trampoline::plain"),
             Self::PlainIn => f.write_str("trampoline::plain_in"),
+            Self::PlainCopy => f.write_str("trampoline::plain_copy"),
             Self::Scalars { words } => write!(f, "straight::scalars_{words}"),
             Self::Answers { words } => write!(f, "straight::answers_{words}"),
+            Self::Launches { words } => write!(f, "straight::launches_{words}"),
+            Self::Copies { words } => write!(f, "straight::copies_{words}"),
         }
     }
 }
@@ -239,9 +275,40 @@ pub fn names(api: &Api) -> String {
     text + "];\n"
 }
 
+/// See `Hook::special`.
+fn special(function: &Function, more: &More) -> String {
+    let mut bits = Vec::new();
+    if more.has_before() {
+        bits.push("SPECIAL_BEFORE");
+    }
+    if more.has_after() {
+        bits.push("SPECIAL_AFTER");
+    }
+    if more.launches {
+        bits.push("SPECIAL_LAUNCH");
+    }
+    if more.only_data {
+        bits.push("SPECIAL_DATA");
+    }
+    if more::unloads(function) {
+        bits.push("SPECIAL_UNLOADS");
+    }
+    if bits.is_empty() {
+        "0".to_owned()
+    } else {
+        bits.join(" | ")
+    }
+}
+
 fn after(name: &str) -> &'static str {
     match name {
         "cuGetProcAddress" | "cuGetProcAddress_v2" => "Some(crate::proc_address::hand_out_ours)",
+        "cuModuleGetFunction" | "cuKernelGetFunction" => {
+            "Some(crate::kernel_table::function_given)"
+        }
+        "cuLibraryGetKernel" => "Some(crate::kernel_table::kernel_given)",
+        "cuModuleEnumerateFunctions" => "Some(crate::kernel_table::functions_given)",
+        "cuLibraryEnumerateKernels" => "Some(crate::kernel_table::kernels_given)",
         _ => "None",
     }
 }

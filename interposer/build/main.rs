@@ -4,6 +4,7 @@
 mod captures;
 mod convention;
 mod emit;
+mod more;
 
 use std::env;
 use std::fs;

@@ -5,13 +5,15 @@ use std::sync::atomic::Ordering;
 
 use cutape_trace_format::ring::{END_WIDE, Word0, kind};
 
-use crate::capture::{self, Gathered};
+use crate::belongings;
+use crate::capture::{self, Gathered, Reader};
 use crate::clock;
 use crate::fixed_capture::{begin_with_fixed_ins, end_with_small_outs};
 use crate::fork_page::{NOT_STARTED, fork_page};
 use crate::frame::Frame;
-use crate::hook::HEADER_WORDS;
-use crate::process::Purpose;
+use crate::hook::{HEADER_WORDS, SPECIAL_AFTER, SPECIAL_BEFORE, SPECIAL_LAUNCH, SPECIAL_UNLOADS};
+use crate::launch::begin_launch;
+use crate::process::{Process, Purpose};
 use crate::record::Record;
 use crate::recording;
 use crate::thread::ThreadState;
@@ -41,7 +43,7 @@ pub unsafe extern "sysv64" fn begin(frame: &mut Frame) -> Dispatch {
         if real.is_null() {
             return begin_slowly(frame, thread);
         }
-        if hook.fixed_ins {
+        if hook.fixed_ins.load(Ordering::Relaxed) {
             return begin_with_fixed_ins(frame, thread);
         }
         if hook.elaborate_begin {
@@ -127,9 +129,17 @@ pub unsafe extern "sysv64" fn begin_slowly(
         if !is_attached(thread) && !recording::enter(thread) {
             return pass(frame);
         }
+        if hook.special & SPECIAL_LAUNCH != 0
+            && let Some(dispatch) = begin_launch(frame, thread)
+        {
+            return dispatch;
+        }
         let mut gathered = Gathered::new();
         for capture in hook.ins {
             gathered.gather(frame, thread, capture, capture::Phase::In);
+        }
+        if hook.special != 0 {
+            begin_special(frame, thread, &mut gathered);
         }
         let words = hook.begin.words() + gathered.words();
         let Some(mut record) = Record::reserve(thread, words, Purpose::Begin) else {
@@ -157,6 +167,30 @@ pub unsafe extern "sysv64" fn begin_slowly(
             real,
             mode: hook.mode.into(),
         }
+    }
+}
+
+/// What belongs to a call besides what its pointers lead to directly.
+///
+/// # Safety
+/// As for [`begin_slowly`].
+#[inline(never)]
+unsafe fn begin_special(frame: &Frame, thread: *mut ThreadState, gathered: &mut Gathered) {
+    let hook = frame.hook;
+    if hook.special & SPECIAL_UNLOADS != 0
+        && let Some(process) = Process::get()
+    {
+        process.kernels().unload();
+    }
+    if hook.special & SPECIAL_BEFORE != 0 {
+        // SAFETY: the caller's promise.
+        let reader = unsafe { Reader::new(frame, thread) };
+        belongings::gather(
+            gathered,
+            &reader,
+            hook.detail.more.before,
+            capture::Phase::In,
+        );
     }
 }
 
@@ -196,6 +230,11 @@ unsafe fn record_end(frame: &mut Frame, thread: *mut ThreadState, ticks: u64) {
             if succeeded || capture.always {
                 gathered.gather(frame, thread, capture, capture::Phase::Out { succeeded });
             }
+        }
+        if hook.special & SPECIAL_AFTER != 0 && succeeded {
+            let reader = Reader::new(frame, thread);
+            let phase = capture::Phase::Out { succeeded };
+            belongings::gather(&mut gathered, &reader, hook.detail.more.after, phase);
         }
         let fixed = HEADER_WORDS + usize::from(hook.wide_return);
         let Some(mut record) = Record::reserve(thread, fixed + gathered.words(), Purpose::End)

@@ -4,15 +4,14 @@
 //! it must be there: on the calling thread's stack above the stack pointer, and where the driver has just written successfully.
 //! Everything else is read through `process_vm_readv`, which answers EFAULT where we would fault.
 
-use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use cutape_trace_format::ring::{CAPTURE_CUT, CAPTURE_OUT, MAX_CAPTURE};
+use cutape_trace_format::ring::{CAPTURE_CUT, CAPTURE_OUT, MAX_CAPTURE, capture_word};
 
 use crate::frame::Frame;
 use crate::hook::{Capture, Count, Extent};
+use crate::memory::{self, PAGE};
 use crate::record::Record;
 use crate::thread::ThreadState;
 
@@ -56,7 +55,20 @@ pub struct Gathered {
     count: usize,
     words: usize,
     checked: Checked,
+    /// What belongs to the call besides.
+    more: Vec<Added>,
 }
+
+/// A capture that was read already.
+struct Added {
+    number: u8,
+    out: bool,
+    bytes: Vec<u8>,
+    whole: u64,
+}
+
+/// Words of a record that what belongs to a call besides its captures may take: the smallest ring has room for it all.
+const MAX_ADDED_WORDS: usize = 16 << 10;
 
 /// Memory that could not be read directly, copied by the kernel.
 struct Checked {
@@ -70,6 +82,7 @@ impl Gathered {
             count: 0,
             words: 0,
             checked: Checked { bytes: Vec::new() },
+            more: Vec::new(),
         }
     }
 
@@ -113,6 +126,21 @@ impl Gathered {
         self.words += 1 + usize::from(cut != 0) + bytes.div_ceil(8);
     }
 
+    /// Adds a capture that was read already, of which `whole` bytes were there. Those that would make the record too long are left out.
+    pub fn add(&mut self, number: u8, phase: Phase, bytes: Vec<u8>, whole: u64) {
+        let added = Added {
+            number,
+            out: phase != Phase::In,
+            bytes,
+            whole,
+        };
+        let so_far: usize = self.more.iter().map(Added::words).sum();
+        if so_far + added.words() <= MAX_ADDED_WORDS {
+            self.words += added.words();
+            self.more.push(added);
+        }
+    }
+
     /// Copies the pieces into the record.
     ///
     /// # Safety
@@ -129,17 +157,70 @@ impl Gathered {
                 record.put_bytes(piece.from, piece.bytes);
             }
         }
+        for added in &self.more {
+            // SAFETY: the caller's promise.
+            unsafe { added.write(record) };
+        }
     }
 }
 
-struct Reader<'a> {
-    frame: &'a Frame,
-    thread: *mut ThreadState,
+impl Added {
+    fn is_cut(&self) -> bool {
+        self.whole > self.bytes.len() as u64
+    }
+
+    fn words(&self) -> usize {
+        1 + usize::from(self.is_cut()) + self.bytes.len().div_ceil(8)
+    }
+
+    /// # Safety
+    /// The record has as many words left.
+    unsafe fn write(&self, record: &mut Record) {
+        let out = if self.out { CAPTURE_OUT } else { 0 };
+        let cut = if self.is_cut() { CAPTURE_CUT } else { 0 };
+        // SAFETY: the caller's promise.
+        unsafe {
+            record.put(capture_word(
+                self.number,
+                out | cut,
+                self.bytes.len() as u32,
+            ));
+            if self.is_cut() {
+                record.put(self.whole);
+            }
+            record.put_bytes(self.bytes.as_ptr(), self.bytes.len());
+        }
+    }
+}
+
+/// Reads what a call's arguments lead to.
+pub struct Reader<'a> {
+    /// The call.
+    pub frame: &'a Frame,
+    /// The calling thread's state.
+    pub thread: *mut ThreadState,
     /// The driver has just written here.
     trusted: bool,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// For what belongs to a call besides its captures.
+    ///
+    /// # Safety
+    /// `thread` is the calling thread's state.
+    pub unsafe fn new(frame: &'a Frame, thread: *mut ThreadState) -> Self {
+        Self {
+            frame,
+            thread,
+            trusted: false,
+        }
+    }
+
+    /// Whether memory can be read directly.
+    pub fn is_surely_there(&self, at: usize, bytes: usize) -> bool {
+        is_on_stack(self.frame, self.thread, at, bytes)
+    }
+
     /// Where the capture's bytes can be read, and how many there are.
     #[inline(always)]
     fn find(
@@ -203,7 +284,8 @@ impl Reader<'_> {
         checked.copy(pointer, bytes).map(|from| (from, whole))
     }
 
-    fn count(&self, count: Count) -> Option<usize> {
+    /// A number that the arguments give.
+    pub fn count(&self, count: Count) -> Option<usize> {
         match count {
             Count::Const(number) => Some(number as usize),
             Count::Word { word, bytes } => {
@@ -212,8 +294,11 @@ impl Reader<'_> {
             Count::Behind { word, bytes } => {
                 let at = self.frame.word(word.into()) as *const u8;
                 let mut value = 0u64;
-                let read =
-                    !at.is_null() && Checked::read(at, (&raw mut value).cast(), bytes.into());
+                let read = !at.is_null() && {
+                    let bytes = usize::from(bytes).min(8);
+                    // SAFETY: `value` has eight bytes.
+                    unsafe { memory::read_to(at, (&raw mut value).cast(), bytes) }
+                };
                 if read {
                     usize::try_from(narrow(value, bytes)).ok()
                 } else {
@@ -232,15 +317,13 @@ fn narrow(word: u64, bytes: u8) -> u64 {
     }
 }
 
-/// Text is read in steps that never cross a page, because what lies behind its NUL may not be mapped.
-const PAGE: usize = 4096;
-
 impl Checked {
     /// A copy of `bytes` bytes, or `None` if not all of them can be read.
     #[inline(never)]
     fn copy(&mut self, from: *const u8, bytes: usize) -> Option<*const u8> {
         let mut copy = vec![0u8; bytes].into_boxed_slice();
-        Self::read(from, copy.as_mut_ptr(), bytes).then(|| self.keep(copy))
+        // SAFETY: `copy` is as long as that.
+        unsafe { memory::read_to(from, copy.as_mut_ptr(), bytes) }.then(|| self.keep(copy))
     }
 
     /// A copy of the text at `from` with its NUL, at most `limit` bytes; what can be read of it if it runs into unmapped memory.
@@ -252,7 +335,8 @@ impl Checked {
             let step = (PAGE - at as usize % PAGE).min(limit - text.len()).min(256);
             let start = text.len();
             text.resize(start + step, 0);
-            if !Self::read(at, text[start..].as_mut_ptr(), step) {
+            // SAFETY: `text` was made as long as that.
+            if !unsafe { memory::read_to(at, text[start..].as_mut_ptr(), step) } {
                 text.truncate(start);
                 break;
             }
@@ -269,38 +353,6 @@ impl Checked {
         let at = bytes.as_ptr();
         self.bytes.push(bytes);
         at
-    }
-
-    /// Reads our own memory through the kernel. Where a sandbox forbids the call, memory is read directly.
-    fn read(from: *const u8, to: *mut u8, bytes: usize) -> bool {
-        static FORBIDDEN: AtomicBool = AtomicBool::new(false);
-        if !FORBIDDEN.load(Ordering::Relaxed) {
-            let local = libc::iovec {
-                iov_base: to.cast::<c_void>(),
-                iov_len: bytes,
-            };
-            let remote = libc::iovec {
-                iov_base: from.cast_mut().cast::<c_void>(),
-                iov_len: bytes,
-            };
-            let kept = errno();
-            // SAFETY: `to` has room for `bytes` bytes; the kernel checks `from`.
-            let read = unsafe {
-                libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0)
-            };
-            let error = errno();
-            set_errno(kept);
-            if read == bytes as isize {
-                return true;
-            }
-            if read >= 0 || (error != libc::ENOSYS && error != libc::EPERM) {
-                return false;
-            }
-            FORBIDDEN.store(true, Ordering::Relaxed);
-        }
-        // SAFETY: not provable; the driver would follow the same pointer next.
-        unsafe { ptr::copy_nonoverlapping(from, to, bytes) };
-        true
     }
 }
 

@@ -67,7 +67,7 @@ pub unsafe extern "sysv64" fn begin_with_fixed_ins(
 /// # Safety
 /// `thread` is the calling thread's state.
 #[inline(always)]
-unsafe fn fixed_words(frame: &Frame, thread: *const ThreadState) -> Option<usize> {
+pub unsafe fn fixed_words(frame: &Frame, thread: *const ThreadState) -> Option<usize> {
     let mut words = 0;
     for capture in frame.hook.ins {
         let (pointer, bytes) = fixed(frame, capture)?;
@@ -87,7 +87,7 @@ unsafe fn fixed_words(frame: &Frame, thread: *const ThreadState) -> Option<usize
 /// # Safety
 /// [`fixed_words`] found them readable, and the record has room for them.
 #[inline(always)]
-unsafe fn put_fixed(record: &mut Record, frame: &Frame) {
+pub unsafe fn put_fixed(record: &mut Record, frame: &Frame) {
     for capture in frame.hook.ins {
         if let Some((pointer, bytes)) = fixed(frame, capture)
             && pointer != 0

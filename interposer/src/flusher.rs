@@ -28,6 +28,8 @@ use crate::ring_file::Ring;
 pub enum Control {
     /// A ring was made.
     Ring(&'static Ring),
+    /// The trace should say this.
+    Note(Box<Note>),
 }
 
 /// What ticks are measured against.
@@ -130,9 +132,8 @@ impl Flusher {
             || self.is_starting()
         {
             let seen = self.process.wake.load(Ordering::Acquire);
-            while let Ok(Control::Ring(ring)) = self.orders.try_recv() {
-                self.rings.push(ring);
-                ring.populate();
+            while let Ok(order) = self.orders.try_recv() {
+                self.obey(order)?;
             }
             clock::store(&clock::read_all(), self.process.second_anchor());
             let fullest = self
@@ -162,6 +163,22 @@ impl Flusher {
             };
             futex::wait(&self.process.wake, seen, sleep_ns.min(longest));
             sleep_ns = (sleep_ns * 4).min(IDLE_NS);
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, order: Control) -> Result<(), Failure> {
+        match order {
+            Control::Ring(ring) => {
+                self.rings.push(ring);
+                ring.populate();
+            }
+            Control::Note(note) => {
+                self.out = note
+                    .to_block()
+                    .map_err(|error| Failure::Bug(error.to_string()))?;
+                self.write()?;
+            }
         }
         Ok(())
     }
@@ -254,7 +271,7 @@ impl Flusher {
     fn write(&mut self) -> Result<(), Failure> {
         let settings = self.process.settings();
         if let Some(limit) = settings.max_bytes
-            && introduction::blocks_bytes(&settings.folder) + self.out.len() as u64 > limit
+            && introduction::recorded_bytes(&settings.folder) + self.out.len() as u64 > limit
         {
             return Err(Failure::SizeLimit { bytes: limit });
         }

@@ -102,6 +102,13 @@ impl HeldFile {
         })
     }
 
+    /// Gives back what was appended beyond `length`.
+    pub fn cut(&mut self, length: u64) {
+        if let Ok((file, _)) = self.checked() {
+            let _ = file.set_len(length);
+        }
+    }
+
     /// Makes the file longer, its new space on disk for sure: writing to a mapping of a hole on a full disk would be a SIGBUS.
     ///
     /// # Errors

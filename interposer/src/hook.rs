@@ -1,11 +1,12 @@
 //! What the interposer knows of one exported function: where the real one is, how its arguments lie, what to copy from memory.
 
 use std::ffi::{CStr, c_void};
-use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::{AtomicBool, AtomicPtr};
 
 use cutape_trace_format::ring::{Word0, kind};
 
 use crate::frame::Frame;
+use crate::more::More;
 
 /// One exported function. Each fills a cache line, so a call touches one of them.
 #[repr(C, align(64))]
@@ -22,12 +23,15 @@ pub struct Hook {
     pub elaborate_end: bool,
     /// All that is read after the call are numbers of 1, 2, 4 or 8 bytes behind pointers in registers, and nothing else is needed.
     pub small_outs: bool,
-    /// All arguments are in registers, and all that is read before the call has a known size.
-    pub fixed_ins: bool,
+    /// All arguments are in registers, and all that is read before the call has a known size. Changes only when a recording starts that
+    /// wants copied data.
+    pub fixed_ins: AtomicBool,
     /// The whole 64-bit return value counts, not just its lower half.
     pub wide_return: bool,
     /// [`Detail::places`] says where the words lie.
     pub placed: bool,
+    /// Bits of [`SPECIAL_BEFORE`], [`SPECIAL_AFTER`], [`SPECIAL_LAUNCH`], [`SPECIAL_DATA`], [`SPECIAL_UNLOADS`]: what the slow ways look at.
+    pub special: u8,
     /// What in-pointers point to, copied before the call.
     pub ins: &'static [Capture],
     /// What out-pointers point to, copied after it.
@@ -37,6 +41,17 @@ pub struct Hook {
 }
 
 const _: () = assert!(size_of::<Hook>() == 64);
+
+/// Before the call, [`Detail::more`] has something to look for.
+pub const SPECIAL_BEFORE: u8 = 1;
+/// The same after the call.
+pub const SPECIAL_AFTER: u8 = 2;
+/// Launches a kernel, and what is read before the call has a known size.
+pub const SPECIAL_LAUNCH: u8 = 4;
+/// Copies data: [`crate::payload_switch`] says whether anybody wants it.
+pub const SPECIAL_DATA: u8 = 16;
+/// Handles of kernels may mean others afterwards.
+pub const SPECIAL_UNLOADS: u8 = 8;
 
 /// Words of a BEGIN record before the arguments, and of an END record before anything optional.
 pub const HEADER_WORDS: usize = 3;
@@ -73,6 +88,8 @@ pub struct Detail {
     pub places: &'static [Place],
     /// Runs after the call is on record and may change what the program gets.
     pub after: Option<unsafe fn(&mut Frame)>,
+    /// What belongs to the call's record besides captures.
+    pub more: More,
 }
 
 /// Which real library a function belongs to.

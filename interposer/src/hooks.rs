@@ -2,9 +2,16 @@
 
 use std::arch::naked_asm;
 use std::ptr;
-use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::{AtomicBool, AtomicPtr};
 
-use crate::hook::{Capture, Count, Detail, Extent, Hook, Library, Place};
+use crate::hook::{
+    Capture, Count, Detail, Extent, Hook, Library, Place, SPECIAL_AFTER, SPECIAL_BEFORE,
+    SPECIAL_DATA, SPECIAL_LAUNCH, SPECIAL_UNLOADS,
+};
+use crate::more::{
+    Belonging, Content, CopyBox, Kernel, KernelPlace, Kernels, More, NOTHING_MORE, Number, Payload,
+    RegionPlace, Regions, When,
+};
 use crate::{straight, trampoline};
 
 /// Bytes between two hooks, for the exports' address arithmetic.

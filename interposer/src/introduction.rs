@@ -9,7 +9,8 @@ use std::path::Path;
 
 use cutape_trace_format::block::file_header;
 use cutape_trace_format::clock::AnchorReading;
-use cutape_trace_format::metadata::{Note, Process, note};
+use cutape_trace_format::metadata::{ENVIRONMENT_KEPT, Note, Process, note};
+use cutape_trace_format::payloads::PAYLOAD_FILE;
 
 use crate::clock;
 use crate::failure::Failure;
@@ -117,15 +118,27 @@ fn describe_process(folder: &Path, anchor: AnchorReading, unit_ns: u32) -> Proce
         anchor,
         ticks_are_tsc: clock::uses_tsc(),
         unit_ns,
+        environment: environment(),
         ..Process::default()
     }
 }
 
-/// Bytes of all blocks in a recording so far.
-pub fn blocks_bytes(recording: &Path) -> u64 {
+/// The environment as it is now: programs change it before they start CUDA.
+fn environment() -> Vec<(String, String)> {
+    let value =
+        |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    ENVIRONMENT_KEPT
+        .iter()
+        .filter_map(|&name| Some((name.to_owned(), value(name)?)))
+        .collect()
+}
+
+/// Bytes of all blocks and payloads in a recording so far.
+pub fn recorded_bytes(recording: &Path) -> u64 {
     let folders = fs::read_dir(recording).into_iter().flatten().flatten();
     folders
-        .filter_map(|folder| fs::metadata(folder.path().join("blocks")).ok())
+        .flat_map(|folder| ["blocks", PAYLOAD_FILE].map(|file| folder.path().join(file)))
+        .filter_map(|file| fs::metadata(file).ok())
         .map(|file| file.len())
         .sum()
 }

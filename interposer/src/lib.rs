@@ -16,10 +16,12 @@ compile_error!(
     "cutape's interposer is written for x86-64 Linux: its entry code follows that calling convention"
 );
 
+mod belongings;
 mod call;
 mod capture;
 mod clock;
 mod complaint;
+mod content;
 mod failure;
 mod fixed_capture;
 mod flusher;
@@ -30,11 +32,21 @@ mod futex;
 mod held_file;
 mod hook;
 mod hooks;
+mod image;
 mod introduction;
+mod kernel_capture;
+mod kernel_layout;
+mod kernel_table;
 mod last_thread;
+mod launch;
 mod load_map;
 mod loading;
+mod memory;
+mod more;
 mod own_stack;
+mod payload_store;
+mod payload_switch;
+mod pointer_memory;
 mod proc_address;
 mod process;
 mod real_driver;

@@ -15,8 +15,11 @@ use crate::flusher::{self, Control, Timebase};
 use crate::fork_page::{self, OFF, fork_page};
 use crate::futex;
 use crate::introduction;
+use crate::kernel_table::KernelTable;
+use crate::payload_store::PayloadStore;
+use crate::payload_switch;
 use crate::ring_file::{FIRST_CAPACITY, LARGE_CAPACITY, Ring, RingFile};
-use crate::settings::{OnFull, Settings};
+use crate::settings::{OnFull, PayloadMode, Settings};
 use crate::stack;
 use crate::thread::ThreadState;
 use crate::thread_exit;
@@ -53,6 +56,8 @@ pub struct Process {
     rings: Mutex<Rings>,
     /// Threads so far.
     threads: AtomicU64,
+    kernels: KernelTable,
+    payloads: PayloadStore,
     /// Calls without a ring to go to.
     header: &'static FileHeader,
     control: crossbeam_channel::Sender<Control>,
@@ -132,6 +137,8 @@ impl Process {
         clock::store(&clock::read_all(), &header.second_anchor);
         let process = Box::leak(Box::new(Self {
             epoch: fork_page::next_epoch(),
+            kernels: KernelTable::new(),
+            payloads: PayloadStore::new(&settings, &folder),
             settings,
             rings: Mutex::new(Rings {
                 file,
@@ -145,6 +152,7 @@ impl Process {
             waiting: AtomicBool::new(false),
             unattended: AtomicBool::new(false),
         }));
+        payload_switch::set(process.settings.payload);
         flusher::start(process, orders, blocks, Timebase { first, unit_ns })?;
         Ok(process)
     }
@@ -330,6 +338,28 @@ impl Process {
     /// Number that marks this recording's threads and frames.
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// How the parameters of kernels lie.
+    pub fn kernels(&self) -> &KernelTable {
+        &self.kernels
+    }
+
+    /// Module images and copied data.
+    pub fn payloads(&self) -> &PayloadStore {
+        &self.payloads
+    }
+
+    /// Whether arguments of kernels are recorded.
+    pub fn wants_kernel_arguments(&self) -> bool {
+        self.settings.payload != PayloadMode::None
+    }
+
+    /// Sends word to the flusher.
+    pub fn tell_flusher(&self, control: Control) {
+        // It is gone only when recording is off.
+        let _ = self.control.send(control);
+        self.wake_flusher();
     }
 
     /// The recording's settings.

@@ -149,6 +149,20 @@ impl Record {
         skipped
     }
 
+    /// Leaves words for the caller to write, all 0.
+    ///
+    /// # Safety
+    /// As for [`Self::put`].
+    pub unsafe fn room(&mut self, words: usize) -> *mut u64 {
+        let room = self.next;
+        // SAFETY: the caller reserved the words.
+        unsafe {
+            ptr::write_bytes(room, 0, words);
+            self.next = room.add(words);
+        }
+        room
+    }
+
     /// Registers first, then the stack; not a word more than was reserved, because a signal handler's record may lie right behind.
     ///
     /// The words are read one by one, which `read_volatile` insists on: they were stored one by one a moment ago, and a wider load

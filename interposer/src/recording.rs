@@ -79,6 +79,28 @@ unsafe fn slowly(
     }
 }
 
+/// Runs `work`, which may take its time and be deep, on a stack of its own in the slow path's conditions. `None` when it could not run, or
+/// panicked, which turns recording off.
+///
+/// # Safety
+/// As for [`enter`].
+#[cold]
+pub unsafe fn aside<R>(thread: *mut ThreadState, work: impl FnOnce() -> R) -> Option<R> {
+    let mut result = None;
+    let work = || {
+        let caught = catch_unwind(AssertUnwindSafe(work));
+        caught.map_err(|panic| Failure::Bug(panic_text(panic.as_ref())))
+    };
+    // SAFETY: the caller's promise.
+    unsafe {
+        slowly(thread, |_| {
+            result = Some(own_stack::call(work)??);
+            Ok(true)
+        })
+    };
+    result
+}
+
 fn count_lost() {
     if let Some(process) = Process::get() {
         process.count_lost_call();

@@ -12,6 +12,7 @@ use crate::call::{end, end_at};
 use crate::fork_page::{ForkPage, PAGE};
 use crate::frame::Frame;
 use crate::hook::HEADER_WORDS;
+use crate::payload_switch::COPIED_DATA;
 use crate::record::AHEAD;
 use crate::thread::ThreadState;
 use crate::trampoline::FRAME_BYTES;
@@ -133,6 +134,22 @@ pub unsafe extern "C" fn returned_answer() {
         frame = const FRAME_BYTES,
         result = const offset_of!(Frame, result),
         end = sym end,
+    )
+}
+
+/// [`returned_code`], or [`returned_answer`] where the recording wants to look at what the driver has copied.
+///
+/// # Safety
+/// As for [`returned_code`].
+#[unsafe(naked)]
+pub unsafe extern "C" fn returned_copy() {
+    naked_asm!(
+        "cmp byte ptr [rip + {switch}], 0",
+        "je {code}",
+        "jmp {answer}",
+        switch = sym COPIED_DATA,
+        code = sym returned_code,
+        answer = sym returned_answer,
     )
 }
 

@@ -15,6 +15,19 @@ pub struct Settings {
     pub on_full: OnFull,
     /// `CUTAPE_MAX_SIZE`: recording stops when the blocks of all processes reach this many bytes.
     pub max_bytes: Option<u64>,
+    /// `CUTAPE_PAYLOAD`: what is kept besides arguments and results.
+    pub payload: PayloadMode,
+}
+
+/// What is kept besides arguments and results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PayloadMode {
+    /// Nothing.
+    None,
+    /// Module images and arguments of kernels.
+    Modules,
+    /// The host's side of copies, too.
+    Full,
 }
 
 /// What happens to a call when the thread's ring is full.
@@ -55,7 +68,16 @@ impl Settings {
                     .map_err(|_| unexpected("CUTAPE_MAX_SIZE", &value, "a number of bytes"))?,
             ),
         };
+        let payload = match text("CUTAPE_PAYLOAD")?.as_deref() {
+            None | Some("modules") => PayloadMode::Modules,
+            Some("none") => PayloadMode::None,
+            Some("full") => PayloadMode::Full,
+            Some(other) => {
+                return Err(unexpected("CUTAPE_PAYLOAD", other, "none, modules or full"));
+            }
+        };
         Ok(Self {
+            payload,
             folder,
             on_full,
             max_bytes,

@@ -17,14 +17,18 @@ use cutape_trace_format::ring::RingHeader;
 use crate::fork_page::{ForkPage, PAGE};
 use crate::frame::Frame;
 use crate::hook::{HEADER_WORDS, Hook};
+use crate::payload_switch::{COPIED_DATA, KERNEL_ARGUMENTS};
 use crate::record::AHEAD;
 use crate::returned::{returned_answer, returned_code};
 use crate::thread::ThreadState;
-use crate::trampoline::{FRAME_BYTES, plain};
+use crate::trampoline::{FRAME_BYTES, plain, plain_in};
 
 /// The routine for so many argument words; $keep puts registers into the frame, $returned is what runs after the call.
 macro_rules! straight {
     ($name:ident, $words:literal, $keep:literal, $returned:path) => {
+        straight!($name, $words, $keep, $returned, plain);
+    };
+    ($name:ident, $words:literal, $keep:literal, $returned:path, $general:path $(, $look:literal, $switch:path)?) => {
         /// See the module.
         ///
         /// # Safety
@@ -43,6 +47,7 @@ macro_rules! straight {
                 "mov r10, qword ptr [rip + cutape_thread_state@GOTTPOFF]",
                 "cmp qword ptr [r11 + {real}], 0",
                 "je 9f",
+                $($look,)?
                 "mov rax, [rip + {page}]",
                 "mov rax, [rax + {page_epoch}]",
                 "cmp rax, fs:[r10 + {epoch}]",
@@ -129,7 +134,7 @@ macro_rules! straight {
                 "leave",
                 ".cfi_def_cfa rsp, 8",
                 ".cfi_restore rbp",
-                "jmp {plain}",
+                "jmp {general}",
                 ".cfi_endproc",
                 words = const $words,
                 bytes = const 8 * (HEADER_WORDS + $words),
@@ -151,8 +156,9 @@ macro_rules! straight {
                 header = const offset_of!(ThreadState, header),
                 id_base = const offset_of!(ThreadState, id_base),
                 head = const offset_of!(RingHeader, head),
-                plain = sym plain,
+                general = sym $general,
                 returned = sym $returned,
+                $(switch = sym $switch,)?
             )
         }
     };
@@ -177,6 +183,35 @@ macro_rules! answers {
              mov [rbp - {frame} + {regs} + 40], r9",
             returned_answer
         );
+    };
+}
+
+/// Like scalars, unless the recording wants what belongs to the call besides: then as if the export had named the general way.
+macro_rules! unless {
+    ($name:ident, $words:literal, $general:path, $switch:path) => {
+        straight!(
+            $name,
+            $words,
+            "",
+            returned_code,
+            $general,
+            "cmp byte ptr [rip + {switch}], 0
+             jne 9f",
+            $switch
+        );
+    };
+}
+
+macro_rules! launches {
+    ($name:ident, $words:literal) => {
+        unless!($name, $words, plain_in, KERNEL_ARGUMENTS);
+    };
+}
+
+macro_rules! copies {
+    ($name:ident, $words:literal) => {
+        // What the driver has written is looked at after the call.
+        unless!($name, $words, plain, COPIED_DATA);
     };
 }
 

@@ -10,7 +10,7 @@ use std::mem::offset_of;
 
 use crate::call::begin;
 use crate::frame::Frame;
-use crate::returned::{returned_answer, returned_anything, returned_code};
+use crate::returned::{returned_answer, returned_anything, returned_code, returned_copy};
 
 /// Bytes of [`Frame`] below the saved frame pointer; a multiple of 16.
 pub const FRAME_BYTES: usize = size_of::<Frame>();
@@ -99,6 +99,11 @@ trampoline!(
 trampoline!(
     /// The same where nothing but a code comes back.
     plain_in, "", "", returned_code
+);
+
+trampoline!(
+    /// The same, unless the recording wants to look at what the driver has copied.
+    plain_copy, "", "", returned_copy
 );
 
 trampoline!(

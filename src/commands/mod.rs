@@ -1,7 +1,10 @@
 //! The subcommands, one file each.
 
 pub mod completions;
+pub mod diff;
+pub mod doctor;
 pub mod env;
+pub mod export;
 pub mod info;
 pub mod print;
 pub mod record;

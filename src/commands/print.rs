@@ -1,13 +1,13 @@
 //! `cutape print`: calls as text, JSON lines or CSV.
 
 use std::ffi::OsStr;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, Parser};
 use cutape_analysis::filter::{Filter, Matcher};
 use cutape_analysis::following::{Batch, Following};
 use cutape_analysis::line::Column;
@@ -16,6 +16,7 @@ use cutape_trace_format::call::Call;
 use cutape_trace_format::trace::Trace;
 
 use crate::call_output::{CallOutput, Format, Look};
+use crate::colour::Colour;
 use crate::filtering::{self, Choice};
 use crate::message;
 use crate::reading::{self, TROUBLE, Warnings};
@@ -88,29 +89,6 @@ pub struct Arguments {
     /// Colours: failed calls are red; auto means on a terminal, unless NO_COLOR is set
     #[arg(long, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
     color: Colour,
-}
-
-/// When to use colours.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Colour {
-    Auto,
-    Always,
-    Never,
-}
-
-impl Colour {
-    fn is_wanted(self) -> bool {
-        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        match self {
-            Self::Always => true,
-            Self::Never => false,
-            Self::Auto => {
-                io::stdout().is_terminal()
-                    && !set("NO_COLOR")
-                    && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
-            }
-        }
-    }
 }
 
 /// Runs the subcommand.
@@ -208,7 +186,7 @@ fn print(arguments: &Arguments, filter: Option<&Filter>, look: Look) -> Result<E
     if !arguments.quiet {
         output.start(&trace);
     }
-    while !choice.is_over(call.seq) && !(any && arguments.quiet) {
+    while !(choice.is_over(call.seq) || any && arguments.quiet) {
         match calls.read_next(&mut call) {
             Ok(true) if !choice.takes(&trace, &call) => output.pass(&trace, &call),
             Ok(true) => {

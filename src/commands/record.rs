@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use cutape_analysis::doctor::Diagnosis;
+use cutape_analysis::doctor::rule::Severity;
 use cutape_analysis::info::Info;
 use cutape_analysis::summary::summary_lines;
 use cutape_analysis::survey::Survey;
@@ -80,6 +82,7 @@ fn prepare(
         start_realtime_ns: clock::realtime_ns(),
         start_monotonic_ns: clock::monotonic_ns(),
         options: options.described(&setup.driver),
+        driver_exports: setup.front.exports.clone(),
     };
     let folder = RecordingFolder::create(&path, options.force, &recording)?;
     Ok((setup, path, folder))
@@ -112,7 +115,27 @@ fn summarise(path: &Path) {
         );
     }
     summary_lines(&info).iter().for_each(message::say);
+    point_at_doctor(&trace, path);
     message::say(format!("trace: {}", path.display()));
+}
+
+/// Calls up to which the end of a recording is the place for a diagnosis: it takes a moment.
+const QUICKLY_DIAGNOSED: u64 = 200_000;
+
+/// Names the command that says why, where there is something to say.
+fn point_at_doctor(trace: &Trace, path: &Path) {
+    if trace.call_count() > QUICKLY_DIAGNOSED {
+        return;
+    }
+    let diagnosis = Diagnosis::of(trace, &[], |_| {});
+    let found = diagnosis.findings.first();
+    if let Some(found) = found.filter(|found| found.rule.severity != Severity::Doubtful) {
+        message::say(format!(
+            "`cutape doctor {}` says why: {}",
+            path.display(),
+            found.rule.id
+        ));
+    }
 }
 
 fn warn_of_missing(setup: &Setup) {

@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod built_libraries;
+mod diagnosed;
 pub mod exports;
 mod process;
 mod recorded;
@@ -14,6 +15,7 @@ use std::process::{Command, Stdio};
 
 use cutape_test_clients::programs;
 
+pub use diagnosed::Diagnosed;
 pub use process::{End, Finished, Running, finish, start};
 pub use recorded::{Recorded, SeenCall};
 

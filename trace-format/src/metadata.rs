@@ -23,7 +23,24 @@ pub struct Recording {
     pub start_monotonic_ns: u64,
     /// Options of the recording, name and value.
     pub options: Vec<(String, String)>,
+    /// What programs find in the driver library: the names of the functions it exports, with the offset of each in the file. Empty where
+    /// that was not looked at.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub driver_exports: Vec<(String, u64)>,
 }
+
+/// Variables whose values are kept with a process: those that decide which GPUs it sees and how its CUDA libraries start. Nothing else
+/// of the environment is recorded.
+pub const ENVIRONMENT_KEPT: [&str; 8] = [
+    "CUDA_VISIBLE_DEVICES",
+    "CUDA_DEVICE_ORDER",
+    "CUDA_MODULE_LOADING",
+    "NVIDIA_VISIBLE_DEVICES",
+    "GGML_CUDA_INIT",
+    "GGML_CUDA_ENABLE_UNIFIED_MEMORY",
+    "OLLAMA_LLM_LIBRARY",
+    "PYTORCH_NVML_BASED_CUDA_CHECK",
+];
 
 /// One process, or what it became after exec: the first block of its file `blocks`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +66,9 @@ pub struct Process {
     pub ticks_are_tsc: bool,
     /// Granularity of the clock: the unit of times in Calls blocks, nanoseconds.
     pub unit_ns: u32,
+    /// Those of the variables named in [`ENVIRONMENT_KEPT`] that were set, with their values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<(String, String)>,
     /// In sealed files: its number in Threads, Libraries and Note blocks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub number: Option<u32>,
@@ -153,6 +173,8 @@ pub mod note {
     pub const FILTER: &str = "filter";
     /// `count` recorded calls were left out when the recording was sealed, because the filter, which is the text, does not mean them.
     pub const LEFT_OUT: &str = "left-out";
+    /// A module image or copied data of `count` bytes was not kept; the text says why, the first time that it happens.
+    pub const PAYLOAD: &str = "payload";
     /// Something was unreadable when the recording was sealed, and `count` calls are known to be lost with it.
     pub const DAMAGED: &str = "damaged";
 }

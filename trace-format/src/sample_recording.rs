@@ -36,6 +36,7 @@ impl SampleRecording {
             start_realtime_ns: 1_800_000_000_000_000_000,
             start_monotonic_ns: 1_000_000,
             options: vec![("driver".to_owned(), "sim".to_owned())],
+            driver_exports: Vec::new(),
         };
         let mut file = block::file_header().to_vec();
         file.extend(recording.to_block().map_err(io::Error::other)?);

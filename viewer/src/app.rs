@@ -16,10 +16,13 @@ use crate::key::Key;
 use crate::keymap::{Keymap, Pressed};
 use crate::listing::Listing;
 use crate::msg::{Effect, Msg};
+use crate::objects::ObjectList;
 use crate::prompt::{Answer, Memory, Prompt};
 use crate::screen::{Screen, ScreenId};
 use crate::settings::{MOST_LARGER, Settings};
+use crate::stats::Stats;
 use crate::theme::{THEMES, Theme};
+use crate::timeline::Timeline;
 use crate::workers::Slot;
 
 /// What lies over the screen and has the keyboard.
@@ -37,6 +40,9 @@ pub struct App {
     pub(crate) desk: Desk,
     pub(crate) screen: ScreenId,
     pub(crate) calls: Calls,
+    pub(crate) objects: ObjectList,
+    pub(crate) stats: Stats,
+    pub(crate) timeline: Timeline,
     pub(crate) keymap: Keymap,
     pub(crate) overlay: Option<Overlay>,
     memory: Memory,
@@ -49,6 +55,9 @@ impl App {
             desk: Desk::new(facts, settings, size),
             screen: ScreenId::default(),
             calls: Calls::default(),
+            objects: ObjectList::default(),
+            stats: Stats::default(),
+            timeline: Timeline::default(),
             keymap: Keymap::new(),
             overlay: None,
             memory: Memory::default(),
@@ -116,6 +125,12 @@ impl App {
             }
             Msg::Say(text) => self.desk.complain(text),
             Msg::Calls(message) => self.calls.update(message, &mut self.desk),
+            Msg::ObjectList(message) => self.objects.update(message),
+            Msg::Stats(message) => self.stats.update(message),
+            Msg::Timeline(message) => self.timeline.update(message),
+        }
+        if let Some(screen) = self.desk.take_screen() {
+            self.screen = screen;
         }
         self.arrange();
         self.desk.take_effects()
@@ -145,6 +160,9 @@ impl App {
     pub(crate) fn shown(&self) -> &dyn Screen {
         match self.screen {
             ScreenId::Calls => &self.calls,
+            ScreenId::Objects => &self.objects,
+            ScreenId::Stats => &self.stats,
+            ScreenId::Timeline => &self.timeline,
         }
     }
 
@@ -152,6 +170,9 @@ impl App {
     fn shown_mut(&mut self) -> (&mut dyn Screen, &mut Desk) {
         let screen: &mut dyn Screen = match self.screen {
             ScreenId::Calls => &mut self.calls,
+            ScreenId::Objects => &mut self.objects,
+            ScreenId::Stats => &mut self.stats,
+            ScreenId::Timeline => &mut self.timeline,
         };
         (screen, &mut self.desk)
     }
@@ -159,6 +180,9 @@ impl App {
     /// More is known of the trace: all screens make anew what they made from it.
     fn outdate(&mut self) {
         self.calls.outdate();
+        self.objects.outdate();
+        self.stats.outdate();
+        self.timeline.outdate();
     }
 
     fn arrange(&mut self) {
@@ -295,10 +319,22 @@ impl App {
             Action::Panic => panic!("asked to panic"),
             action => {
                 let (screen, desk) = self.shown_mut();
-                if !screen.act(action, desk) && action == Action::Cancel {
-                    self.cancel();
+                if !screen.act(action, desk) {
+                    self.act_anywhere(action);
                 }
             }
+        }
+    }
+
+    /// What works on every screen that does not do it in its own way.
+    fn act_anywhere(&mut self, action: Action) {
+        match action {
+            Action::Cancel => self.cancel(),
+            // Which call is looked at is the same on all screens.
+            Action::Find(..) | Action::Match(_) => {
+                self.calls.act(action, &mut self.desk);
+            }
+            _ => {}
         }
     }
 

@@ -16,6 +16,10 @@ pub enum Action {
     Open,
     /// Puts the cursor's line into the middle.
     Centre,
+    /// Shows a shorter or longer stretch of time.
+    Zoom(Direction),
+    /// Shows a later or earlier stretch of time.
+    Pan(Direction),
     /// Goes to a call by its number.
     GoTo,
     /// Shows a screen.
@@ -206,6 +210,7 @@ use Action::{Find, Jump, Match, Move, Pane, Resize, Show};
 use Direction::{Backward, Forward};
 
 const CALLS: &[ScreenId] = &[ScreenId::Calls];
+const TIMELINE: &[ScreenId] = &[ScreenId::Timeline];
 
 const MOVING: &[Command] = &[
     row(
@@ -280,6 +285,34 @@ const MOVING: &[Command] = &[
         "put the cursor's line into the middle",
         Action::Centre,
     ),
+    row(
+        "zoom-in",
+        &["w", "+"],
+        "a shorter stretch of time",
+        Action::Zoom(Forward),
+    )
+    .on(TIMELINE),
+    row(
+        "zoom-out",
+        &["s", "-"],
+        "a longer stretch of time; Esc shows all",
+        Action::Zoom(Backward),
+    )
+    .on(TIMELINE),
+    row(
+        "earlier",
+        &["a"],
+        "an earlier stretch of time",
+        Action::Pan(Backward),
+    )
+    .on(TIMELINE),
+    row(
+        "later",
+        &["d"],
+        "a later stretch of time",
+        Action::Pan(Forward),
+    )
+    .on(TIMELINE),
     row(
         "go",
         &[],
@@ -427,6 +460,24 @@ const COPYING: &[Command] = &[
 const LOOKING: &[Command] = &[
     row("calls", &["1"], "all calls", Show(ScreenId::Calls)),
     row(
+        "timeline",
+        &["2"],
+        "what happened when, by thread and stream",
+        Show(ScreenId::Timeline),
+    ),
+    row(
+        "objects",
+        &["3"],
+        "the driver's objects, and memory over time",
+        Show(ScreenId::Objects),
+    ),
+    row(
+        "stats",
+        &["4"],
+        "calls counted by function, thread or process",
+        Show(ScreenId::Stats),
+    ),
+    row(
         "next-pane",
         &["Tab"],
         "keyboard to the next pane",
@@ -568,7 +619,9 @@ mod tests {
             );
             assert!(!command.title.is_empty() && !command.group.is_empty());
             for key in command.keys {
-                assert!(keys.insert(*key), "{key} is there twice");
+                // A key of one screen goes before the one that works everywhere.
+                let scope = format!("{:?}", command.scope);
+                assert!(keys.insert((*key, scope)), "{key} is there twice");
                 assert!(Key::parse_sequence(key).is_some(), "{key} is no key");
             }
         }

@@ -11,6 +11,7 @@ use crate::facts::{Facts, grouped};
 use crate::jumps::{Jumps, Marks};
 use crate::listing::Listing;
 use crate::msg::Effect;
+use crate::screen::ScreenId;
 use crate::settings::Settings;
 use crate::theme::Role;
 use crate::verdict::Verdicts;
@@ -70,6 +71,7 @@ pub struct Desk {
     /// The screen's columns and rows.
     pub size: Rect,
     effects: Vec<Effect>,
+    to_show: Option<ScreenId>,
 }
 
 impl Desk {
@@ -114,6 +116,16 @@ impl Desk {
     /// Asks for work.
     pub fn work(&mut self, job: Job) {
         self.ask(Effect::Work(job));
+    }
+
+    /// Asks for another screen.
+    pub fn show(&mut self, screen: ScreenId) {
+        self.to_show = Some(screen);
+    }
+
+    /// The screen that was asked for since the last time.
+    pub(crate) fn take_screen(&mut self) -> Option<ScreenId> {
+        self.to_show.take()
     }
 
     /// What was asked for since the last time.

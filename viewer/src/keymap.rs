@@ -1,6 +1,6 @@
 //! From keys to commands: sequences such as `g g`, and keys that are followed by a letter.
 
-use crate::command::{Command, Takes, commands};
+use crate::command::{Command, Scope, Takes, commands};
 use crate::key::Key;
 use crate::screen::ScreenId;
 
@@ -67,12 +67,15 @@ impl Keymap {
     }
 
     fn complete(&self, screen: ScreenId) -> Option<Command> {
-        let mut works = self
+        let works = self
             .bindings
             .iter()
             .filter(|(_, command)| command.works_on(screen));
-        let found = works.find(|(keys, _)| *keys == self.pressed);
-        found.map(|&(_, command)| command)
+        let found = works.filter(|(keys, _)| *keys == self.pressed);
+        // A screen's own key goes before the one that works everywhere.
+        found
+            .min_by_key(|(_, command)| command.scope == Scope::Everywhere)
+            .map(|&(_, command)| command)
     }
 
     fn look_up(&self, screen: ScreenId) -> Pressed {

@@ -59,6 +59,15 @@ impl Listing {
         }
     }
 
+    /// Whether it is the very same list.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All(calls), Self::All(others)) => calls == others,
+            (Self::Chosen(numbers), Self::Chosen(others)) => Arc::ptr_eq(numbers, others),
+            _ => false,
+        }
+    }
+
     /// Whether a call is listed.
     pub fn has(&self, seq: u64) -> bool {
         self.position(seq).1

@@ -8,7 +8,10 @@ use cutape_analysis::objects::Objects;
 use crate::calls::CallsMsg;
 use crate::facts::Facts;
 use crate::key::Key;
+use crate::objects::ObjectsMsg;
 use crate::settings::Settings;
+use crate::stats::StatsMsg;
+use crate::timeline::TimelineMsg;
 use crate::verdict::Verdicts;
 use crate::workers::{Job, Slot};
 
@@ -71,6 +74,12 @@ pub enum Msg {
     Say(String),
     /// For the list of calls.
     Calls(CallsMsg),
+    /// For the list of objects.
+    ObjectList(ObjectsMsg),
+    /// For the time line.
+    Timeline(TimelineMsg),
+    /// For the counts.
+    Stats(StatsMsg),
 }
 
 /// Something is to be done outside of the state.

@@ -12,6 +12,12 @@ pub enum ScreenId {
     /// All calls, one a line.
     #[default]
     Calls,
+    /// What happened when.
+    Timeline,
+    /// The driver's objects.
+    Objects,
+    /// Calls counted.
+    Stats,
 }
 
 /// A screen as the line below the top names it.
@@ -26,11 +32,16 @@ pub struct ScreenName {
 }
 
 /// Screens in the order of their numbers.
-pub const SCREENS: &[ScreenName] = &[ScreenName {
-    id: ScreenId::Calls,
-    number: 1,
-    title: "Calls",
-}];
+pub const SCREENS: &[ScreenName] = &[
+    name(ScreenId::Calls, 1, "Calls"),
+    name(ScreenId::Timeline, 2, "Timeline"),
+    name(ScreenId::Objects, 3, "Objects"),
+    name(ScreenId::Stats, 4, "Stats"),
+];
+
+const fn name(id: ScreenId, number: u8, title: &'static str) -> ScreenName {
+    ScreenName { id, number, title }
+}
 
 /// What a screen does. All state is in it and in the [`Desk`]; what has to be read, decoded or counted is asked of workers by
 /// [`Desk::work`] and comes back as a message of the screen's own, which its `update` takes.

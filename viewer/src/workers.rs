@@ -30,6 +30,14 @@ pub enum Slot {
     Find,
     /// Choosing the calls that match a filter.
     Filter,
+    /// Finding all objects.
+    Objects,
+    /// Putting objects into order.
+    ObjectOrder,
+    /// Lanes of the time line.
+    Timeline,
+    /// Counting calls.
+    Stats,
     /// Something to be copied.
     Copy,
     /// Remembering settings.
@@ -52,7 +60,12 @@ impl Slot {
     fn lane(self) -> Lane {
         match self {
             Self::Rows | Self::Details | Self::Copy | Self::Settings => Lane::Quick,
-            Self::Find | Self::Filter => Lane::Long,
+            Self::Find
+            | Self::Filter
+            | Self::ObjectOrder
+            | Self::Objects
+            | Self::Stats
+            | Self::Timeline => Lane::Long,
             Self::Index => Lane::Background,
         }
     }

@@ -92,6 +92,33 @@ impl CallNames {
         &self.names
     }
 
+    /// The names by argument, each of its name and what it refers to, with spaces between several.
+    pub fn by_argument(&self, schema: &TraceSchema, call: &Call) -> Vec<(String, String)> {
+        let params = schema
+            .function(call.function)
+            .and_then(|function| function.signature.as_ref())
+            .map_or(&[][..], |signature| &signature.params);
+        let mut all: Vec<(String, String)> = Vec::new();
+        let mut last = None;
+        let mut sorted: Vec<&Name> = self.names.iter().collect();
+        sorted.sort_by_key(|name| name.param);
+        for name in sorted {
+            match all.last_mut().filter(|_| last == Some(name.param)) {
+                Some((_, labels)) => labels.push(' '),
+                None => {
+                    let param = params.get(usize::from(name.param));
+                    let text = param.map_or_else(String::new, |param| param.name.clone());
+                    all.push((text, String::new()));
+                }
+            }
+            last = Some(name.param);
+            if let Some((_, labels)) = all.last_mut() {
+                name.label.push(labels);
+            }
+        }
+        all
+    }
+
     /// The name of a word that stands in, or behind, that parameter.
     pub fn find(&self, param: u8, word: u64) -> Option<&Name> {
         self.names
@@ -143,9 +170,14 @@ impl Namer {
         &self.names
     }
 
+    /// The names that the last call has.
+    pub fn names(&self) -> &CallNames {
+        &self.names
+    }
+
     /// What is known about the objects so far.
-    pub fn tracker(&self) -> &ObjectTracker {
-        &self.tracker
+    pub fn tracker(&mut self) -> &mut ObjectTracker {
+        &mut self.tracker
     }
 }
 

@@ -77,6 +77,11 @@ impl Site {
 
     /// The words at this site, without those that are 0.
     pub fn words(self, call: &Call) -> impl Iterator<Item = u64> {
+        self.all_words(call).filter(|&word| word != 0)
+    }
+
+    /// The words at this site.
+    pub fn all_words(self, call: &Call) -> impl Iterator<Item = u64> {
         let one = match self.spot {
             Spot::Word(place) => call.args.get(usize::from(place)).copied(),
             Spot::Behind { .. } => None,
@@ -91,9 +96,7 @@ impl Site {
                 .capture(self.param, after)
                 .map(|capture| elements(capture.bytes, offset, stride)),
         };
-        one.into_iter()
-            .chain(behind.into_iter().flatten())
-            .filter(|&word| word != 0)
+        one.into_iter().chain(behind.into_iter().flatten())
     }
 }
 

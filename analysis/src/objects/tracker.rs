@@ -145,6 +145,21 @@ impl ObjectTracker {
         Objects::new(self.store, self.misuses)
     }
 
+    /// The first word of a kind that a call takes, also if that is null or a constant; none if it takes no such word.
+    pub fn first_word(&mut self, schema: &TraceSchema, call: &Call, kind: Kind) -> Option<u64> {
+        let plan = self.plans.of(schema, call.function)?;
+        let mut sites = plan.sites.iter().filter(|site| site.kind == kind);
+        sites.find_map(|site| site.all_words(call).next())
+    }
+
+    /// The first object of a kind that the call observed last refers to.
+    pub fn referred(&self, kind: Kind) -> Option<ObjectId> {
+        let mut references = self.references.iter();
+        references
+            .find(|reference| self.object(reference.object).kind() == kind)
+            .map(|reference| reference.object)
+    }
+
     fn place_of(&mut self, process: ProcessId) -> usize {
         let is_it = |entry: &(ProcessId, ProcessState)| entry.0 == process;
         if !self.processes.get(self.last).is_some_and(is_it) {

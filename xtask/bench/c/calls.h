@@ -46,6 +46,7 @@ typedef struct launch_config {
     X(cuStreamIsCapturing, (void *stream, int *status))                                                                         \
     X(cuStreamQuery, (void *stream))                                                                                            \
     X(cuEventRecord, (void *event, void *stream))                                                                               \
+    X(cuModuleGetFunction, (void **function, void *module, const char *name))                                                   \
     X(cuMemAlloc_v2, (uint64_t * pointer, size_t bytes))
 
 #endif

@@ -147,6 +147,35 @@ static int config_loop(const functions *driver, uint64_t calls)
     return sum;
 }
 
+/* A kernel whose arguments a recorder can know. */
+static void *known_kernel(void)
+{
+    static void *kernel;
+    if (kernel == NULL) {
+        if (wrapped.cuModuleGetFunction(&kernel, NULL, "kernel") != 0)
+            fail("cuModuleGetFunction", "returned an error");
+        calls_made++;
+    }
+    return kernel;
+}
+
+static int arguments_loop(const functions *driver, uint64_t calls)
+{
+    int sum = 0;
+    void *kernel = known_kernel();
+    uint64_t from = 0x7f0000000000, to = 0x7f1000000000;
+    unsigned int count = 1;
+    float factor = 0.5f;
+    void *parameters[] = {&from, &to, &count, &factor};
+    for (uint64_t n = 0; n < calls; n++) {
+        from += 256;
+        count = (unsigned int)n;
+        __asm__ volatile("" ::"r"(parameters) : "memory");
+        sum += driver->cuLaunchKernel(kernel, (unsigned int)n, 1, 1, 256, 1, 1, 1024, (void *)0x55aa10002000, parameters, NULL);
+    }
+    return sum;
+}
+
 /* Calls that training and inference loops make, of all shapes that the other loops have, in turn. */
 static int mix_loop(const functions *driver, uint64_t calls)
 {
@@ -178,6 +207,7 @@ static const struct kind {
 } kinds[] = {
     {"scalars3", scalars3_loop}, {"scalars11", scalars11_loop}, {"out1", out1_loop},
     {"outs2", outs_loop},        {"struct128", struct_loop},    {"struct56", config_loop},
+    {"arguments4", arguments_loop},
 };
 
 /* Nanoseconds that a call takes: of the thread's CPU time, which other programs on the machine disturb least, and of the wall clock,

@@ -104,6 +104,11 @@ int cuEventRecord(void *event, void *stream)
     return real_cuEventRecord(event, stream);
 }
 
+int cuModuleGetFunction(void **function, void *module, const char *name)
+{
+    return real_cuModuleGetFunction(function, module, name);
+}
+
 int cuMemAlloc_v2(uint64_t *pointer, size_t bytes)
 {
     return real_cuMemAlloc_v2(pointer, bytes);

@@ -26,7 +26,7 @@ pub struct Kind {
 }
 
 /// The kinds that the client times.
-pub const KINDS: [Kind; 6] = [
+pub const KINDS: [Kind; 7] = [
     Kind {
         key: "scalars3",
         name: "3 scalar arguments (cuMemsetD8_v2)",
@@ -55,6 +55,11 @@ pub const KINDS: [Kind; 6] = [
     Kind {
         key: "struct128",
         name: "128-byte struct (cuMemcpy2D_v2)",
+        is_scalar: false,
+    },
+    Kind {
+        key: "arguments4",
+        name: "launch and its 4 arguments (cuLaunchKernel)",
         is_scalar: false,
     },
 ];

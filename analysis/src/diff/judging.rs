@@ -1,0 +1,268 @@
+//! From aligned calls to rows: which aligned calls got the same answer, which of those that are not aligned ask the same question all the same.
+
+use std::collections::HashMap;
+
+use super::myers::{Budget, Common, common};
+use super::rows::{RowKind, Run};
+use super::scan::{Hole, Lane, Scan};
+use super::symbols::{Counterparts, Symbols};
+use super::volatile::is_alike;
+
+/// Steps that may be spent on pairing what lies between two aligned stretches.
+const PAIRING_STEPS: u64 = 1 << 22;
+
+/// Judges calls of two traces.
+pub(crate) struct Judge<'a> {
+    pub a: &'a Scan,
+    pub b: &'a Scan,
+    pub exact: &'a Symbols,
+    pub questions: &'a Symbols,
+    pub counterparts: &'a Counterparts,
+    /// What was found of pairs of classes, and the last one by class of A.
+    known: HashMap<(u32, u32), bool>,
+    last: Vec<(u32, bool)>,
+}
+
+impl<'a> Judge<'a> {
+    /// A judge that has seen nothing yet. `symbols` are those of exact questions and of questions.
+    pub fn new(
+        scans: (&'a Scan, &'a Scan),
+        symbols: (&'a Symbols, &'a Symbols),
+        counterparts: &'a Counterparts,
+    ) -> Self {
+        Self {
+            a: scans.0,
+            b: scans.1,
+            exact: symbols.0,
+            questions: symbols.1,
+            counterparts,
+            known: HashMap::new(),
+            last: vec![(u32::MAX, false); scans.0.classes.len()],
+        }
+    }
+
+    /// Whether calls of these classes are the same.
+    pub fn is_same(&mut self, a: u32, b: u32) -> bool {
+        let (last, same) = self.last[a as usize];
+        if last == b {
+            return same;
+        }
+        let same = match self.known.get(&(a, b)) {
+            Some(&same) => same,
+            None => {
+                let same = self.compare(a, b);
+                self.known.insert((a, b), same);
+                same
+            }
+        };
+        self.last[a as usize] = (b, same);
+        same
+    }
+
+    fn compare(&self, a: u32, b: u32) -> bool {
+        if self.exact.a[a as usize] != self.exact.b[b as usize] {
+            return false;
+        }
+        let (a, b) = (self.a.class(a), self.b.class(b));
+        let alike = match (a.free_memory(), b.free_memory()) {
+            (Some(a), Some(b)) => is_alike(a.into(), b.into()),
+            (a, b) => a == b,
+        };
+        // One recording may have kept images and data that the other has not.
+        let payload = a.payload() == b.payload() || a.payload() == 0 || b.payload() == 0;
+        alike
+            && payload
+            && a.answer() == b.answer()
+            && self.counterparts.are_pairs(a.given(), b.given())
+    }
+
+    /// The rows of two threads whose exact questions are aligned like that.
+    pub fn rows(&mut self, lanes: (&Lane, &Lane), aligned: &[Common]) -> Vec<Run> {
+        let mut runs = Vec::new();
+        let mut at = (0, 0);
+        for stretch in aligned {
+            let to = (stretch.left, stretch.right);
+            self.add_gap(lanes, (at, to), &mut runs);
+            self.add_stretch(lanes, *stretch, &mut runs);
+            at = (
+                stretch.left + stretch.length,
+                stretch.right + stretch.length,
+            );
+        }
+        let end = (lanes.0.classes.len() as u32, lanes.1.classes.len() as u32);
+        self.add_gap(lanes, (at, end), &mut runs);
+        runs
+    }
+
+    /// Adds calls that are aligned.
+    fn add_stretch(&mut self, lanes: (&Lane, &Lane), stretch: Common, runs: &mut Vec<Run>) {
+        for step in 0..stretch.length {
+            let (a, b) = (stretch.left + step, stretch.right + step);
+            let same = self.is_same(lanes.0.classes[a as usize], lanes.1.classes[b as usize]);
+            let kind = if same {
+                RowKind::Same
+            } else {
+                RowKind::Changed
+            };
+            add(runs, kind, (a, b), 1);
+        }
+    }
+
+    /// Adds what lies between two aligned stretches. Calls with the same question are changed; the others are on one side alone.
+    fn add_gap(&mut self, lanes: (&Lane, &Lane), gap: Gap, runs: &mut Vec<Run>) {
+        let (from, to) = gap;
+        let only_a = kind_alone(
+            RowKind::OnlyA,
+            (&self.b.holes, lanes.1),
+            (from.1, to.1),
+            to.0 - from.0,
+        );
+        let only_b = kind_alone(
+            RowKind::OnlyB,
+            (&self.a.holes, lanes.0),
+            (from.0, to.0),
+            to.1 - from.1,
+        );
+        let mut at = from;
+        for pair in self.pairs(lanes, gap) {
+            add(runs, only_a, at, pair.left - at.0);
+            add(runs, only_b, (pair.left, at.1), pair.right - at.1);
+            self.add_stretch(lanes, pair, runs);
+            at = (pair.left + pair.length, pair.right + pair.length);
+        }
+        add(runs, only_a, at, to.0 - at.0);
+        add(runs, only_b, (to.0, at.1), to.1 - at.1);
+    }
+
+    /// Calls between two aligned stretches that ask the same question.
+    pub fn pairs(&self, lanes: (&Lane, &Lane), (from, to): Gap) -> Vec<Common> {
+        if from.0 == to.0 || from.1 == to.1 {
+            return Vec::new();
+        }
+        let question = |symbols: &[u32], lane: &Lane, from: u32, to: u32| -> Vec<u32> {
+            let classes = &lane.classes[from as usize..to as usize];
+            classes
+                .iter()
+                .map(|&class| symbols[class as usize])
+                .collect()
+        };
+        let a = question(&self.questions.a, lanes.0, from.0, to.0);
+        let b = question(&self.questions.b, lanes.1, from.1, to.1);
+        let mut pairs = common(&a, &b, &mut Budget::steps(PAIRING_STEPS));
+        for pair in &mut pairs {
+            pair.left += from.0;
+            pair.right += from.1;
+        }
+        pairs
+    }
+}
+
+/// What lies between two aligned stretches: from a place on each side to a place on each side.
+pub(crate) type Gap = ((u32, u32), (u32, u32));
+
+/// What calls of one side are that have no counterpart: where calls of the other side are missing, nobody knows.
+fn kind_alone(kind: RowKind, other: (&[Hole], &Lane), gap: (u32, u32), calls: u32) -> RowKind {
+    let (holes, lane) = other;
+    let inside = |hole: &&Hole| {
+        let place = lane
+            .seqs
+            .partition_point(|&seq| u64::from(seq) <= hole.behind) as u32;
+        (gap.0..=gap.1).contains(&place)
+    };
+    let mut missing = 0u64;
+    for hole in holes.iter().filter(inside) {
+        missing = missing.saturating_add(hole.calls.unwrap_or(u64::MAX));
+    }
+    match kind {
+        _ if missing < u64::from(calls) || calls == 0 => kind,
+        RowKind::OnlyA => RowKind::UnknownA,
+        _ => RowKind::UnknownB,
+    }
+}
+
+/// Adds rows, joined with those before them if they go on there.
+fn add(runs: &mut Vec<Run>, kind: RowKind, (a, b): (u32, u32), rows: u32) {
+    if rows == 0 {
+        return;
+    }
+    if let Some(last) = runs.last_mut()
+        && last.kind == kind
+    {
+        last.rows += rows;
+        return;
+    }
+    runs.push(Run { kind, a, b, rows });
+}
+
+/// Finds calls that one thread makes in A and another one in B, and marks them as moved. Rows of each pair of threads, with their lanes.
+pub(crate) fn mark_moved(judge: &mut Judge<'_>, threads: &mut [(Vec<Run>, (&Lane, &Lane))]) {
+    if threads.len() < 2 {
+        return;
+    }
+    // What A alone has, by exact question: thread and place.
+    let mut waiting: HashMap<u32, Vec<(usize, u32)>> = HashMap::new();
+    for (thread, (runs, lanes)) in threads.iter().enumerate() {
+        for run in runs.iter().filter(|run| run.kind == RowKind::OnlyA) {
+            for place in (run.a..run.a + run.rows).rev() {
+                let class = lanes.0.classes[place as usize];
+                let symbol = judge.exact.a[class as usize];
+                waiting.entry(symbol).or_default().push((thread, place));
+            }
+        }
+    }
+    let mut moved = vec![(Vec::new(), Vec::new()); threads.len()];
+    for (thread, (runs, lanes)) in threads.iter().enumerate() {
+        for run in runs.iter().filter(|run| run.kind == RowKind::OnlyB) {
+            for place in run.b..run.b + run.rows {
+                let class = lanes.1.classes[place as usize];
+                let Some(list) = waiting.get_mut(&judge.exact.b[class as usize]) else {
+                    continue;
+                };
+                // A thread that makes the same calls in another order does differ.
+                let Some((other, at)) = list.pop_if(|&mut (other, _)| other != thread) else {
+                    continue;
+                };
+                if judge.is_same(threads[other].1.0.classes[at as usize], class) {
+                    moved[other].0.push(at);
+                    moved[thread].1.push(place);
+                } else {
+                    list.push((other, at));
+                }
+            }
+        }
+    }
+    for ((runs, _), (of_a, of_b)) in threads.iter_mut().zip(&mut moved) {
+        of_a.sort_unstable();
+        of_b.sort_unstable();
+        *runs = with_moved(runs, of_a, of_b);
+    }
+}
+
+/// Splits runs at calls that moved, which are given by place, sorted.
+fn with_moved(runs: &[Run], of_a: &[u32], of_b: &[u32]) -> Vec<Run> {
+    let mut split = Vec::with_capacity(runs.len());
+    for run in runs {
+        let (moved, kind) = match run.kind {
+            RowKind::OnlyA => (of_a, RowKind::MovedA),
+            RowKind::OnlyB => (of_b, RowKind::MovedB),
+            _ => {
+                add(&mut split, run.kind, (run.a, run.b), run.rows);
+                continue;
+            }
+        };
+        for step in 0..run.rows {
+            let at = match run.kind {
+                RowKind::OnlyA => (run.a + step, run.b),
+                _ => (run.a, run.b + step),
+            };
+            let place = if run.kind == RowKind::OnlyA {
+                at.0
+            } else {
+                at.1
+            };
+            let has_moved = moved.binary_search(&place).is_ok();
+            add(&mut split, if has_moved { kind } else { run.kind }, at, 1);
+        }
+    }
+    split
+}

@@ -1,0 +1,43 @@
+//! Comparing two traces: call by call if they are runs of one program, by what is asked and answered if they are of two.
+//!
+//! [`Comparison::of`] does it. For two runs it has a [`Sequence`]: processes and threads side by side, each with its rows; [`Sequence::hunks`]
+//! are the differences among them, and a [`Describer`] puts calls into words. For two programs it has a [`Profile`]. docs/diff.md describes
+//! both.
+
+mod argument_texts;
+mod changes;
+mod choice;
+mod class;
+mod compare;
+mod fetching;
+mod fingerprint;
+mod fold;
+mod hunks;
+mod judging;
+mod lane_alignment;
+mod layout;
+mod myers;
+mod normal_form;
+mod pairing;
+mod plan;
+pub mod profile;
+pub mod report;
+mod rows;
+mod scan;
+mod sequence;
+mod symbols;
+pub mod volatile;
+mod watch;
+mod word_lists;
+
+pub use changes::{ArgumentChange, CallChange, Describer, Side};
+pub use choice::Choice;
+pub use compare::{Comparison, Mode, Options, Outcome, SideCounts, Verdict};
+pub use fetching::calls_by_number;
+pub use hunks::{Hunk, Unit};
+pub use pairing::Match;
+pub use profile::Profile;
+pub use rows::{Row, RowCounts, RowKind, Run, ThreadPair};
+pub use scan::Hole;
+pub use sequence::{ProcessPair, Sequence};
+pub use watch::{DiffError, Report};
