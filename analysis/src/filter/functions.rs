@@ -41,16 +41,6 @@ impl Filter {
             .map(|function| !depends && self.wants(function) == Wanted::None)
             .collect()
     }
-
-    /// Whether it says nothing of a call but what its function is.
-    pub fn is_about_functions(&self) -> bool {
-        self.level() == Level::Kind
-            && self
-                .parsed
-                .tests
-                .iter()
-                .all(|test| matches!(test.subject, Subject::Field(Field::Api | Field::Family)))
-    }
 }
 
 /// The answer for all calls of a function; `None` if they differ.
