@@ -50,6 +50,9 @@ enum Command {
     Diff(commands::diff::Arguments),
     Doctor(commands::doctor::Arguments),
     View(commands::view::Arguments),
+    Replay(commands::replay::Arguments),
+    #[command(hide = true)]
+    ReplayPlayer(commands::replay_player::Arguments),
     Export(commands::export::Arguments),
     Seal(commands::seal::Arguments),
     Verify(commands::verify::Arguments),
@@ -71,6 +74,8 @@ fn main() -> ExitCode {
         Command::Diff(arguments) => commands::diff::run(arguments),
         Command::Doctor(arguments) => commands::doctor::run(arguments),
         Command::View(arguments) => commands::view::run(arguments),
+        Command::Replay(arguments) => commands::replay::run(arguments),
+        Command::ReplayPlayer(arguments) => commands::replay_player::run(arguments),
         Command::Export(arguments) => commands::export::run(arguments),
         Command::Seal(arguments) => commands::seal::run(arguments),
         Command::Verify(arguments) => commands::verify::run(arguments),

@@ -35,6 +35,8 @@ pub struct Batch {
     pub calls: Vec<Call>,
     /// What could not be read.
     pub damages: Vec<Damage>,
+    /// There is more already.
+    pub more: bool,
     /// The recording has ended, and nothing more will come.
     pub ended: bool,
     /// [`Following::trace`] is another one now: what was remembered by its numbers no longer holds.
@@ -97,6 +99,7 @@ impl Following {
         Ok(Batch {
             calls: news.calls,
             damages: news.damages,
+            more: news.more,
             ended: self.ended,
             new_trace: false,
         })

@@ -4,6 +4,7 @@
 //! headers, joined with `table/overlay.api`, which says what headers don't. The build script joins and checks them.
 
 mod api;
+pub mod convention;
 mod error_names;
 mod export_tables;
 mod resolve;

@@ -2,7 +2,7 @@
 
 use cutape_cuda_api::{Api, Direction, Extent, Function, Length, Param, Type, Validity};
 
-use crate::convention::{Layout, Place};
+use cutape_cuda_api::convention::{Layout, Place};
 
 /// On which side of the call.
 #[derive(Clone, Copy, PartialEq, Eq)]

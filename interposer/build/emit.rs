@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
+use cutape_cuda_api::convention::{Layout, Place};
 use cutape_cuda_api::{Api, DefaultStream, Function, Library, Type};
 
 use crate::captures::{self, Phase};
-use crate::convention::{Layout, Place};
 use crate::more::{self, More};
 
 /// Functions that a driver hands out by `cuGetProcAddress` and the table doesn't know get one of these.

@@ -2,7 +2,6 @@
 //! starts with. See src/hook.rs for what a hook is.
 
 mod captures;
-mod convention;
 mod emit;
 mod more;
 

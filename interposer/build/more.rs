@@ -6,7 +6,7 @@ use cutape_cuda_api::{
 };
 
 use crate::captures::{self, Phase};
-use crate::convention::Layout;
+use cutape_cuda_api::convention::Layout;
 
 /// Added to a parameter's number; as in the trace format.
 const KERNEL_ARGUMENTS: usize = 0x40;

@@ -6,7 +6,14 @@
 pub mod answer;
 pub mod divergence;
 pub mod expectations;
+mod judge;
+mod plan;
 pub mod policy;
+mod primary_contexts;
+pub mod replay;
 pub mod report;
+mod session;
 pub mod skip;
 pub mod verdict;
+mod wire;
+pub mod worker;

@@ -29,6 +29,8 @@ pub enum SkipReason {
     NeverReturned,
     /// A handle that no earlier call of the recording answered; it is never passed on.
     UnknownHandle,
+    /// A handle that no earlier call answered, in a call that failed when it was recorded: the program itself was wrong.
+    InvalidHandle,
     /// What it needs comes from a call that answered differently, or was not played, here.
     Consequence,
     /// The driver ended the process before its turn.
@@ -39,7 +41,7 @@ pub enum SkipReason {
 
 impl SkipReason {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::OtherProcess,
         Self::ForeignResource,
         Self::NamesFile,
@@ -51,6 +53,7 @@ impl SkipReason {
         Self::TooLarge,
         Self::NeverReturned,
         Self::UnknownHandle,
+        Self::InvalidHandle,
         Self::Consequence,
         Self::NotReached,
         Self::CallsBack,
@@ -70,6 +73,7 @@ impl SkipReason {
             Self::TooLarge => "too-large",
             Self::NeverReturned => "never-returned",
             Self::UnknownHandle => "unknown-handle",
+            Self::InvalidHandle => "invalid-handle",
             Self::Consequence => "consequence",
             Self::NotReached => "not-reached",
             Self::CallsBack => "calls-back",
@@ -90,6 +94,7 @@ impl SkipReason {
             Self::TooLarge => "needs more host memory than is allowed",
             Self::NeverReturned => "never returned when it was recorded",
             Self::UnknownHandle => "uses a handle that no recorded call answered",
+            Self::InvalidHandle => "was given a handle that nobody had answered, and failed",
             Self::Consequence => "needs what an earlier call did not bring",
             Self::NotReached => "the driver ended the process before",
             Self::CallsBack => "would call the recorded program's own code back",

@@ -8,6 +8,8 @@ pub mod export;
 pub mod info;
 pub mod print;
 pub mod record;
+pub mod replay;
+pub mod replay_player;
 pub mod seal;
 pub mod sim;
 pub mod stats;

@@ -115,14 +115,21 @@ pub fn run(arguments: Arguments) -> ExitCode {
     result.unwrap_or_else(|code| code)
 }
 
-/// Prints all calls as lines: what `cutape view` does where it can't draw.
-pub fn print_all(trace: &Path) -> ExitCode {
+/// Prints calls as lines: what `cutape view` does where it can't draw.
+pub fn print_instead(trace: &Path, follow: bool, filter: Option<String>) -> ExitCode {
     #[derive(Parser)]
     struct CommandLine {
         #[command(flatten)]
         arguments: Arguments,
     }
-    let words = [OsStr::new("print"), OsStr::new("--"), trace.as_os_str()];
+    let follow = follow.then_some(OsStr::new("--follow"));
+    let words = [OsStr::new("print")].into_iter().chain(follow);
+    let filter = filter
+        .iter()
+        .flat_map(|filter| [OsStr::new("-e"), OsStr::new(filter)]);
+    let words = words
+        .chain(filter)
+        .chain([OsStr::new("--"), trace.as_os_str()]);
     match CommandLine::try_parse_from(words) {
         Ok(line) => run(line.arguments),
         Err(error) => message::fail(TROUBLE, error),
@@ -263,7 +270,9 @@ fn follow(
         if batch.ended {
             break;
         }
-        std::thread::sleep(FOLLOW_INTERVAL);
+        if !batch.more {
+            std::thread::sleep(FOLLOW_INTERVAL);
+        }
     }
     Ok(warnings.exit_code())
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use cutape_analysis::filter::Filter;
+use cutape_viewer::opened::Source;
 use cutape_viewer::run::{End, Options, view};
 use cutape_viewer::settings::settings_path;
 
@@ -25,12 +27,22 @@ Settings are remembered in $XDG_CONFIG_HOME/cutape/view.toml. NO_COLOR is honour
 
 Examples:
   cutape view llama.cutape
+  cutape view -e 'cuMem* and not ok' llama.cutape
+  cutape view -F llama.cutape         # while it is being recorded
   cutape view --ascii llama.cutape    # for terminals without Unicode"
 )]
 pub struct Arguments {
     /// The trace: a sealed file or a recording folder
     #[arg(value_name = "T")]
     trace: PathBuf,
+
+    /// List only calls that match at first; docs/filter.md has the grammar
+    #[arg(short = 'e', long = "expression", value_name = "FILTER")]
+    filter: Option<String>,
+
+    /// Stay on the newest call of a recording that is still being made, as tail -f does
+    #[arg(short = 'F', long)]
+    follow: bool,
 
     /// Draw with ASCII signs only
     #[arg(long)]
@@ -40,11 +52,15 @@ pub struct Arguments {
 /// Runs the subcommand.
 pub fn run(arguments: Arguments) -> ExitCode {
     if !can_show() {
-        return print::print_all(&arguments.trace);
+        return print::print_instead(&arguments.trace, arguments.follow, arguments.filter);
     }
-    let trace = match reading::open(&arguments.trace) {
-        Ok(trace) => trace,
-        Err(code) => return code,
+    let filter = match arguments.filter.as_deref().map(Filter::parse).transpose() {
+        Ok(filter) => filter,
+        Err(error) => return message::fail(TROUBLE, format!("-e: {error}")),
+    };
+    let source = match Source::open(&arguments.trace, arguments.follow) {
+        Ok(source) => source,
+        Err(error) => return reading::refuse(&arguments.trace, &error),
     };
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let folder = |name: &str| set(name).map(PathBuf::from);
@@ -55,8 +71,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
         ),
         mono: set("NO_COLOR").is_some(),
         ascii: arguments.ascii,
+        follow: arguments.follow,
+        filter,
     };
-    match view(trace, &options) {
+    match view(source, &options) {
         Ok(End::Left) => ExitCode::SUCCESS,
         Ok(End::Signal(signal)) => child::end_by_signal(signal),
         Err(error) => message::fail(TROUBLE, format!("the terminal can't be used: {error}")),

@@ -1,13 +1,17 @@
-//! One call as a reader sees it.
+//! One call as a reader sees it. It can be serialised for keeping it in memory, packed; the form is no promise and no part of a trace.
 
 use crate::capture_number::{CaptureOf, PAYLOAD, REGION};
 use crate::kernel_arguments::{KernelArguments, kernel_arguments};
 use crate::payload::PayloadRef;
+use serde::{Deserialize, Serialize};
+
 use crate::record::Captured;
 use crate::ring::CallId;
 
 /// Number of a process in a trace, from 0; [`ProcessId::UNKNOWN`] where damage to a sealed file took it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct ProcessId(pub u32);
 
 impl ProcessId {
@@ -16,7 +20,9 @@ impl ProcessId {
 }
 
 /// Number of a thread in a trace, from 0; [`ThreadId::UNKNOWN`] where damage took the thread's name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct ThreadId(pub u32);
 
 impl ThreadId {
@@ -25,7 +31,9 @@ impl ThreadId {
 }
 
 /// Number of a function in a trace, dense from 0. A number that the schema lacks has [`FunctionId::UNNAMED`] set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct FunctionId(pub u32);
 
 impl FunctionId {
@@ -34,7 +42,7 @@ impl FunctionId {
 }
 
 /// One call. Meant to be used over and over: reading the next call keeps the memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// Its number in global begin order, from 1.
     pub seq: u64,
@@ -61,7 +69,7 @@ pub struct Call {
 }
 
 /// Where a capture lies in [`Call::data`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Capture {
     param: u8,
     out: bool,
@@ -85,6 +93,29 @@ impl Call {
     pub fn capture(&self, param: u8, out: bool) -> Option<Captured<'_>> {
         self.captures()
             .find(|capture| capture.param == param && capture.out == out)
+    }
+
+    /// The same call with these captures in place of its own.
+    pub fn with_captures<'a>(mut self, captures: impl Iterator<Item = Captured<'a>>) -> Self {
+        self.captures.clear();
+        self.data.clear();
+        captures.for_each(|capture| self.push_capture(&capture));
+        self.order_captures();
+        self
+    }
+
+    /// The same call with another answer: what it returned, and what lay behind its pointers after it.
+    pub fn answered<'a>(
+        &self,
+        returned: Option<u64>,
+        outs: impl Iterator<Item = Captured<'a>>,
+    ) -> Self {
+        let mut other = self.clone();
+        other.captures.retain(|capture| !capture.out);
+        other.returned = returned;
+        outs.for_each(|out| other.push_capture(&out));
+        other.order_captures();
+        other
     }
 
     /// The module image or the copied data that a parameter refers to; `None` where none was captured. It is of before the call, or, for

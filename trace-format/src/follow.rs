@@ -22,6 +22,9 @@ use crate::trace::{ProcessEntry, Trace};
 /// Open calls kept for their ends, of one process. Beyond it (a program that leaves calls by longjmp) the oldest are given up.
 const MAX_PENDING: usize = 1 << 16;
 
+/// Calls after which a look at what is new ends: a recording that has long been going on must not fill the memory.
+const MAX_NEWS: usize = 1 << 16;
+
 /// What is new.
 #[derive(Debug, Default)]
 pub struct News {
@@ -29,6 +32,8 @@ pub struct News {
     pub calls: Vec<Call>,
     /// What could not be read.
     pub damages: Vec<Damage>,
+    /// There is more that is new already.
+    pub more: bool,
     /// Every process of the recording has ended and is delivered. More may start.
     pub all_ended: bool,
 }
@@ -101,7 +106,7 @@ impl Follower {
         calls
     }
 
-    /// Looks for what is new. Returns at once.
+    /// Looks for what is new. Returns at once; where much is new, with the beginning of it.
     pub fn poll(&mut self) -> Result<News, OpenError> {
         self.read_schema()?;
         self.find_processes()?;
@@ -166,7 +171,7 @@ impl Followed {
         let alive = self.key.is_alive();
         trace.processes[self.id.0 as usize].alive = alive;
         self.read_blocks(trace, news, !alive)?;
-        if !alive {
+        if !alive && !news.more {
             self.read_rings(trace, news)?;
             news.calls
                 .extend(std::mem::take(&mut self.pending).into_values());
@@ -199,7 +204,14 @@ impl Followed {
         };
         let end = source.length()?;
         let mut steps = source.steps(self.next, end);
-        while let Some(step) = steps.advance()? {
+        loop {
+            if news.calls.len() >= MAX_NEWS {
+                news.more = true;
+                break;
+            }
+            let Some(step) = steps.advance()? else {
+                break;
+            };
             match step {
                 Step::Block {
                     offset,

@@ -154,7 +154,9 @@ pub const fn capture_word(param: u8, flags: u64, bytes: u32) -> u64 {
 }
 
 /// Names one call of a process: ring number in the upper 16 bits, position of its BEGIN record in the lower 48.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct CallId(pub u64);
 
 impl CallId {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cutape_analysis::filter::Filter;
 use ratatui::layout::{Position, Rect};
 
 use crate::calls::Calls;
@@ -10,6 +11,7 @@ use crate::chooser::{self, Choice, Chooser};
 use crate::command::{Action, Command, Copied, Direction, Takes};
 use crate::desk::Desk;
 use crate::facts::Facts;
+use crate::filter_prompt::{FilterPrompt, Typed};
 use crate::frame;
 use crate::indexing::index_job;
 use crate::key::Key;
@@ -32,6 +34,8 @@ pub(crate) enum Overlay {
     Chooser(Chooser),
     /// A question at the bottom.
     Prompt(Prompt),
+    /// A filter that is being typed.
+    Filter(FilterPrompt),
 }
 
 /// The viewer.
@@ -73,6 +77,17 @@ impl App {
         self
     }
 
+    /// Whether the cursor stays on the last call of a recording that is going on.
+    pub fn set_follow(&mut self, on: bool) {
+        self.desk.follows = on && self.desk.facts.live;
+    }
+
+    /// Lists the calls that match a filter.
+    pub fn set_filter(&mut self, filter: Filter) {
+        self.desk.filter = Some(filter);
+        self.desk.choose_calls();
+    }
+
     /// Says something at the bottom.
     pub fn complain(&mut self, text: String) {
         self.desk.complain(text);
@@ -100,6 +115,7 @@ impl App {
             Msg::Resized(columns, rows) => self.desk.size = Rect::new(0, 0, columns, rows),
             Msg::Returned => self.desk.ask(Effect::Redraw),
             Msg::Facts(facts) => self.desk.facts = facts,
+            Msg::Ended(facts) => self.start_anew(facts),
             Msg::Indexed { index, complete } => self.take_index(index, complete),
             Msg::Judged(verdicts) => {
                 self.desk.verdicts = Some(verdicts);
@@ -123,6 +139,7 @@ impl App {
                 self.desk.say(format!("copied the {what}"));
                 self.desk.ask(Effect::Copy(text));
             }
+            Msg::Filtered(chosen) => self.desk.take_chosen(chosen),
             Msg::Say(text) => self.desk.complain(text),
             Msg::Calls(message) => self.calls.update(message, &mut self.desk),
             Msg::ObjectList(message) => self.objects.update(message),
@@ -201,10 +218,31 @@ impl App {
         if more && matches!(self.desk.listing, Listing::All(_)) {
             self.desk.listing = Listing::All(self.desk.calls());
         }
+        if more && self.desk.follows {
+            self.desk.to_end();
+        }
+        if self.desk.filter.is_some() && (complete || more && !self.desk.is_filtering) {
+            self.desk.choose_calls();
+        }
+        if complete && let Some(ns) = self.desk.sought_ns.take() {
+            self.desk.current = self.desk.index.seq_at(ns);
+        }
         if complete {
             // Lines made before have no gap to the call before.
             self.outdate();
         }
+    }
+
+    /// The recording has become a trace. The call that was looked at is found again by its begin.
+    fn start_anew(&mut self, facts: Arc<Facts>) {
+        let here = self.desk.index.row(self.desk.current);
+        self.desk.sought_ns = here.filter(|_| !self.desk.follows).map(|row| row.begin_ns);
+        self.desk.listing = Listing::All(facts.calls);
+        self.desk.facts = facts;
+        self.desk.verdicts = None;
+        self.desk.say("the recording has ended");
+        self.outdate();
+        self.desk.work(index_job());
     }
 
     fn press(&mut self, key: Key) {
@@ -212,6 +250,7 @@ impl App {
         match self.overlay.take() {
             Some(Overlay::Chooser(chooser)) => self.press_chooser(chooser, key),
             Some(Overlay::Prompt(prompt)) => self.press_prompt(prompt, key),
+            Some(Overlay::Filter(prompt)) => self.press_filter(prompt, key),
             None => match self.keymap.press(key, self.screen) {
                 Pressed::Command(command, letter) => self.run(command, letter.map(String::from)),
                 Pressed::Pending => {}
@@ -247,10 +286,24 @@ impl App {
         }
     }
 
+    fn press_filter(&mut self, mut prompt: FilterPrompt, key: Key) {
+        match prompt.press(key, &self.memory) {
+            Typed::Open => self.overlay = Some(Overlay::Filter(prompt)),
+            Typed::Cancelled => {}
+            Typed::Nothing if self.desk.filter.is_none() => {}
+            Typed::Nothing => self.desk.set_filter(None),
+            Typed::Filter(filter) => {
+                self.memory.add(Action::Filter, filter.text());
+                self.desk.set_filter(Some(filter));
+            }
+        }
+    }
+
     fn paste(&mut self, text: &str) {
         match &mut self.overlay {
             Some(Overlay::Chooser(chooser)) => chooser.paste(text),
             Some(Overlay::Prompt(prompt)) => prompt.paste(text),
+            Some(Overlay::Filter(prompt)) => prompt.paste(text),
             None => self
                 .desk
                 .complain("nothing takes text here: / searches, : runs commands"),
@@ -261,6 +314,10 @@ impl App {
     fn run(&mut self, command: Command, rest: Option<String>) {
         match (command.takes, rest) {
             (Takes::Nothing, _) => self.act(command.action),
+            (Takes::Text(_), None) if command.action == Action::Filter => {
+                let text = self.desk.filter_text().unwrap_or_default();
+                self.overlay = Some(Overlay::Filter(FilterPrompt::new(text)));
+            }
             (Takes::Text(what), None) => {
                 self.overlay = Some(Overlay::Prompt(Prompt::new(command.action, what, "")));
             }
@@ -287,6 +344,8 @@ impl App {
             Action::Show(screen) => self.screen = screen,
             Action::Jump(direction) => self.jump(direction),
             Action::Copy(Copied::Command) => self.copy_command(),
+            Action::Follow => self.follow(),
+            Action::UndoFilter => self.desk.undo_filter(),
             Action::TogglePanes => {
                 self.set(|settings| settings.panes_hidden = !settings.panes_hidden)
             }
@@ -348,6 +407,10 @@ impl App {
                 }
                 None => self.cancel(),
             },
+            Action::Filter => match Filter::parse(text) {
+                Ok(filter) => self.desk.set_filter(Some(filter)),
+                Err(error) => self.desk.complain(format!("filter: {}", error.message())),
+            },
             Action::GoTo => match text.replace(',', "").parse() {
                 Ok(seq) => self.desk.jump(seq),
                 Err(_) => self
@@ -403,6 +466,21 @@ impl App {
         match to {
             Some(seq) => self.desk.look_at(seq),
             None => self.desk.complain("there was no jump in that direction"),
+        }
+    }
+
+    fn follow(&mut self) {
+        self.desk.follows = !self.desk.follows;
+        self.desk.seen = self.desk.calls();
+        match (self.desk.follows, self.desk.facts.live) {
+            (true, true) => self.desk.to_end(),
+            (true, false) => {
+                self.desk.to_end();
+                self.desk.follows = false;
+                self.desk
+                    .complain("this recording has ended: there will be no new calls");
+            }
+            (false, _) => self.desk.say("following stopped: F goes on"),
         }
     }
 

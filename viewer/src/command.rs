@@ -409,7 +409,35 @@ const FINDING: &[Command] = &[
     row("previous", &["N"], "to the previous match", Match(Backward)),
 ];
 
-const FILTERING: &[Command] = &[];
+const FILTERING: &[Command] = &[
+    row(
+        "filter",
+        &["&"],
+        "show only calls that match",
+        Action::Filter,
+    )
+    .takes(Takes::Text("filter")),
+    row(
+        "only",
+        &["="],
+        "show only calls with the value under the cursor",
+        Action::FilterValue(Wanted::Only),
+    )
+    .on(CALLS),
+    row(
+        "without",
+        &["!"],
+        "show only calls without the value under the cursor",
+        Action::FilterValue(Wanted::Without),
+    )
+    .on(CALLS),
+    row(
+        "undo-filter",
+        &["u"],
+        "take the last change of the filter back",
+        Action::UndoFilter,
+    ),
+];
 
 const PLACES: &[Command] = &[
     row(

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use cutape_analysis::filter::Filter;
 use cutape_analysis::index::Index;
 use cutape_analysis::objects::Objects;
 use ratatui::layout::Rect;
 
 use crate::canvas::{Look, Matcher};
 use crate::facts::{Facts, grouped};
+use crate::filtering::{Chosen, filter_job};
 use crate::jumps::{Jumps, Marks};
 use crate::listing::Listing;
 use crate::msg::Effect;
@@ -15,7 +17,7 @@ use crate::screen::ScreenId;
 use crate::settings::Settings;
 use crate::theme::Role;
 use crate::verdict::Verdicts;
-use crate::workers::Job;
+use crate::workers::{Job, Slot};
 
 /// How far a long job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,12 +54,30 @@ pub struct Desk {
     pub objects: Option<Arc<Objects>>,
     /// Which calls are listed.
     pub listing: Listing,
+    /// The filter, if not all calls are wanted.
+    pub filter: Option<Filter>,
+    /// Filters before this one, and the call that was looked at.
+    filters_before: Vec<(Option<Filter>, u64)>,
+    /// The filter is at work.
+    pub is_filtering: bool,
+    /// How long it took, milliseconds.
+    pub chosen_ms: Option<u64>,
+    /// Number of calls that it chose from.
+    pub chosen_of: u64,
+    /// The call to look at once there are calls listed.
+    sought: Option<u64>,
     /// The number of the call that is looked at; 0 while there is none.
     pub current: u64,
+    /// The cursor stays on the last call while there are new ones.
+    pub follows: bool,
+    /// Calls there were when following was stopped.
+    pub seen: u64,
     /// Marked calls.
     pub marks: Marks,
     /// Where one has been.
     pub jumps: Jumps,
+    /// Begin of the call to look at once the trace is indexed again.
+    pub sought_ns: Option<u64>,
     /// What is searched for.
     pub search: Option<Matcher>,
     /// What is remembered from one time to the next.
@@ -103,9 +123,88 @@ impl Desk {
         self.facts.calls.max(self.index.len())
     }
 
-    /// The filter, if not all calls are listed.
+    /// The filter, if not all calls are wanted.
     pub fn filter_text(&self) -> Option<&str> {
-        None
+        self.filter.as_ref().map(Filter::text)
+    }
+
+    /// Lists the calls that match a filter, or all. What was listed before can be had again.
+    pub fn set_filter(&mut self, filter: Option<Filter>) {
+        self.filters_before.push((self.filter.take(), self.current));
+        self.filter = filter;
+        self.choose_calls();
+    }
+
+    /// Takes the last change of the filter back.
+    pub fn undo_filter(&mut self) {
+        match self.filters_before.pop() {
+            Some((filter, current)) => {
+                self.filter = filter;
+                self.sought = Some(current);
+                self.choose_calls();
+            }
+            None => self.complain("there was no filter before"),
+        }
+    }
+
+    /// Adds a condition to the filter.
+    pub fn narrow(&mut self, condition: &str) {
+        let text = match self.filter_text() {
+            Some(text) if text.contains(" or ") || text.contains("||") => {
+                format!("({text}) and {condition}")
+            }
+            Some(text) => format!("{text} and {condition}"),
+            None => condition.to_owned(),
+        };
+        match Filter::parse(&text) {
+            Ok(filter) => self.set_filter(Some(filter)),
+            Err(error) => self.complain(format!("{text}: {}", error.message())),
+        }
+    }
+
+    /// Asks for the calls that match the filter, among those that are indexed.
+    pub fn choose_calls(&mut self) {
+        match &self.filter {
+            Some(filter) => {
+                self.is_filtering = true;
+                self.work(filter_job(filter.clone()));
+            }
+            None => {
+                self.is_filtering = false;
+                self.chosen_ms = None;
+                self.ask(Effect::Stop(Slot::Filter));
+                self.progress = None;
+                self.listing = Listing::All(self.calls());
+                self.look_near();
+            }
+        }
+    }
+
+    /// Takes in what a filter chose.
+    pub fn take_chosen(&mut self, chosen: Chosen) {
+        if self.filter_text() != Some(&chosen.text) {
+            return;
+        }
+        self.is_filtering = false;
+        self.progress = None;
+        self.chosen_ms = Some(chosen.took_ms);
+        self.chosen_of = chosen.selection.calls();
+        self.listing = Listing::Chosen(chosen.selection);
+        self.look_near();
+    }
+
+    /// Looks at the listed call nearest to where one was.
+    fn look_near(&mut self) {
+        let wanted = self.sought.take().unwrap_or(self.current);
+        if self.listing.is_empty() {
+            // To be found again when there are calls.
+            self.sought = Some(wanted);
+            self.current = 0;
+            return;
+        }
+        let last = self.listing.len() - 1;
+        let (position, _) = self.listing.position(wanted);
+        self.current = self.listing.seq(position.min(last)).unwrap_or(0);
     }
 
     /// Asks for something.
@@ -155,6 +254,12 @@ impl Desk {
             self.jumps.note(self.current);
         }
         self.look_at(seq);
+    }
+
+    /// Looks at the last call.
+    pub fn to_end(&mut self) {
+        let last = self.listing.len().saturating_sub(1);
+        self.current = self.listing.seq(last).unwrap_or(0);
     }
 
     /// Looks at another call, or at the listed one nearest to it.

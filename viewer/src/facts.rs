@@ -34,6 +34,8 @@ pub struct Facts {
     pub losses: Losses,
     /// A process still runs.
     pub live: bool,
+    /// Calls a second, while it is followed.
+    pub rate: u64,
     /// CLOCK_MONOTONIC nanoseconds from which times are shown.
     pub start_ns: u64,
     /// How the program ended, where that is known and not well.
@@ -72,6 +74,7 @@ impl Facts {
             calls: trace.call_count(),
             losses: trace.losses(),
             live: trace.is_live(),
+            rate: 0,
             start_ns: trace.start_ns(),
             end: trace.exit().and_then(end),
             functions: trace

@@ -5,14 +5,14 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::app::{App, Overlay};
 use crate::canvas::{Canvas, Piece, line_of, skip};
-use crate::command::{Action, Direction, Kind, key_of};
+use crate::command::{Action, Direction, Kind, Wanted, key_of};
 use crate::desk::Desk;
 use crate::facts::grouped;
 use crate::screen::SCREENS;
 use crate::theme::Role;
 
-/// The line at the top and the names of the screens.
-const ABOVE: u16 = 2;
+/// The line at the top, the filter, and the names of the screens.
+const ABOVE: u16 = 3;
 /// The line at the bottom.
 const BELOW: u16 = 1;
 
@@ -55,10 +55,12 @@ pub fn body(size: Rect) -> Rect {
 pub fn draw(app: &App, canvas: &mut Canvas<'_>) -> Option<Position> {
     let size = canvas.area();
     draw_top(canvas, line_of(size, 0), &app.desk);
-    draw_names(canvas, line_of(size, 1), app);
+    draw_filter(canvas, line_of(size, 1), &app.desk);
+    draw_names(canvas, line_of(size, 2), app);
     app.shown().draw(canvas, &app.desk);
     let bottom = line_of(size, size.height.checked_sub(1)?);
     match &app.overlay {
+        Some(Overlay::Filter(prompt)) => Some(prompt.draw(canvas, bottom)),
         Some(Overlay::Prompt(prompt)) => Some(prompt.draw(canvas, bottom)),
         Some(Overlay::Chooser(chooser)) => chooser.draw(canvas),
         None => {
@@ -91,12 +93,15 @@ fn draw_top(canvas: &mut Canvas<'_>, area: Rect, desk: &Desk) {
         .as_ref()
         .map(|end| format!("  {end}"))
         .unwrap_or_default();
-    let live = if facts.live { "  LIVE" } else { "" };
+    let live = match facts.live {
+        true => format!("  LIVE +{}/s", grouped(facts.rate)),
+        false => String::new(),
+    };
     let pieces: [Piece<'_>; 6] = [
         (" cutape ", Role::Brand),
         (" ", Role::Bar),
         (&facts.name, Role::Bar),
-        (live, Role::Bar),
+        (&live, Role::Bar),
         (&whose, Role::Bar),
         (&end, Role::Bar),
     ];
@@ -122,6 +127,40 @@ fn counts(desk: &Desk) -> String {
     text
 }
 
+fn draw_filter(canvas: &mut Canvas<'_>, area: Rect, desk: &Desk) {
+    let area = skip(area, 1);
+    let Some(text) = desk.filter_text() else {
+        let hint = format!(
+            "none: {} types one, {} only the value under the cursor, {} without it",
+            key_of(Action::Filter),
+            key_of(Action::FilterValue(Wanted::Only)),
+            key_of(Action::FilterValue(Wanted::Without)),
+        );
+        canvas.pieces(area, &[("filter  ", Role::OtherTitle), (&hint, Role::Dim)]);
+        return;
+    };
+    let mut result = String::new();
+    if let Some(ms) = desk.chosen_ms {
+        let of = if desk.is_filtering {
+            desk.calls()
+        } else {
+            desk.chosen_of
+        };
+        result = format!(
+            "{} of {}  ({ms} ms) ",
+            grouped(desk.listing.len()),
+            grouped(of)
+        );
+    }
+    let width = (result.width() as u16).min(area.width);
+    canvas.text_right(area, &result, Role::Dim);
+    let left = Rect {
+        width: area.width.saturating_sub(width + 1),
+        ..area
+    };
+    canvas.pieces(left, &[("filter  ", Role::Title), (text, Role::Value)]);
+}
+
 fn draw_names(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     canvas.rule(area, "", Role::Frame);
     let mut x = 1;
@@ -131,6 +170,11 @@ fn draw_names(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         let role = if shown { Role::Title } else { Role::OtherTitle };
         x += canvas.text(skip(area, x), &name, role);
         x += 1;
+    }
+    let new = app.desk.calls().saturating_sub(app.desk.seen);
+    if app.desk.facts.live && !app.desk.follows && new > 0 {
+        let text = format!(" +{} new: F follows ", grouped(new));
+        canvas.text_right(area, &text, Role::Live);
     }
     if let Some(progress) = &app.desk.progress {
         let percent = (u128::from(progress.done) * 100 / u128::from(progress.all.max(1))).min(100);

@@ -29,6 +29,17 @@ impl LineEdit {
         &self.text
     }
 
+    /// Place of the cursor, in bytes.
+    pub fn cursor(&self) -> usize {
+        self.cursor
+    }
+
+    /// Replaces the bytes of a range, which must be those of whole characters, and puts the cursor behind them.
+    pub fn replace(&mut self, range: std::ops::Range<usize>, with: &str) {
+        self.text.replace_range(range.clone(), with);
+        self.cursor = range.start + with.len();
+    }
+
     /// Replaces the text; the cursor goes to its end.
     pub fn set(&mut self, text: &str) {
         *self = Self::new(text);

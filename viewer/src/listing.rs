@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use cutape_analysis::filter::Selection;
+
 /// The calls that are listed, in order.
 #[derive(Clone, Debug)]
 pub enum Listing {
     /// All of so many.
     All(u64),
-    /// These numbers, rising.
-    Chosen(Arc<Vec<u32>>),
+    /// Those that a filter chose.
+    Chosen(Arc<Selection>),
 }
 
 impl Default for Listing {
@@ -22,7 +24,7 @@ impl Listing {
     pub fn len(&self) -> u64 {
         match self {
             Self::All(calls) => *calls,
-            Self::Chosen(numbers) => numbers.len() as u64,
+            Self::Chosen(chosen) => chosen.count(),
         }
     }
 
@@ -35,10 +37,7 @@ impl Listing {
     pub fn seq(&self, position: u64) -> Option<u64> {
         match self {
             Self::All(calls) => (position < *calls).then_some(position + 1),
-            Self::Chosen(numbers) => {
-                let number = numbers.get(usize::try_from(position).ok()?);
-                number.map(|&number| u64::from(number))
-            }
+            Self::Chosen(chosen) => chosen.nth(position),
         }
     }
 
@@ -49,13 +48,7 @@ impl Listing {
                 seq.saturating_sub(1).min(*calls),
                 (1..=*calls).contains(&seq),
             ),
-            Self::Chosen(numbers) => {
-                let wanted = u32::try_from(seq).unwrap_or(u32::MAX);
-                match numbers.binary_search(&wanted) {
-                    Ok(place) => (place as u64, u64::from(wanted) == seq),
-                    Err(place) => (place as u64, false),
-                }
-            }
+            Self::Chosen(chosen) => (chosen.count_before(seq), chosen.contains(seq)),
         }
     }
 
@@ -80,7 +73,7 @@ mod tests {
 
     #[test]
     fn positions_and_numbers_agree() {
-        let chosen = Listing::Chosen(Arc::new(vec![3, 7, 8]));
+        let chosen = Listing::Chosen(Arc::new(Selection::of(20, [3, 7, 8])));
         for listing in [Listing::All(5), chosen.clone()] {
             for position in 0..listing.len() {
                 let seq = listing.seq(position).expect("a call");

@@ -7,6 +7,7 @@ use cutape_analysis::objects::Objects;
 
 use crate::calls::CallsMsg;
 use crate::facts::Facts;
+use crate::filtering::Chosen;
 use crate::key::Key;
 use crate::objects::ObjectsMsg;
 use crate::settings::Settings;
@@ -34,6 +35,8 @@ pub enum Msg {
     Tick,
     /// What the trace is.
     Facts(Arc<Facts>),
+    /// The recording that was followed has ended; call numbers may be others now.
+    Ended(Arc<Facts>),
     /// The beginning of the trace is indexed, or all of it.
     Indexed {
         /// Rows.
@@ -70,6 +73,8 @@ pub enum Msg {
         /// The text.
         text: String,
     },
+    /// The calls that match the filter.
+    Filtered(Chosen),
     /// Something to say at the bottom.
     Say(String),
     /// For the list of calls.

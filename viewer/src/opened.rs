@@ -1,83 +1,183 @@
 //! The open trace, as the workers see it. The thread that draws never touches it.
 
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use cutape_analysis::following::Following;
 use cutape_analysis::index::Index;
 use cutape_analysis::objects::Objects;
+use cutape_trace_format::block_source::OpenError;
 use cutape_trace_format::call::Call;
 use cutape_trace_format::trace::Trace;
 
+use crate::kept_calls::KeptCalls;
 use crate::verdict::Verdicts;
+
+/// Where names come from, and calls.
+#[derive(Debug)]
+pub enum Source {
+    /// A sealed file, or a folder whose processes have ended.
+    Trace(Box<Trace>),
+    /// A recording that is going on.
+    Following(Box<Following>),
+}
+
+impl Source {
+    /// Opens a trace. A folder in which a process runs is followed; so is any folder, if that is wished.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn open(path: &Path, follow: bool) -> Result<Self, OpenError> {
+        if follow && path.is_dir() {
+            return Ok(Self::Following(Box::new(Following::open(path)?)));
+        }
+        let trace = Trace::open(path)?;
+        if trace.is_live() && !trace.is_sealed() {
+            return Ok(Self::Following(Box::new(Following::open(path)?)));
+        }
+        Ok(Self::Trace(Box::new(trace)))
+    }
+
+    /// What names are known from.
+    pub fn trace(&self) -> &Trace {
+        match self {
+            Self::Trace(trace) => trace,
+            Self::Following(following) => following.trace(),
+        }
+    }
+
+    /// Whether it is a recording that is going on.
+    pub fn is_followed(&self) -> bool {
+        matches!(self, Self::Following(_))
+    }
+}
 
 /// What workers share.
 #[derive(Debug)]
 pub struct Opened {
-    trace: RwLock<Trace>,
-    /// Rows of the calls that were indexed so far.
-    index: Mutex<Arc<Index>>,
-    verdicts: Mutex<Arc<Verdicts>>,
-    objects: Mutex<Option<Arc<Objects>>>,
+    source: RwLock<Source>,
+    /// The calls of a folder.
+    kept: RwLock<KeptCalls>,
+    known: Mutex<Known>,
+}
+
+/// What has been found out.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    index: Arc<Index>,
+    verdicts: Arc<Verdicts>,
+    objects: Option<Arc<Objects>>,
 }
 
 impl Opened {
-    /// Takes a trace, of which nothing is indexed.
-    pub fn new(trace: Trace) -> Self {
+    /// Takes a trace, of which nothing is known.
+    pub fn new(source: Source) -> Self {
         Self {
-            trace: RwLock::new(trace),
-            index: Mutex::default(),
-            verdicts: Mutex::default(),
-            objects: Mutex::default(),
+            source: RwLock::new(source),
+            kept: RwLock::default(),
+            known: Mutex::default(),
         }
     }
 
-    /// The trace.
-    pub fn trace(&self) -> RwLockReadGuard<'_, Trace> {
+    /// The trace, to be read from.
+    pub fn reading(&self) -> Reading<'_> {
         // A worker that panicked while it read left the trace as it was.
-        self.trace.read().unwrap_or_else(PoisonError::into_inner)
+        Reading {
+            source: self.source.read().unwrap_or_else(PoisonError::into_inner),
+            kept: &self.kept,
+        }
+    }
+
+    /// The trace, to be changed. Nobody reads meanwhile.
+    pub(crate) fn changing(&self) -> RwLockWriteGuard<'_, Source> {
+        self.source.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The calls of a folder, to be added to.
+    pub(crate) fn keeping(&self) -> RwLockWriteGuard<'_, KeptCalls> {
+        self.kept.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another trace takes the place of this one; what was known no longer holds.
+    pub(crate) fn replace(&self, source: Source) {
+        *self.changing() = source;
+        *self.keeping() = KeptCalls::default();
+        *self.known() = Known::default();
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The calls that are indexed.
     pub fn index(&self) -> Arc<Index> {
-        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&index)
+        Arc::clone(&self.known().index)
     }
 
     /// More calls are indexed.
     pub fn set_index(&self, index: Arc<Index>) {
-        *self.index.lock().unwrap_or_else(PoisonError::into_inner) = index;
+        self.known().index = index;
     }
 
     /// Which calls failed.
     pub fn verdicts(&self) -> Arc<Verdicts> {
-        let verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&verdicts)
+        Arc::clone(&self.known().verdicts)
     }
 
     /// It is known which calls failed.
     pub fn set_verdicts(&self, verdicts: Arc<Verdicts>) {
-        *self.verdicts.lock().unwrap_or_else(PoisonError::into_inner) = verdicts;
+        self.known().verdicts = verdicts;
     }
-}
 
-impl Opened {
     /// The objects of the trace, once they are known.
     pub fn objects(&self) -> Option<Arc<Objects>> {
-        let objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-        objects.clone()
+        self.known().objects.clone()
     }
 
     /// The objects of the trace are known.
     pub fn set_objects(&self, objects: Arc<Objects>) {
-        *self.objects.lock().unwrap_or_else(PoisonError::into_inner) = Some(objects);
+        self.known().objects = Some(objects);
     }
 }
 
 /// Calls read over to reach one that is wanted, rather than to start anew at its block.
 const READ_OVER: u64 = 8192;
 
-/// Reads the calls of these numbers, which rise, and shows each to `visit`. Numbers whose calls can't be read are passed over.
-pub fn read_calls(
+/// A trace that is being read.
+#[derive(Debug)]
+pub struct Reading<'a> {
+    source: RwLockReadGuard<'a, Source>,
+    kept: &'a RwLock<KeptCalls>,
+}
+
+impl Reading<'_> {
+    /// The trace: its names, not its calls.
+    pub fn trace(&self) -> &Trace {
+        self.source.trace()
+    }
+
+    /// Whether it is a recording that is going on.
+    pub fn is_followed(&self) -> bool {
+        self.source.is_followed()
+    }
+
+    /// Shows the calls of these numbers, which rise. Numbers whose calls can't be read are passed over.
+    pub fn calls(
+        &self,
+        numbers: impl IntoIterator<Item = u64>,
+        visit: impl FnMut(&Call) -> ControlFlow<()>,
+    ) {
+        if self.trace().is_sealed() {
+            read_sealed(self.trace(), numbers, visit);
+        } else {
+            let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+            kept.read(numbers, visit);
+        }
+    }
+}
+
+fn read_sealed(
     trace: &Trace,
     numbers: impl IntoIterator<Item = u64>,
     mut visit: impl FnMut(&Call) -> ControlFlow<()>,

@@ -19,9 +19,32 @@ pub struct Prompt {
     pub action: Action,
     question: String,
     line: LineEdit,
-    /// How many answers back one is.
+    recall: Recall,
+}
+
+/// Where one is among the answers given before.
+#[derive(Clone, Debug, Default)]
+pub struct Recall {
+    /// How many answers back.
     back: usize,
+    /// What was typed before going back.
     typed: String,
+}
+
+impl Recall {
+    /// Goes back or forth; gives the text to show. `now` is the question and what is typed.
+    pub fn step(&mut self, step: isize, now: (Action, &str), memory: &Memory) -> Option<String> {
+        let back = self.back.saturating_add_signed(step);
+        if self.back == 0 {
+            now.1.clone_into(&mut self.typed);
+        }
+        let text = match back {
+            0 => self.typed.clone(),
+            back => memory.recall(now.0, back)?.to_owned(),
+        };
+        self.back = back;
+        Some(text)
+    }
 }
 
 /// What came of a key.
@@ -45,8 +68,7 @@ impl Prompt {
                 _ => format!("{what}: "),
             },
             line: LineEdit::new(before),
-            back: 0,
-            typed: String::new(),
+            recall: Recall::default(),
         }
     }
 
@@ -61,26 +83,19 @@ impl Prompt {
             (false, KeyCode::Esc) | (true, KeyCode::Char('c')) => return Answer::Cancelled,
             (false, KeyCode::Backspace) if self.line.text().is_empty() => return Answer::Cancelled,
             (false, KeyCode::Enter) => return Answer::Given(self.line.text().to_owned()),
-            (false, KeyCode::Up) | (true, KeyCode::Char('p')) => self.recall(self.back + 1, memory),
+            (false, KeyCode::Up) | (true, KeyCode::Char('p')) => self.recall(1, memory),
             (false, KeyCode::Down) | (true, KeyCode::Char('n')) => {
-                self.recall(self.back.saturating_sub(1), memory);
+                self.recall(-1, memory);
             }
             _ => _ = self.line.press(key),
         }
         Answer::Open
     }
 
-    fn recall(&mut self, back: usize, memory: &Memory) {
-        if self.back == 0 {
-            self.line.text().clone_into(&mut self.typed);
-        }
-        let text = match back {
-            0 => Some(self.typed.as_str()),
-            back => memory.recall(self.action, back),
-        };
-        if let Some(text) = text {
-            self.line.set(text);
-            self.back = back;
+    fn recall(&mut self, step: isize, memory: &Memory) {
+        let now = (self.action, self.line.text());
+        if let Some(text) = self.recall.step(step, now, memory) {
+            self.line.set(&text);
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, select_biased, unbounded};
 use crossterm::execute;
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
-use cutape_trace_format::trace::Trace;
+use cutape_analysis::filter::Filter;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use signal_hook::consts::signal::{SIGCONT, SIGTSTP};
@@ -20,7 +20,7 @@ use crate::clipboard::copy_sequence;
 use crate::facts::Facts;
 use crate::input::{Input, Listening};
 use crate::msg::{Effect, Msg};
-use crate::opened::Opened;
+use crate::opened::{Opened, Source};
 use crate::settings::Settings;
 use crate::terminal::{self, Held};
 use crate::workers::{Job, Slot, Workers};
@@ -37,6 +37,10 @@ pub struct Options {
     pub mono: bool,
     /// ASCII signs only, whatever the settings say.
     pub ascii: bool,
+    /// Only calls that match are listed at first.
+    pub filter: Option<Filter>,
+    /// The cursor stays on the last call of a recording that is going on.
+    pub follow: bool,
 }
 
 /// How it ended.
@@ -52,17 +56,24 @@ pub enum End {
 ///
 /// # Errors
 /// The terminal can't be used.
-pub fn view(trace: Trace, options: &Options) -> io::Result<End> {
+pub fn view(source: Source, options: &Options) -> io::Result<End> {
     let (mut settings, trouble) = match &options.settings_path {
         Some(path) => Settings::read(path),
         None => (Settings::default(), None),
     };
     settings.ascii |= options.ascii;
-    let facts = Facts::of(&trace);
+    let mut facts = Facts::of(source.trace());
+    facts.live |= source.is_followed();
     let held = Held::take(settings.mouse)?;
-    let mut viewer = Viewer::start(trace, options)?;
+    let mut viewer = Viewer::start(source, options)?;
     let size = viewer.terminal.size()?;
     let mut app = App::new(facts, settings, (size.width, size.height));
+    app.set_follow(options.follow);
+    options
+        .filter
+        .clone()
+        .into_iter()
+        .for_each(|filter| app.set_filter(filter));
     if options.mono {
         app = app.without_colours();
     }
@@ -86,12 +97,12 @@ struct Viewer {
 }
 
 impl Viewer {
-    fn start(trace: Trace, options: &Options) -> io::Result<Self> {
+    fn start(source: Source, options: &Options) -> io::Result<Self> {
         let (to_viewer, inputs) = unbounded();
         let (answer, answers): (Sender<Msg>, _) = unbounded();
         Ok(Self {
             terminal: Terminal::new(CrosstermBackend::new(stdout()))?,
-            workers: Workers::start(&Arc::new(Opened::new(trace)), &answer)?,
+            workers: Workers::start(&Arc::new(Opened::new(source)), &answer)?,
             inputs,
             answers,
             _listening: Listening::start(&to_viewer)?,

@@ -5,13 +5,12 @@ use std::ops::ControlFlow;
 
 use cutape_analysis::benign::{BENIGN_PROBES, BenignJudge, Condition};
 use cutape_analysis::histogram::Histogram;
-use cutape_analysis::index::{CallKind, Index, Row};
+use cutape_analysis::index::{CallKind, Row};
 use cutape_analysis::outcome::outcome_of;
 use cutape_trace_format::call::ProcessId;
 use cutape_trace_format::schema::TraceSchema;
-use cutape_trace_format::trace::Trace;
 
-use crate::opened::read_calls;
+use crate::opened::Reading;
 
 /// Look-ups read of each process to learn the version of its runtime, which asks for its own version first.
 const MAX_LOOK_UPS: usize = 2048;
@@ -48,31 +47,81 @@ pub struct Verdicts {
     pub slow_ns: Option<u64>,
 }
 
-/// Calls that have to be read before they can be judged.
-#[derive(Default)]
-struct CloseLooks {
+/// Judges calls, one after the other.
+#[derive(Debug, Default)]
+pub struct Judging {
+    verdicts: Verdicts,
+    times: Histogram,
+    /// Failures that have to be looked at closely.
     failures: Vec<u64>,
     look_ups: HashMap<ProcessId, Vec<u64>>,
 }
 
-impl Verdicts {
-    /// Judges all calls of an index; `None` when `stop` says so.
-    pub fn of(trace: &Trace, index: &Index, stop: &dyn Fn() -> bool) -> Option<Self> {
-        let mut verdicts = Self::default();
-        let mut looks = CloseLooks::default();
-        let mut times = Histogram::default();
-        for (seq, row) in index.rows_from(1) {
-            if seq.is_multiple_of(1 << 16) && stop() {
-                return None;
+impl Judging {
+    /// Judges the next call.
+    pub fn add(&mut self, schema: &TraceSchema, seq: u64, row: &Row) {
+        let kind = row.kind();
+        let verdicts = &mut self.verdicts;
+        let judged = verdicts.by_kind.entry(kind);
+        match *judged.or_insert_with(|| by_answer(schema, &kind)) {
+            Verdict::Fine => {}
+            Verdict::InFlight => verdicts.in_flight += 1,
+            Verdict::Benign => {
+                verdicts.failed += 1;
+                verdicts.benign_count += 1;
             }
-            verdicts.add(trace.schema(), (seq, &row), &mut looks);
-            row.duration_ns.into_iter().for_each(|ns| times.add(ns));
+            Verdict::Failed => {
+                verdicts.failed += 1;
+                let asks_table = base_is(schema, &kind, "cuGetExportTable");
+                if asks_table && self.failures.len() < MAX_CLOSE_LOOKS {
+                    self.failures.push(seq);
+                }
+            }
         }
-        verdicts.slow_ns = times.percentile_ns(99);
-        verdicts.look_closely(trace, looks);
-        Some(verdicts)
+        if base_is(schema, &kind, "cuGetProcAddress") {
+            let of_process = self.look_ups.entry(row.process).or_default();
+            if of_process.len() < MAX_LOOK_UPS {
+                of_process.push(seq);
+            }
+        }
+        row.duration_ns
+            .into_iter()
+            .for_each(|ns| self.times.add(ns));
     }
 
+    /// What became of the calls so far.
+    pub fn verdicts(&mut self, reading: &Reading<'_>) -> Verdicts {
+        self.look_closely(reading);
+        self.verdicts.slow_ns = self.times.percentile_ns(99);
+        self.verdicts.clone()
+    }
+
+    fn look_closely(&mut self, reading: &Reading<'_>) {
+        if self.failures.is_empty() {
+            return;
+        }
+        let schema = reading.trace().schema();
+        let failures: HashSet<u64> = self.failures.drain(..).collect();
+        let mut numbers: Vec<u64> = self.look_ups.values().flatten().copied().collect();
+        numbers.extend(&failures);
+        numbers.sort_unstable();
+        let mut judges: HashMap<ProcessId, BenignJudge> = HashMap::new();
+        let verdicts = &mut self.verdicts;
+        reading.calls(numbers, |call| {
+            let judge = judges.entry(call.process).or_default();
+            judge.observe(schema, call);
+            if failures.contains(&call.seq)
+                && judge.probe(schema, call).is_some()
+                && verdicts.benign.insert(call.seq)
+            {
+                verdicts.benign_count += 1;
+            }
+            ControlFlow::Continue(())
+        });
+    }
+}
+
+impl Verdicts {
     /// The verdict on a call.
     pub fn on(&self, schema: &TraceSchema, seq: u64, row: &Row) -> Verdict {
         if self.benign.contains(&seq) {
@@ -82,57 +131,6 @@ impl Verdicts {
             Some(&verdict) => verdict,
             None => by_answer(schema, &row.kind()),
         }
-    }
-
-    fn add(&mut self, schema: &TraceSchema, call: (u64, &Row), looks: &mut CloseLooks) {
-        let (seq, row) = call;
-        let kind = row.kind();
-        let verdict = *self
-            .by_kind
-            .entry(kind)
-            .or_insert_with(|| by_answer(schema, &kind));
-        match verdict {
-            Verdict::Fine => {}
-            Verdict::InFlight => self.in_flight += 1,
-            Verdict::Benign => {
-                self.failed += 1;
-                self.benign_count += 1;
-            }
-            Verdict::Failed => {
-                self.failed += 1;
-                if base_is(schema, &kind, "cuGetExportTable")
-                    && looks.failures.len() < MAX_CLOSE_LOOKS
-                {
-                    looks.failures.push(seq);
-                }
-            }
-        }
-        if base_is(schema, &kind, "cuGetProcAddress") {
-            let of_process = looks.look_ups.entry(row.process).or_default();
-            if of_process.len() < MAX_LOOK_UPS {
-                of_process.push(seq);
-            }
-        }
-    }
-
-    fn look_closely(&mut self, trace: &Trace, looks: CloseLooks) {
-        if looks.failures.is_empty() {
-            return;
-        }
-        let failures: HashSet<u64> = looks.failures.iter().copied().collect();
-        let mut numbers = looks.failures;
-        numbers.extend(looks.look_ups.into_values().flatten());
-        numbers.sort_unstable();
-        let mut judges: HashMap<ProcessId, BenignJudge> = HashMap::new();
-        read_calls(trace, numbers, |call| {
-            let judge = judges.entry(call.process).or_default();
-            judge.observe(trace.schema(), call);
-            if failures.contains(&call.seq) && judge.probe(trace.schema(), call).is_some() {
-                self.benign.insert(call.seq);
-                self.benign_count += 1;
-            }
-            ControlFlow::Continue(())
-        });
     }
 }
 

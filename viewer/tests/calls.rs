@@ -188,3 +188,73 @@ fn any_size_can_be_drawn_with_anything_open() {
         }
     }
 }
+
+#[test]
+fn filters_narrow_and_are_taken_back() {
+    let mut driven = Driven::open(BROKEN, (120, 40));
+    driven.press("&");
+    insta::assert_snapshot!("filter_offers", driven.picture());
+    driven.type_text("cuMem* and nod ok");
+    assert!(
+        driven.picture().contains("expected"),
+        "{}",
+        driven.picture()
+    );
+    driven
+        .press("ctrl-w ctrl-w")
+        .type_text("not ok")
+        .press("Enter");
+    assert_eq!(driven.current(), 621);
+    let picture = driven.picture();
+    assert!(picture.contains("1 of 622"), "{picture}");
+    driven.press("y c");
+    assert_eq!(
+        driven.copied,
+        ["cutape print -e 'cuMem* and not ok' traces/ggml-backend-on-shim-uninitialized.cutape"]
+    );
+    driven.press("u");
+    assert!(driven.picture().contains("filter  none"));
+    driven.press("u");
+    assert_eq!(driven.bottom(), "there was no filter before");
+}
+
+#[test]
+fn the_value_under_the_cursor_is_a_filter() {
+    let mut driven = Driven::open(BROKEN, (180, 40));
+    driven.press("e =");
+    assert_eq!(filter(&driven), "api == cuMemGetInfo_v2");
+    driven.press("u e l =");
+    assert_eq!(filter(&driven), "ret == CUDA_ERROR_NOT_INITIALIZED");
+    assert_eq!(driven.current(), 621);
+    driven
+        .press("u /")
+        .type_text("COMPUTE_CAPABILITY_MAJOR")
+        .press("Enter Tab j j");
+    driven.press("=");
+    assert_eq!(
+        filter(&driven),
+        "arg.attrib == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR"
+    );
+    driven.press("BackTab h !");
+    assert!(
+        filter(&driven).ends_with(" and not api == cuDeviceGetAttribute"),
+        "{}",
+        filter(&driven)
+    );
+    assert!(
+        driven.picture().contains("no call matches"),
+        "{}",
+        driven.picture()
+    );
+}
+
+/// The filter as the line below the top shows it.
+fn filter(driven: &Driven) -> String {
+    let picture = driven.picture();
+    let line = picture.lines().nth(1).unwrap_or_default().trim();
+    let text = line.strip_prefix("filter").unwrap_or_default().trim();
+    let end = text
+        .rfind("  ")
+        .map_or(text.len(), |_| text.find("  ").unwrap_or(text.len()));
+    text[..end].trim().to_owned()
+}

@@ -66,6 +66,16 @@ impl Selection {
         self
     }
 
+    /// Of so many calls those with these numbers, from 1.
+    pub fn of(calls: u64, numbers: impl IntoIterator<Item = u64>) -> Self {
+        let mut selection = Self::none_of(calls);
+        numbers
+            .into_iter()
+            .filter(|seq| (1..=calls).contains(seq))
+            .for_each(|seq| selection.add(seq));
+        selection.finish()
+    }
+
     /// Number of chosen calls.
     pub fn count(&self) -> u64 {
         self.count

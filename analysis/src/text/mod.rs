@@ -8,6 +8,7 @@ mod value;
 
 pub use detail::Detail;
 
+use cutape_cuda_api::Unit;
 use cutape_trace_format::call::Call;
 use cutape_trace_format::decode::decode;
 use cutape_trace_format::schema::TraceSchema;
@@ -147,6 +148,15 @@ pub fn push_named_value(
     let manner = Manner {
         names,
         param,
+        ..Manner::plain(detail)
+    };
+    value::push_value(out, value, manner);
+}
+
+/// Adds a value whose numbers count something: bytes with a binary multiple, versions with their point.
+pub fn push_measured(out: &mut String, value: &Value<'_>, unit: Option<Unit>, detail: &Detail) {
+    let manner = Manner {
+        unit,
         ..Manner::plain(detail)
     };
     value::push_value(out, value, manner);

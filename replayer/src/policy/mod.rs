@@ -15,6 +15,7 @@ use crate::expectations::Expectations;
 
 pub use accept::accepting;
 pub use error::PolicyError;
+pub(crate) use pattern::fits;
 
 use entry::Entry;
 

@@ -89,6 +89,9 @@ impl Collector {
         let is_reproach = divergence.is_reproach();
         self.report.reproaches += u64::from(is_reproach);
         self.report.expected += u64::from(divergence.expected.is_some());
+        if divergence.verdict == Verdict::Skipped && divergence.expected.is_some() {
+            self.report.expected_skips += 1;
+        }
         let function = self.count(call, divergence.verdict, is_reproach);
         if let Some(reason) = divergence.skipped {
             *self.skips.entry((reason, function)).or_default() += 1;

@@ -70,6 +70,8 @@ pub struct TraceReport {
     pub reproaches: u64,
     /// Divergences that the policy expects.
     pub expected: u64,
+    /// Of these, calls that were not played.
+    pub expected_skips: u64,
     /// Calls that were not played, by reason and function.
     pub skips: Vec<SkipTally>,
     /// How many calls follow from each cause: call number of the cause, and number of consequences; by call number.
@@ -124,6 +126,8 @@ pub struct ProcessReport {
     pub calls: u64,
     /// Times that the driver ended the process that played it, or had to be stopped.
     pub deaths: u32,
+    /// Times that the driver called a function of the program back; a stand-in was there.
+    pub called_back: u64,
     /// What the driver printed to standard output and error, cut after some kilobytes.
     pub printed: String,
 }

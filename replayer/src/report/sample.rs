@@ -109,10 +109,12 @@ pub fn report() -> TraceReport {
         ("cuMemFree_v2", &[(Verdict::Skipped, 1)], 0),
     ];
     TraceReport {
+        expected_skips: 0,
         trace: "traces/llama.cutape".into(),
         processes: vec![ProcessReport {
             pid: 4411,
             calls: 11,
+            called_back: 0,
             deaths: 1,
             printed: "driver says \x1b[31mhello\n".to_owned(),
         }],

@@ -287,3 +287,8 @@ pub fn lasting(name: &str) -> *const c_char {
     names.push(name);
     address
 }
+
+pub fn cuKernelGetParamCount(kernel: CUkernel, paramCount: Out<usize>) -> Answer {
+    let kernel = find_kernel(driver::started()?, kernel)?;
+    function_calls::param_count(&kernel.settings, paramCount)
+}

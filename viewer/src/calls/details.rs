@@ -14,7 +14,6 @@ use cutape_trace_format::trace::Trace;
 use crate::facts::grouped;
 use crate::msg::Msg;
 use crate::naming::Naming;
-use crate::opened::read_calls;
 use crate::theme::Role;
 use crate::verdict::{Verdict, Verdicts};
 use crate::workers::{Job, Slot, Worker};
@@ -74,7 +73,8 @@ pub struct CallDetails {
 /// The job that makes the details of a call.
 pub fn details_job(seq: u64) -> Job {
     Job::new(Slot::Details, move |worker: &Worker<'_>| {
-        let trace = worker.opened.trace();
+        let reading = worker.opened.reading();
+        let trace = reading.trace();
         let verdicts = worker.opened.verdicts();
         let mut naming = Naming::new(worker.opened.objects());
         let mut details = CallDetails {
@@ -87,8 +87,8 @@ pub fn details_job(seq: u64) -> Job {
             }],
             ..CallDetails::default()
         };
-        read_calls(&trace, [seq], |call| {
-            details = details_of(&trace, &verdicts, (call, &mut naming));
+        reading.calls([seq], |call| {
+            details = details_of(trace, &verdicts, (call, &mut naming));
             ControlFlow::Break(())
         });
         worker.send(Msg::Calls(CallsMsg::Details(Box::new(details))));
@@ -98,9 +98,10 @@ pub fn details_job(seq: u64) -> Job {
 /// The job that gives a call as `cutape print` writes it, to be copied.
 pub fn copy_job(seq: u64) -> Job {
     Job::new(Slot::Copy, move |worker: &Worker<'_>| {
-        let trace = worker.opened.trace();
+        let reading = worker.opened.reading();
+        let trace = reading.trace();
         let mut naming = Naming::new(worker.opened.objects());
-        read_calls(&trace, [seq], |call| {
+        reading.calls([seq], |call| {
             let mut text = String::new();
             let names = naming.names(trace.schema(), call);
             push_named_call(&mut text, trace.schema(), (call, &names), &Detail::FULL);

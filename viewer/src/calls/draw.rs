@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
 use crate::canvas::{Canvas, line_of, skip};
+use crate::command::{Action, key_of};
 use crate::desk::Desk;
 use crate::facts::grouped;
 use crate::theme::Role;
@@ -19,11 +20,16 @@ pub(super) fn draw(calls: &Calls, canvas: &mut Canvas<'_>, desk: &Desk) {
     let places = columns(list.width, &desk.facts, desk.calls());
     calls.draw_titles(canvas, &places);
     if calls.window.is_empty() {
-        let text = match desk.indexed || desk.facts.calls > 0 {
-            true => "no call to show",
-            false => "no call yet",
+        let text = match &desk.filter {
+            Some(_) if desk.is_filtering => "filtering".to_owned(),
+            Some(_) => format!(
+                "no call matches the filter: {} takes it back",
+                key_of(Action::UndoFilter)
+            ),
+            None if desk.facts.live => "no call yet: waiting for the program".to_owned(),
+            None => "this trace has no call".to_owned(),
         };
-        canvas.text(skip(line_of(list, 0), SIGNS), text, Role::Dim);
+        canvas.text(skip(line_of(list, 0), SIGNS), &text, Role::Dim);
     }
     for (line, position) in calls.window.visible().enumerate() {
         let area = line_of(list, line as u16);

@@ -14,7 +14,7 @@ use crate::command::{Direction, Kind};
 use crate::listing::Listing;
 use crate::msg::Msg;
 use crate::naming::Naming;
-use crate::opened::{Opened, read_calls};
+use crate::opened::Opened;
 use crate::verdict::Verdict;
 use crate::workers::{Job, Slot, Worker};
 
@@ -147,7 +147,8 @@ fn by_rows(
     kind: Kind,
     numbers: impl DoubleEndedIterator<Item = u64>,
 ) -> Option<u64> {
-    let (trace, index, verdicts) = (opened.trace(), opened.index(), opened.verdicts());
+    let (reading, index, verdicts) = (opened.reading(), opened.index(), opened.verdicts());
+    let trace = reading.trace();
     let here = index.row(quest.from);
     let is_sought = |seq: &u64| {
         let Some(row) = index.row(*seq) else {
@@ -179,10 +180,10 @@ fn by_calls(
     numbers: impl Iterator<Item = u64>,
     mut is_sought: impl FnMut(&Trace, &Call) -> bool,
 ) -> Option<u64> {
-    let trace = opened.trace();
+    let reading = opened.reading();
     let mut found = None;
-    read_calls(&trace, numbers, |call| {
-        if is_sought(&trace, call) {
+    reading.calls(numbers, |call| {
+        if is_sought(reading.trace(), call) {
             found = Some(call.seq);
             if quest.direction == Direction::Forward {
                 return ControlFlow::Break(());

@@ -1,5 +1,6 @@
 //! Screen 1: all calls, one a line, and what is known of the one under the cursor.
 
+mod condition;
 mod details;
 mod draw;
 mod draw_panes;
@@ -21,7 +22,7 @@ pub use layout::{Column, Pane};
 pub use row::CallRow;
 
 use crate::canvas::Canvas;
-use crate::command::{Action, Copied, Direction, Kind};
+use crate::command::{Action, Copied, Direction, Kind, Wanted};
 use crate::desk::Desk;
 use crate::facts::grouped;
 use crate::list_window::{ListWindow, Motion};
@@ -111,6 +112,7 @@ impl Screen for Calls {
             Action::Pane(direction) => self.focus = self.next_pane(direction),
             Action::Fold => self.fold(),
             Action::FoldAll => self.fold_all(),
+            Action::FilterValue(wanted) => self.filter_value(wanted, desk),
             Action::Find(kind, direction) => self.find(kind, direction, desk),
             Action::Match(direction) => self.find_match(direction, desk),
             Action::Copy(Copied::Call) if desk.current > 0 => {
@@ -202,6 +204,10 @@ impl Calls {
     }
 
     fn look_at_cursor(&self, desk: &mut Desk) {
+        if desk.follows && !self.window.is_at_end() {
+            desk.follows = false;
+            desk.seen = desk.calls();
+        }
         desk.current = desk.listing.seq(self.window.cursor()).unwrap_or(0);
     }
 
@@ -429,6 +435,23 @@ impl Calls {
         match line.and_then(|shown| shown.line.jump) {
             Some(seq) => desk.jump(seq),
             None => desk.complain("this line names no other call"),
+        }
+    }
+
+    /// Adds the value under the cursor to the filter.
+    fn filter_value(&self, wanted: Wanted, desk: &mut Desk) {
+        let condition = match self.focus {
+            Pane::List => self
+                .rows
+                .get(desk.current)
+                .and_then(|row| condition::of_row(row, self.column)),
+            Pane::Arguments => self.line_under_cursor().and_then(condition::of_line),
+            Pane::About | Pane::Bytes => None,
+        };
+        match (condition, wanted) {
+            (Some(condition), Wanted::Only) => desk.narrow(&condition),
+            (Some(condition), Wanted::Without) => desk.narrow(&format!("not {condition}")),
+            (None, _) => desk.complain("there is nothing under the cursor that filters know"),
         }
     }
 

@@ -20,7 +20,6 @@ use cutape_trace_format::value::Value;
 use crate::glyphs::Glyphs;
 use crate::msg::Msg;
 use crate::naming::Naming;
-use crate::opened::read_calls;
 use crate::verdict::{Verdict, Verdicts};
 use crate::workers::{Job, Slot, Worker};
 
@@ -62,6 +61,10 @@ pub struct CallRow {
     pub result: String,
     /// Where the call returns to.
     pub caller: String,
+    /// What it returned, as filters write it; `None` if it never returned or returns nothing.
+    pub code: Option<String>,
+    /// How long it took, nanoseconds.
+    pub duration_ns: Option<u64>,
     /// What became of it.
     pub verdict: Verdict,
     /// Calls of the same thread that it was made inside of.
@@ -71,9 +74,10 @@ pub struct CallRow {
 /// The job that makes the lines of these calls.
 pub fn rows_job(numbers: Vec<u64>, edition: u32, glyphs: &'static Glyphs) -> Job {
     Job::new(Slot::Rows, move |worker: &Worker<'_>| {
-        let trace = worker.opened.trace();
+        let reading = worker.opened.reading();
+        let trace = reading.trace();
         let mut maker = RowMaker {
-            trace: &trace,
+            trace,
             index: worker.opened.index(),
             verdicts: worker.opened.verdicts(),
             naming: Naming::new(worker.opened.objects()),
@@ -81,7 +85,7 @@ pub fn rows_job(numbers: Vec<u64>, edition: u32, glyphs: &'static Glyphs) -> Job
             glyphs,
         };
         let mut rows = Vec::with_capacity(numbers.len());
-        read_calls(&trace, numbers.iter().copied(), |call| {
+        reading.calls(numbers.iter().copied(), |call| {
             rows.push(Arc::new(maker.row(call)));
             if worker.is_stopped() {
                 ControlFlow::Break(())
@@ -145,6 +149,8 @@ impl RowMaker<'_> {
                 .gap_ns
                 .map(|ns| quantity::text(push_time, ns))
                 .unwrap_or_default(),
+            code: code_of(self.trace, call),
+            duration_ns: call.duration_ns,
             duration: match call.duration_ns {
                 Some(ns) => quantity::text(push_time, ns),
                 None => "-".to_owned(),
@@ -278,6 +284,17 @@ impl RowMaker<'_> {
             }
         }
         before
+    }
+}
+
+fn code_of(trace: &Trace, call: &Call) -> Option<String> {
+    match outcome(trace.schema(), call) {
+        Outcome::InFlight | Outcome::Void => None,
+        Outcome::Code {
+            name: Some(name), ..
+        } => Some(name.to_owned()),
+        Outcome::Code { code, .. } => Some(code.to_string()),
+        Outcome::Other(word) | Outcome::Unknown(word) => Some(word.to_string()),
     }
 }
 

@@ -38,6 +38,8 @@ pub struct TreeLine {
     pub type_name: String,
     /// Way to it: `prop.location.id`.
     pub path: String,
+    /// Its value as filters write it; `None` for what they can't compare.
+    pub literal: Option<String>,
     /// It has parts.
     pub is_branch: bool,
     /// The handle or address that it is, other than NULL.
@@ -112,6 +114,7 @@ fn push_argument_lines(
         is_branch: parts(&argument.value),
         word: word_of(&argument.value),
         object: known.object(place, word_of(&argument.value)),
+        literal: literal(&argument.value),
         is_out: argument.direction == cutape_cuda_api::Direction::Out,
         ..TreeLine::default()
     };
@@ -150,7 +153,7 @@ fn push_parts(
         }
         Value::Array { items, .. } if parts(value) => {
             for (number, item) in items.iter().take(MOST_ITEMS).enumerate() {
-                push_part(lines, (&format!("[{number}]"), item), place, known);
+                push_part(lines, (&number.to_string(), item), place, known);
             }
         }
         Value::InOut { before, after } if parts(value) => {
@@ -175,6 +178,7 @@ fn push_part(
         is_branch: parts(value),
         word: word_of(value),
         object: known.object(param, word_of(value)),
+        literal: literal(value),
         ..TreeLine::default()
     };
     push_printable(&mut line.name, name);
@@ -200,6 +204,32 @@ fn parts(value: &Value<'_>) -> bool {
     }
 }
 
+/// A value as filters write it.
+fn literal(value: &Value<'_>) -> Option<String> {
+    match value {
+        Value::Int(number) => Some(number.to_string()),
+        Value::Uint(number) => Some(number.to_string()),
+        Value::Enum {
+            name: Some(name), ..
+        } => Some((*name).to_owned()),
+        Value::Enum { value, name: None } => Some(value.to_string()),
+        Value::Flags { value, .. } => Some(value.to_string()),
+        Value::Handle(word) | Value::DevicePointer(word) | Value::Address(word) => {
+            Some(format!("{word:#x}"))
+        }
+        Value::Null => Some("0".to_owned()),
+        Value::Text {
+            text,
+            full_bytes: None,
+        } => Some(format!(
+            "\"{}\"",
+            text.replace('\\', "\\\\").replace('"', "\\\"")
+        )),
+        Value::InOut { after, .. } => literal(after),
+        _ => None,
+    }
+}
+
 fn word_of(value: &Value<'_>) -> Option<u64> {
     match value {
         Value::Handle(word) | Value::DevicePointer(word) | Value::Address(word) => {
@@ -220,6 +250,13 @@ fn answer(trace: &Trace, call: &Call) -> TreeLine {
     };
     push_answer(&mut line.value, trace.schema(), call, &DETAIL);
     let found = outcome(trace.schema(), call);
+    line.literal = match found {
+        Outcome::Code {
+            name: Some(name), ..
+        } => Some(name.to_owned()),
+        Outcome::Code { code, .. } => Some(code.to_string()),
+        _ => None,
+    };
     line.is_failure = found.is_failure();
     let library = trace
         .function(call.function)

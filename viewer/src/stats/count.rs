@@ -146,7 +146,8 @@ pub fn count_job(by: By, listing: Listing) -> Job {
 
 /// `None` when `stop` says so.
 fn count(opened: &Opened, by: By, listing: &Listing, stop: &dyn Fn() -> bool) -> Option<Counted> {
-    let (trace, index, verdicts) = (opened.trace(), opened.index(), opened.verdicts());
+    let (reading, index, verdicts) = (opened.reading(), opened.index(), opened.verdicts());
+    let trace = reading.trace();
     let mut total = Tally::default();
     let mut places: HashMap<u32, usize> = HashMap::new();
     let mut tallies: Vec<Tally> = Vec::new();
@@ -156,7 +157,7 @@ fn count(opened: &Opened, by: By, listing: &Listing, stop: &dyn Fn() -> bool) ->
         let key = by.key(row);
         let place = *places.entry(key).or_insert_with(|| {
             tallies.push(Tally {
-                name: by.name(&trace, key),
+                name: by.name(trace, key),
                 ..Tally::default()
             });
             tallies.len() - 1
@@ -172,13 +173,13 @@ fn count(opened: &Opened, by: By, listing: &Listing, stop: &dyn Fn() -> bool) ->
                 add(seq, &row);
             }
         }
-        Listing::Chosen(numbers) => {
-            for (place, &seq) in numbers.iter().enumerate() {
+        Listing::Chosen(chosen) => {
+            for (place, seq) in chosen.iter_from(1).enumerate() {
                 if place.is_multiple_of(1 << 16) && stop() {
                     return None;
                 }
-                if let Some(row) = index.row(seq.into()) {
-                    add(seq.into(), &row);
+                if let Some(row) = index.row(seq) {
+                    add(seq, &row);
                 }
             }
         }

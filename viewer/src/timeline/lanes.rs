@@ -12,7 +12,7 @@ use cutape_trace_format::trace::Trace;
 
 use crate::listing::Listing;
 use crate::msg::Msg;
-use crate::opened::read_calls;
+use crate::opened::Reading;
 use crate::verdict::{Verdict, Verdicts};
 use crate::workers::{Job, Slot, Worker};
 
@@ -136,11 +136,13 @@ fn answer(worker: &Worker<'_>, order: &Order) -> Option<Lanes> {
         span: order.span.unwrap_or(whole),
         columns: order.columns,
     };
-    let trace = worker.opened.trace();
+    let reading = worker.opened.reading();
+    let trace = reading.trace();
     let verdicts = worker.opened.verdicts();
     let mut maker = Maker {
         question,
-        trace: &trace,
+        trace,
+        reading: &reading,
         verdicts: &verdicts,
         streams: Streams::of(trace.schema()),
         threads: HashMap::new(),
@@ -184,6 +186,7 @@ impl Order {
 }
 
 struct Maker<'a> {
+    reading: &'a Reading<'a>,
     question: Question,
     trace: &'a Trace,
     verdicts: &'a Verdicts,
@@ -229,7 +232,7 @@ impl Maker<'_> {
     fn add_streams(&mut self, index: &Index, objects: Option<&Objects>, stop: &dyn Fn() -> bool) {
         let mut lanes: HashMap<(ProcessId, u64), usize> = HashMap::new();
         let numbers = std::mem::take(&mut self.enqueuing);
-        read_calls(self.trace, numbers, |call| {
+        self.reading.calls(numbers, |call| {
             if stop() {
                 return std::ops::ControlFlow::Break(());
             }

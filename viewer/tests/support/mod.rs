@@ -13,7 +13,7 @@ use cutape_viewer::canvas::Canvas;
 use cutape_viewer::facts::Facts;
 use cutape_viewer::key::Key;
 use cutape_viewer::msg::{Effect, Msg};
-use cutape_viewer::opened::Opened;
+use cutape_viewer::opened::{Opened, Source};
 use cutape_viewer::settings::Settings;
 use cutape_viewer::workers::Worker;
 use ratatui::buffer::Buffer;
@@ -56,7 +56,7 @@ impl Driven {
         let (sender, answers) = unbounded();
         let mut driven = Self {
             app: App::new(facts, Settings::default(), size),
-            opened: Opened::new(trace),
+            opened: Opened::new(Source::Trace(Box::new(trace))),
             sender,
             answers,
             copied: Vec::new(),

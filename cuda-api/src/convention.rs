@@ -1,6 +1,7 @@
 //! Where the arguments of a function lie: the System V calling convention for x86-64 (psABI 3.2.3), as far as the driver API needs it.
 
-use cutape_cuda_api::{Api, Function, Type, TypeKind};
+use crate::api::Api;
+use cutape_api_model::{Function, Type, TypeKind};
 
 const INTEGER_REGISTERS: usize = 6;
 const VECTOR_REGISTERS: usize = 8;
@@ -8,8 +9,11 @@ const VECTOR_REGISTERS: usize = 8;
 /// Where one argument word lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
+    /// Integer register, 0 for rdi.
     Register(usize),
+    /// Vector register.
     Vector(usize),
+    /// Word of the caller's stack, 0 for the first above the return address.
     Stack(usize),
 }
 
@@ -26,6 +30,10 @@ pub struct Layout {
 
 impl Layout {
     /// The layout of a function's arguments; six integer registers where the prototype is unknown.
+    ///
+    /// # Panics
+    /// For a prototype whose types are not in the table, or with a small structure of floating-point numbers passed by value. The table
+    /// has neither: the interposer's build script goes through all of it.
     pub fn of(api: &Api, function: &Function) -> Self {
         let Some(signature) = &function.signature else {
             return Self {

@@ -1,0 +1,157 @@
+//! Plays traces.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use cutape_trace_format::call::ProcessId;
+use cutape_trace_format::trace::Trace;
+
+use crate::expectations::Expectations;
+use crate::judge::Judge;
+use crate::plan::{Compiler, Plans};
+use crate::primary_contexts::PrimaryContexts;
+use crate::report::collector::Collector;
+use crate::report::{ProcessReport, TraceReport};
+use crate::session::{self, Session};
+use crate::worker::Instructions;
+
+pub use crate::session::PlayerCommand;
+
+/// The driver under test.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DriverUnderTest {
+    /// The CUDA driver library.
+    pub cuda: PathBuf,
+    /// The NVML library that goes with it, if there is one.
+    pub nvml: Option<PathBuf>,
+    /// Functions that count as missing though the libraries export them.
+    pub hidden: Vec<String>,
+    /// Variables that the libraries need.
+    pub environment: Vec<(String, String)>,
+}
+
+/// How traces are played.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Calls up to this number only.
+    pub until: Option<u64>,
+    /// How long one call may take before it counts as hanging.
+    pub timeout: Duration,
+    /// How long a trace may take.
+    pub total_timeout: Option<Duration>,
+    /// Go on after the driver has ended the process or hung: a new process plays everything again but for the call that did it.
+    pub keep_going: bool,
+    /// One call after the other, in the order in which they began.
+    pub is_serial: bool,
+    /// Count calls as slower that take longer than recorded by more than this factor.
+    pub slower: Option<f64>,
+    /// Keep what became of each call.
+    pub with_calls: bool,
+    /// Host memory for the data of one call, bytes.
+    pub max_host_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            until: None,
+            timeout: Duration::from_secs(30),
+            total_timeout: None,
+            keep_going: false,
+            is_serial: false,
+            slower: None,
+            with_calls: false,
+            max_host_bytes: 1 << 30,
+        }
+    }
+}
+
+/// Plays a trace on a driver and judges what it answers. `progress` gets how many calls of how many are played.
+///
+/// The driver is loaded by processes that `player` starts; this one never loads it.
+pub fn replay(
+    trace: &Trace,
+    driver: &DriverUnderTest,
+    (options, player): (&Options, &PlayerCommand),
+    expectations: &mut dyn Expectations,
+    progress: &mut dyn FnMut(u64, u64),
+) -> TraceReport {
+    let start = Instant::now();
+    let instructions = Instructions {
+        cuda: driver.cuda.clone(),
+        nvml: driver.nvml.clone(),
+        hidden: driver.hidden.clone(),
+        plans: plans(trace),
+        primary_contexts: Vec::new(),
+        max_host_bytes: options.max_host_bytes,
+    };
+    let report = TraceReport {
+        trace: trace.path().to_owned(),
+        ..TraceReport::default()
+    };
+    let mut collector = Collector::new(report, options.with_calls);
+    trace
+        .damages()
+        .iter()
+        .for_each(|damage| collector.trouble(damage.to_string()));
+    let contexts = PrimaryContexts::of(trace, options.until.unwrap_or(u64::MAX));
+    let mut processes = Vec::new();
+    for number in 0..trace.processes().len() {
+        let instructions = Instructions {
+            primary_contexts: contexts.of_process(ProcessId(number as u32)),
+            ..instructions.clone()
+        };
+        let session = Session {
+            trace,
+            process: ProcessId(number as u32),
+            instructions: &instructions,
+            player,
+            environment: &driver.environment,
+            until: options.until.unwrap_or(u64::MAX),
+            timeout: options.timeout,
+            deadline: options
+                .total_timeout
+                .and_then(|total| start.checked_add(total)),
+            keep_going: options.keep_going,
+            is_serial: options.is_serial,
+            is_timed: options.slower.is_some(),
+        };
+        processes.push(play(
+            &session,
+            options,
+            (&mut collector, &mut *expectations),
+            progress,
+        ));
+    }
+    let mut report = collector.finish();
+    report.processes = processes;
+    report.wall_ns = start.elapsed().as_nanos() as u64;
+    report
+}
+
+fn play<'a>(
+    session: &Session<'a>,
+    options: &Options,
+    places: (&'a mut Collector, &'a mut dyn Expectations),
+    progress: &mut dyn FnMut(u64, u64),
+) -> ProcessReport {
+    let trace = session.trace;
+    let all = trace.call_count();
+    let mut judge = Judge::new(
+        trace,
+        &session.instructions.plans,
+        session.process,
+        options.slower,
+        places,
+    );
+    session::play(session, &mut judge, &mut |seq| progress(seq, all))
+}
+
+/// Plans for the functions of a trace, by the trace's numbers.
+fn plans(trace: &Trace) -> Plans {
+    let mut compiler = Compiler::default();
+    for function in trace.schema().functions() {
+        compiler.add(&function.name, function.signature.as_ref());
+    }
+    compiler.finish()
+}

@@ -1,0 +1,12 @@
+//! Plays the calls of one process of a trace: feeds a player, watches over it, and hands what it answers to the judge.
+
+mod chunks;
+mod feed;
+mod order;
+mod player_process;
+mod process;
+mod round;
+mod watch;
+
+pub use player_process::PlayerCommand;
+pub use process::{Session, play};

@@ -1,0 +1,518 @@
+//! One player from its start to its end: calls are posted, answers judged, and where nothing moves, the player is looked after.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use cutape_trace_format::call::{Call, ThreadId};
+use cutape_trace_format::merge::Calls;
+
+use crate::judge::{Ending, Judge, Site};
+use crate::session::chunks::{Chunks, Posted};
+use crate::session::feed::{self, Feed, FeedOptions};
+use crate::session::player_process::{PlayerProcess, ending_text};
+use crate::session::process::{Done, Session};
+use crate::session::watch::{Limits, Watch, state_of};
+use crate::wire::board::{Board, CHUNK_BYTES, stage};
+use crate::wire::slot::{AnswerMessage, HEAD_WORDS, Message, state};
+
+/// How a round ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoundEnd {
+    /// All calls were played.
+    Complete,
+    /// The driver ended the process, and how.
+    Died(String),
+    /// A call did not return in time.
+    Hung {
+        /// The call's number.
+        seq: u64,
+        /// What was waited for, for people.
+        detail: String,
+    },
+    /// The replay itself can't go on, and why.
+    Trouble(String),
+}
+
+/// What a round leaves besides verdicts.
+#[derive(Clone, Debug, Default)]
+pub struct Played {
+    /// Calls of the process that were taken from the trace.
+    pub calls: u64,
+    /// Times that the driver called back.
+    pub called_back: u64,
+    /// What it printed.
+    pub printed: String,
+}
+
+/// Chunks besides those that threads may hold on to.
+const SPARE_CHUNKS: usize = 16;
+/// Slots are at most this long; a call that needs more has more captured than any recorder captures.
+const MAX_SLOT_BYTES: usize = CHUNK_BYTES / 2;
+/// How long nothing is looked at when there is nothing to do: longer and longer.
+const PAUSES: [Duration; 4] = [
+    Duration::from_micros(50),
+    Duration::from_micros(200),
+    Duration::from_millis(1),
+    Duration::from_millis(5),
+];
+/// Threads beyond this are ended as soon as they make no further call.
+const MANY_THREADS: usize = 64;
+/// One player from its start to its end.
+pub struct Round<'s, 'j, 'd, 't> {
+    session: &'s Session<'s>,
+    judge: &'j mut Judge<'t>,
+    done: &'d mut Done,
+    board: Board,
+    player: PlayerProcess,
+    chunks: Chunks,
+    feed: Feed<'s>,
+    /// The trace, as far as it has not been read.
+    calls: Calls<'s>,
+    /// The call that is being posted.
+    next: Option<Site>,
+    /// Calls of the process so far.
+    taken: u64,
+    /// Words of the slot that is being judged.
+    words: Vec<u64>,
+    watch: Watch,
+    /// Calls that never returned when they were recorded.
+    unfinished: Vec<Call>,
+    /// Judged calls of this round, if another round may follow.
+    judged: Vec<u64>,
+}
+
+impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
+    /// Starts a player.
+    ///
+    /// # Errors
+    /// It can't be started.
+    pub fn start(
+        session: &'s Session<'s>,
+        judge: &'j mut Judge<'t>,
+        done: &'d mut Done,
+    ) -> Result<Self, String> {
+        let threads = session
+            .trace
+            .threads()
+            .iter()
+            .filter(|thread| thread.process == session.process)
+            .count()
+            + 1;
+        let chunks = SPARE_CHUNKS + threads;
+        let board = Board::new(threads, chunks, &session.instructions.to_bytes())
+            .map_err(|error| format!("no memory to share with the playing process: {error}"))?;
+        let player =
+            PlayerProcess::start(session.player, session.environment, &board).map_err(|error| {
+                let program = session.player.program.display();
+                format!("{program}, which plays the calls, can't be started: {error}")
+            })?;
+        let options = FeedOptions {
+            is_serial: session.is_serial,
+            is_timed: session.is_timed,
+        };
+        done.rounds += 1;
+        Ok(Self {
+            chunks: Chunks::new(&board),
+            feed: Feed::new(&session.instructions.plans, options),
+            session,
+            judge,
+            done,
+            board,
+            player,
+            calls: session.trace.calls(),
+            next: None,
+            taken: 0,
+            words: Vec::new(),
+            watch: Watch::default(),
+            unfinished: Vec::new(),
+            judged: Vec::new(),
+        })
+    }
+
+    /// Plays all calls, or as many as the driver lets it.
+    pub fn run(&mut self, progress: &mut dyn FnMut(u64)) -> RoundEnd {
+        let result = self.wait_for_start().and_then(|()| self.play_all(progress));
+        match result {
+            Ok(()) => RoundEnd::Complete,
+            Err(end) => end,
+        }
+    }
+
+    fn wait_for_start(&mut self) -> Result<(), RoundEnd> {
+        let start = Instant::now();
+        let mut pause = 0;
+        loop {
+            match self.board.control().stage.load(Ordering::Acquire) {
+                stage::PLAYING => return Ok(()),
+                stage::NOT_LOADED | stage::BROKEN => {
+                    return Err(RoundEnd::Trouble(self.board.message()));
+                }
+                now => {
+                    if let Some(status) = self.player.ended() {
+                        return Err(RoundEnd::Trouble(died_early(now, &ending_text(status))));
+                    }
+                }
+            }
+            if start.elapsed() > self.session.timeout {
+                let seconds = self.session.timeout.as_secs_f64();
+                return Err(RoundEnd::Trouble(format!(
+                    "the driver was not loaded within {seconds} s"
+                )));
+            }
+            self.pause(&mut pause);
+        }
+    }
+
+    fn play_all(&mut self, progress: &mut dyn FnMut(u64)) -> Result<(), RoundEnd> {
+        let last_calls = self.last_calls();
+        let mut call = Call::default();
+        while self.take(&mut call) {
+            progress(call.seq);
+            if call.returned.is_none() {
+                self.unfinished.push(call.clone());
+                continue;
+            }
+            self.post(&call)?;
+            if last_calls.get(&call.thread) == Some(&call.seq) {
+                let thread = self.feed.thread(call.thread);
+                self.wait_for_queue(thread)?;
+                feed::post_end(&self.board, thread);
+            }
+        }
+        self.wait_for_all()?;
+        // Calls that never returned come last: nobody waited for them.
+        for call in self.unfinished.clone() {
+            self.post(&call)?;
+        }
+        self.wait_for_all()
+    }
+
+    /// Takes the next call of the process from the trace.
+    fn take(&mut self, call: &mut Call) -> bool {
+        loop {
+            match self.calls.read_next(call) {
+                Ok(true) if call.seq > self.session.until => return false,
+                Ok(true) if call.process == self.session.process => {
+                    self.taken += 1;
+                    return true;
+                }
+                Ok(true) => {}
+                Ok(false) => return false,
+                // Told once, in the first round.
+                Err(_) if self.done.rounds > 1 => {}
+                Err(damage) => self.judge.collector.trouble(damage.to_string()),
+            }
+        }
+    }
+
+    /// The last call of each thread, if there are so many that they can't all stay. Threads that never returned from a call stay.
+    fn last_calls(&self) -> HashMap<ThreadId, u64> {
+        let mut last = HashMap::new();
+        if self.board.max_threads() <= MANY_THREADS {
+            return last;
+        }
+        let mut calls = self.session.trace.calls();
+        let mut call = Call::default();
+        loop {
+            match calls.read_next(&mut call) {
+                Ok(true) if call.seq > self.session.until => break,
+                Ok(true) if call.process == self.session.process => {
+                    let seq = call.returned.map_or(0, |_| call.seq);
+                    last.insert(call.thread, seq);
+                }
+                Ok(false) => break,
+                // Damage is told when the calls are played.
+                Ok(true) | Err(_) => {}
+            }
+        }
+        last
+    }
+
+    fn post(&mut self, call: &Call) -> Result<(), RoundEnd> {
+        let site = site(call);
+        let thread = self.feed.thread(call.thread);
+        if self
+            .session
+            .instructions
+            .plans
+            .plans
+            .get(call.function.0 as usize)
+            .is_none()
+        {
+            self.pass_over(call, "has a function that the trace does not name");
+            return Ok(());
+        }
+        self.next = Some(site);
+        self.wait_for_queue(thread)?;
+        let is_barred = self.done.barred.contains(&call.seq);
+        let bytes = self.feed.slot(thread, call, is_barred).len() * 8;
+        if bytes > MAX_SLOT_BYTES {
+            self.pass_over(
+                call,
+                "has more on record than any recorder keeps of one call",
+            );
+            return Ok(());
+        }
+        let offset = self.wait_for_room(bytes)?;
+        let words = self.feed.last_slot();
+        if self.board.memory().write_words(offset, words).is_none() {
+            let why = "the shared memory is too small".to_owned();
+            return Err(RoundEnd::Trouble(why));
+        }
+        self.chunks.posted(Posted {
+            offset,
+            words: words.len(),
+            site,
+        });
+        self.next = None;
+        feed::post(&self.board, thread, offset as u64);
+        Ok(())
+    }
+
+    /// A call that can't be posted.
+    fn pass_over(&mut self, call: &Call, why: &str) {
+        self.next = None;
+        if self.done.rounds == 1 {
+            let trouble = format!("call {} {why}; it was not played", call.seq);
+            self.judge.collector.trouble(trouble);
+        }
+    }
+
+    fn wait_for_queue(&mut self, thread: u32) -> Result<(), RoundEnd> {
+        let mut pause = 0;
+        while !feed::has_room(&self.board, thread) {
+            self.look_after(&mut pause)?;
+        }
+        Ok(())
+    }
+
+    fn wait_for_room(&mut self, bytes: usize) -> Result<usize, RoundEnd> {
+        let mut pause = 0;
+        loop {
+            if let Some(offset) = self.chunks.room(&self.board, bytes) {
+                return Ok(offset);
+            }
+            self.look_after(&mut pause)?;
+        }
+    }
+
+    fn wait_for_all(&mut self) -> Result<(), RoundEnd> {
+        let mut pause = 0;
+        while !self.chunks.is_all_judged() {
+            self.look_after(&mut pause)?;
+        }
+        Ok(())
+    }
+
+    /// Judges what is done; where nothing is, sees whether the player lives and its calls return, and waits a little.
+    fn look_after(&mut self, pause: &mut usize) -> Result<(), RoundEnd> {
+        if self.judge_done() > 0 {
+            *pause = 0;
+        } else {
+            if let Some(status) = self.player.ended() {
+                self.judge_done();
+                return Err(RoundEnd::Died(ending_text(status)));
+            }
+            if self.board.control().stage.load(Ordering::Acquire) == stage::BROKEN {
+                return Err(RoundEnd::Trouble(self.board.message()));
+            }
+            self.pause(pause);
+        }
+        let limits = Limits {
+            call: self.session.timeout,
+            deadline: self.session.deadline,
+        };
+        match self.watch.look(&self.board, &self.chunks, limits) {
+            None => Ok(()),
+            Some(hang) => Err(RoundEnd::Hung {
+                seq: hang.seq,
+                detail: hang.detail,
+            }),
+        }
+    }
+
+    fn pause(&self, pause: &mut usize) {
+        std::thread::sleep(PAUSES[(*pause).min(PAUSES.len() - 1)]);
+        *pause += 1;
+    }
+
+    fn judge_done(&mut self) -> usize {
+        let Self {
+            chunks,
+            board,
+            judge,
+            words,
+            done,
+            session,
+            judged,
+            ..
+        } = self;
+        chunks.judge(board, |slot| {
+            if done.has(slot.site.seq) {
+                return;
+            }
+            if session.keep_going {
+                judged.push(slot.site.seq);
+            }
+            judge_slot(judge, board, words, slot);
+        })
+    }
+
+    /// Ends the player and judges what it left.
+    pub fn close(mut self, end: &RoundEnd, is_last: bool) -> Played {
+        let printed = self.player.end();
+        self.judge_done();
+        let culprit = self.culprit(end);
+        let cause = culprit.as_ref().map(|(site, _)| site.seq);
+        if let Some((site, ending)) = culprit {
+            self.done.barred.insert(site.seq);
+            self.end(&site, &ending);
+        }
+        if is_last || matches!(end, RoundEnd::Trouble(_)) {
+            self.pass_over_the_rest(cause);
+        } else {
+            self.remember();
+        }
+        Played {
+            calls: self.taken,
+            called_back: self.board.control().called_back.load(Ordering::Relaxed),
+            printed,
+        }
+    }
+
+    /// The call that ended the round, if one did.
+    fn culprit(&self, end: &RoundEnd) -> Option<(Site, Ending)> {
+        match end {
+            RoundEnd::Complete | RoundEnd::Trouble(_) => None,
+            RoundEnd::Hung { seq, detail } => {
+                let mut open = self.chunks.open().map(|slot| slot.site);
+                let site = open.find(|site| site.seq == *seq);
+                Some((site?, Ending::Hung(detail.clone())))
+            }
+            RoundEnd::Died(how) => {
+                let in_flight = |slot: &&Posted| state_of(&self.board, slot) == state::STARTED;
+                let mut started: Vec<Site> = self
+                    .chunks
+                    .open()
+                    .filter(in_flight)
+                    .map(|slot| slot.site)
+                    .collect();
+                started.sort_by_key(|site| site.seq);
+                let (site, detail) = match &started[..] {
+                    [] => {
+                        let waiting = self.chunks.open().map(|slot| slot.site);
+                        let first = waiting.min_by_key(|site| site.seq).or(self.next);
+                        (first?, "before this call could begin".to_owned())
+                    }
+                    [only] => (*only, "in this call".to_owned()),
+                    [first, others @ ..] => {
+                        let others: Vec<String> =
+                            others.iter().map(|site| format!("#{}", site.seq)).collect();
+                        (
+                            *first,
+                            format!(
+                                "in this call or in {}, which went on at the same time",
+                                others.join(", ")
+                            ),
+                        )
+                    }
+                };
+                let why = format!("the driver ended the process ({how}) {detail}");
+                Some((site, Ending::Crashed(why)))
+            }
+        }
+    }
+
+    /// Tells the judge how a call ended that did not answer.
+    fn end(&mut self, site: &Site, ending: &Ending) {
+        self.judged.push(site.seq);
+        if self.done.has(site.seq) {
+            return;
+        }
+        let slot = self.chunks.open().find(|slot| slot.site.seq == site.seq);
+        let read = slot.and_then(|slot| {
+            let memory = self.board.memory();
+            memory.copy_words(slot.offset, &mut self.words, slot.words)
+        });
+        let message = read.and_then(|()| Message::read(self.words.get(HEAD_WORDS..)?));
+        self.judge.ended(site, message.as_ref(), ending);
+    }
+
+    /// Nothing more is played of this process.
+    fn pass_over_the_rest(&mut self, cause: Option<u64>) {
+        let not_reached = Ending::NotReached(cause);
+        let mut open: Vec<Site> = self.chunks.open().map(|slot| slot.site).collect();
+        open.extend(self.next);
+        let is_posted = |seq: u64| open.iter().any(|site| site.seq == seq);
+        let unfinished = self.unfinished.iter().map(site);
+        let unfinished: Vec<Site> = unfinished.filter(|site| !is_posted(site.seq)).collect();
+        open.extend(unfinished);
+        for site in open {
+            // The call that ended the round has its verdict.
+            if Some(site.seq) != cause {
+                self.end(&site, &not_reached);
+            }
+        }
+        let mut call = Call::default();
+        while self.take(&mut call) {
+            let site = site(&call);
+            if !self.done.has(site.seq) {
+                self.judge.ended(&site, None, &not_reached);
+            }
+        }
+    }
+
+    /// For the next round: which calls are judged.
+    fn remember(&mut self) {
+        let open = self.chunks.open().map(|slot| slot.site.seq);
+        let unfinished = self.unfinished.iter().map(|call| call.seq);
+        let next = self.next.map(|site| site.seq);
+        let is_judged = |seq: &u64| self.judged.contains(seq) || self.done.has(*seq);
+        let first_open = open
+            .chain(unfinished)
+            .chain(next)
+            .filter(|seq| !is_judged(seq))
+            .min();
+        if let Some(first) = first_open {
+            self.done.up_to = self.done.up_to.max(first - 1);
+        }
+        let up_to = self.done.up_to;
+        self.done
+            .beyond
+            .extend(self.judged.iter().filter(|&&seq| seq > up_to));
+    }
+}
+
+fn site(call: &Call) -> Site {
+    Site {
+        seq: call.seq,
+        function: call.function,
+        thread: call.thread,
+        recorded_ns: call.duration_ns,
+    }
+}
+
+fn died_early(now: u32, how: &str) -> String {
+    let doing = if now == stage::LOADING {
+        "the driver ended the process while it was being loaded"
+    } else {
+        "the playing process ended before it loaded the driver"
+    };
+    format!("{doing} ({how})")
+}
+
+fn judge_slot(judge: &mut Judge<'_>, board: &Board, words: &mut Vec<u64>, slot: &Posted) {
+    let read = board.memory().copy_words(slot.offset, words, slot.words);
+    let body = read.and_then(|()| words.get(HEAD_WORDS..));
+    let message = body.and_then(Message::read);
+    let answer = body
+        .zip(message)
+        .and_then(|(body, message)| AnswerMessage::read(body, message.answer_at));
+    match (message, answer) {
+        (Some(message), Some(answer)) if message.order.seq == slot.site.seq => {
+            judge.answered(&slot.site, &message, &answer);
+        }
+        _ => judge.unreadable(&slot.site),
+    }
+}

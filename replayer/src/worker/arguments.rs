@@ -1,0 +1,314 @@
+//! Makes the arguments of a call: words as they were recorded, but for those that meant something only to the recorded process.
+
+use std::sync::MutexGuard;
+
+use cutape_trace_format::record::Captured;
+
+use crate::plan::{HostSide, Memory, ParamPlan, Plan, Relocation, Role, Span, UNWRITTEN};
+use crate::skip::SkipReason;
+use crate::wire::slot::Message;
+use crate::worker::arena::{Arena, Piece};
+use crate::worker::callbacks;
+use crate::worker::handles::Handles;
+use crate::worker::host_memory::OwnMemory;
+use crate::worker::refusal::Refusal;
+use crate::worker::relocate::{Relocator, number_at};
+use crate::worker::world::World;
+
+/// Words of the longest argument list.
+const MAX_WORDS: usize = 40;
+/// Parameters that point to memory; more than any function has.
+const MAX_GIVEN: usize = 16;
+
+/// Options of the linker and compiler that say how long the log buffer of the option before them is, and that option.
+const LOG_BUFFERS: [(u32, u32); 2] = [(3, 4), (5, 6)];
+/// Options whose value leads to more: names and addresses of symbols, kernels and variables.
+const LEADING_OPTIONS: [u32; 6] = [15, 16, 25, 26, 27, 28];
+/// The largest log that anybody asks for.
+const MAX_LOG_BYTES: u64 = 1 << 20;
+
+/// Arguments that are ready.
+pub struct Arguments {
+    words: [u64; MAX_WORDS],
+    count: usize,
+    given: [Option<Given>; MAX_GIVEN],
+    given_count: usize,
+    /// Memory that the call registers with the driver.
+    pub registered: Option<OwnMemory>,
+}
+
+/// Memory that the driver may write to.
+#[derive(Clone, Copy, Debug)]
+pub struct Given {
+    /// Place in the plan's list of parameters.
+    pub param: usize,
+    /// The memory.
+    pub piece: Piece,
+}
+
+impl Arguments {
+    /// The words.
+    pub fn words(&self) -> &[u64] {
+        &self.words[..self.count]
+    }
+
+    /// Memory that the driver may write to.
+    pub fn given(&self) -> impl Iterator<Item = Given> + '_ {
+        self.given[..self.given_count].iter().flatten().copied()
+    }
+}
+
+/// Makes arguments.
+pub struct Builder<'a> {
+    world: &'a World,
+    plan: &'a Plan,
+    message: &'a Message<'a>,
+    arena: &'a Arena,
+    handles: Option<MutexGuard<'a, Handles>>,
+    arguments: Arguments,
+}
+
+/// Makes the arguments of a call.
+///
+/// # Errors
+/// The call can't be made.
+pub fn build<'a>(
+    world: &'a World,
+    plan: &'a Plan,
+    message: &'a Message<'a>,
+    arena: &'a Arena,
+) -> Result<Arguments, Refusal> {
+    let count = usize::from(plan.words);
+    if message.args.len() != count || count > MAX_WORDS {
+        return Err(SkipReason::UnknownPrototype.into());
+    }
+    let mut words = [0; MAX_WORDS];
+    words[..count].copy_from_slice(message.args);
+    let mut builder = Builder {
+        world,
+        plan,
+        message,
+        arena,
+        handles: None,
+        arguments: Arguments {
+            words,
+            count,
+            given: [None; MAX_GIVEN],
+            given_count: 0,
+            registered: None,
+        },
+    };
+    for (place, param) in plan.params.iter().enumerate() {
+        builder.param(place, param).map_err(|refusal| Refusal {
+            param: param.number.into(),
+            ..refusal
+        })?;
+    }
+    Ok(builder.arguments)
+}
+
+impl<'a> Builder<'a> {
+    fn param(&mut self, place: usize, param: &'a ParamPlan) -> Result<(), Refusal> {
+        let word = usize::from(param.word);
+        let recorded = self.arguments.words[word];
+        if let Role::Value { bytes, relocations } = &param.role {
+            return self.value(word, *bytes, relocations);
+        }
+        if recorded == 0 {
+            return Ok(());
+        }
+        self.arguments.words[word] = match &param.role {
+            Role::Value { .. } => return Ok(()),
+            Role::In(memory) => self.passed(param, memory)?.address(),
+            Role::Out(memory) => self.answered(place, memory)?.address(),
+            Role::InOut(memory) => {
+                let piece = self.passed(param, memory)?;
+                self.give(place, piece)?.address()
+            }
+            Role::Text => self.text(param)?.address(),
+            Role::Copied(side) => self.copied(*side, recorded)?,
+            Role::Host => self.relocator().host(recorded, 0, true)?,
+            Role::Registered { bytes } => self.registered(recorded, *bytes)?,
+            Role::DeviceAddress => self.relocator().device_pointer(recorded)?,
+            Role::Scratch { bytes } => {
+                let piece = self.arena.take(*bytes as usize)?;
+                self.give(place, piece)?.address()
+            }
+            Role::Callback(stub) => callbacks::address(*stub),
+            Role::UserData => callbacks::USER_DATA,
+            Role::OptionValues { options, count } => self.option_values(param, *options, *count)?,
+            Role::Image => return Err(SkipReason::NoImage.into()),
+            Role::KernelParams | Role::KernelExtra => {
+                return Err(SkipReason::NoKernelArguments.into());
+            }
+            Role::OnlyNull => return Err(SkipReason::NotRecorded.into()),
+        };
+        Ok(())
+    }
+
+    fn relocator(&mut self) -> Relocator<'_> {
+        let world = self.world;
+        Relocator {
+            world,
+            handles: self.handles.get_or_insert_with(|| world.handles()),
+            arena: self.arena,
+            may_stand_in: self.plan.takes_any_address || self.message.order.returned != Some(0),
+        }
+    }
+
+    fn value(&mut self, word: usize, bytes: u32, places: &[Relocation]) -> Result<(), Refusal> {
+        // Nearly always one handle.
+        if let ([relocation], true) = (places, bytes == 8) {
+            let recorded = self.arguments.words[word];
+            if recorded == 0 {
+                return Ok(());
+            }
+            let mut item = recorded.to_le_bytes();
+            self.relocator()
+                .item(std::slice::from_ref(relocation), &mut item)?;
+            self.arguments.words[word] = u64::from_le_bytes(item);
+            return Ok(());
+        }
+        let end = word + (bytes as usize).div_ceil(8);
+        let words = self.arguments.words.get(word..end);
+        let mut item: Vec<u8> = words
+            .ok_or(SkipReason::UnknownPrototype)?
+            .iter()
+            .flat_map(|word| word.to_le_bytes())
+            .collect();
+        self.relocator().item(places, &mut item)?;
+        let here = item.as_chunks::<8>().0;
+        for (to, from) in self.arguments.words[word..end].iter_mut().zip(here) {
+            *to = u64::from_le_bytes(*from);
+        }
+        Ok(())
+    }
+
+    fn captured(&self, number: u8) -> Result<Captured<'a>, Refusal> {
+        let capture = self.message.capture(number, false);
+        capture
+            .filter(|capture| capture.full.is_none())
+            .ok_or(SkipReason::NotRecorded.into())
+    }
+
+    /// Bytes that the driver takes the memory for.
+    fn bytes(&self, extent: Span) -> Result<usize, Refusal> {
+        let (item, count) = match extent {
+            Span::Fixed(bytes) => return Ok(bytes as usize),
+            Span::PointedText => return Ok(8),
+            Span::Counted {
+                item,
+                word,
+                word_bytes,
+            } => {
+                let recorded = self.message.args.get(usize::from(word)).copied();
+                let bits = 8 * u32::from(word_bytes.clamp(1, 8));
+                let count = recorded.unwrap_or(0) & (u64::MAX >> (64 - bits));
+                (item, count)
+            }
+            Span::CountedBehind { item, param } => {
+                let capture = self.message.capture(param, false);
+                let count = capture
+                    .and_then(|capture| number_at(capture.bytes, 0, capture.bytes.len().min(8)));
+                (item, count.unwrap_or(0))
+            }
+        };
+        let bytes = u64::from(item).checked_mul(count);
+        bytes
+            .filter(|&bytes| bytes <= self.world.max_host_bytes)
+            .and_then(|bytes| usize::try_from(bytes).ok())
+            .ok_or(SkipReason::TooLarge.into())
+    }
+
+    /// Memory with what was recorded of it.
+    fn passed(&mut self, param: &ParamPlan, memory: &Memory) -> Result<Piece, Refusal> {
+        let capture = self.captured(param.number)?;
+        let bytes = self.bytes(memory.extent)?;
+        if capture.bytes.len() < bytes {
+            return Err(SkipReason::NotRecorded.into());
+        }
+        let piece = self.arena.take(bytes)?;
+        piece.write(capture.bytes);
+        if !memory.relocations.is_empty() {
+            let relocator = self.relocator();
+            let item_bytes = memory.extent.item_bytes().max(1) as usize;
+            for item in piece.content().chunks_exact_mut(item_bytes) {
+                relocator.item(&memory.relocations, item)?;
+            }
+        }
+        Ok(piece)
+    }
+
+    /// Memory for an answer.
+    fn answered(&mut self, place: usize, memory: &Memory) -> Result<Piece, Refusal> {
+        let piece = self.arena.take(self.bytes(memory.extent)?)?;
+        piece.fill(UNWRITTEN);
+        self.give(place, piece)
+    }
+
+    fn give(&mut self, place: usize, piece: Piece) -> Result<Piece, Refusal> {
+        let next = self.arguments.given.get_mut(self.arguments.given_count);
+        *next.ok_or(SkipReason::UnknownPrototype)? = Some(Given {
+            param: place,
+            piece,
+        });
+        self.arguments.given_count += 1;
+        Ok(piece)
+    }
+
+    fn text(&mut self, param: &ParamPlan) -> Result<Piece, Refusal> {
+        let capture = self.captured(param.number)?;
+        // One byte more: a capture ends with its NUL, and a text that doesn't gets one.
+        let piece = self.arena.take(capture.bytes.len() + 1)?;
+        piece.fill(0);
+        piece.write(capture.bytes);
+        Ok(piece)
+    }
+
+    fn copied(&mut self, side: HostSide, recorded: u64) -> Result<u64, Refusal> {
+        let bytes = self.message.args.get(usize::from(side.bytes)).copied();
+        self.relocator()
+            .host(recorded, bytes.unwrap_or(0), side.is_written)
+    }
+
+    fn registered(&mut self, recorded: u64, word: u8) -> Result<u64, Refusal> {
+        let bytes = self.message.args.get(usize::from(word)).copied();
+        let limit = self.world.max_host_bytes;
+        let memory = OwnMemory::for_range(recorded, bytes.unwrap_or(0), limit)?;
+        let address = memory.address();
+        self.arguments.registered = Some(memory);
+        Ok(address)
+    }
+
+    /// Values of options are words: numbers, but for logs, which get memory of ours, and for what leads to more.
+    fn option_values(&mut self, param: &ParamPlan, options: u8, count: u8) -> Result<u64, Refusal> {
+        let count = self.message.args.get(usize::from(count)).copied();
+        let count = count.unwrap_or(0) as u32 as usize;
+        let options = self.captured(options)?.bytes.as_chunks::<4>().0;
+        let values = self.captured(param.number)?.bytes.as_chunks::<8>().0;
+        if options.len() < count || values.len() < count {
+            return Err(SkipReason::NotRecorded.into());
+        }
+        let option = |place: usize| u32::from_le_bytes(options[place]);
+        let piece = self.arena.take(count * 8)?;
+        for place in 0..count {
+            let recorded = u64::from_le_bytes(values[place]);
+            let log = LOG_BUFFERS.iter().find(|(log, _)| *log == option(place));
+            let value = match log {
+                Some((_, length)) => {
+                    let at = (0..count).find(|&other| option(other) == *length);
+                    let bytes = at.map_or(0, |at| u64::from_le_bytes(values[at]) as u32);
+                    self.arena
+                        .take(u64::from(bytes).min(MAX_LOG_BYTES) as usize)?
+                        .address()
+                }
+                None if LEADING_OPTIONS.contains(&option(place)) && recorded != 0 => {
+                    return Err(SkipReason::NotRecorded.into());
+                }
+                None => recorded,
+            };
+            piece.content()[place * 8..place * 8 + 8].copy_from_slice(&value.to_le_bytes());
+        }
+        Ok(piece.address())
+    }
+}

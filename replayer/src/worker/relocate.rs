@@ -1,0 +1,191 @@
+//! Replaces what only the recorded process understood in memory that the driver is going to read.
+
+use crate::plan::{CopyFields, Kind, Relocation, Target, When};
+use crate::skip::SkipReason;
+use crate::worker::arena::Arena;
+use crate::worker::callbacks;
+use crate::worker::handles::{Handles, Known};
+use crate::worker::refusal::Refusal;
+use crate::worker::world::World;
+
+/// Handles that are names of something: the null handle, the legacy stream (1), the thread's own stream (2).
+const LARGEST_NAME: u64 = 2;
+/// Words below this are numbers where something else might stand in the same place.
+const SMALLEST_ADDRESS: u64 = 1 << 32;
+/// Room for an answer of no known type.
+const SCRATCH_BYTES: usize = 64;
+
+/// What relocations need.
+pub struct Relocator<'a> {
+    /// What all threads share.
+    pub world: &'a World,
+    /// Handles and device pointers.
+    pub handles: &'a Handles,
+    /// Memory of the call.
+    pub arena: &'a Arena,
+    /// Addresses that nobody knows may be passed as some memory of ours.
+    pub may_stand_in: bool,
+}
+
+impl Relocator<'_> {
+    /// Replaces words of one item.
+    ///
+    /// # Errors
+    /// Something can't be replaced, so the item can't be passed.
+    pub fn item(&self, relocations: &[Relocation], item: &mut [u8]) -> Result<(), Refusal> {
+        for relocation in relocations {
+            let at = relocation.offset as usize;
+            let recorded = word_at(item, at).ok_or(SkipReason::NotRecorded)?;
+            if recorded == 0 {
+                continue;
+            }
+            let here = if relocation
+                .when
+                .as_ref()
+                .is_none_or(|when| holds(when, item))
+            {
+                self.word(relocations, relocation, recorded, item)?
+            } else {
+                0
+            };
+            item[at..at + 8].copy_from_slice(&here.to_le_bytes());
+        }
+        Ok(())
+    }
+
+    fn word(
+        &self,
+        relocations: &[Relocation],
+        relocation: &Relocation,
+        recorded: u64,
+        item: &[u8],
+    ) -> Result<u64, Refusal> {
+        if relocation.is_ambiguous {
+            return self.ambiguous(relocations, relocation.offset, recorded);
+        }
+        match &relocation.target {
+            Target::Handle(kind) => self.handle(*kind, recorded),
+            Target::DevicePointer => self.device_pointer(recorded),
+            Target::CopyHost(fields) => self.copy_host(fields, recorded, item),
+            Target::Scratch => Ok(self.arena.take(SCRATCH_BYTES)?.address()),
+            Target::Callback => Ok(callbacks::host_function_address()),
+            Target::UserData => Ok(callbacks::USER_DATA),
+            Target::OnlyNull => Err(SkipReason::NotRecorded.into()),
+            Target::DriverAddress | Target::HostAddress => Ok(0),
+        }
+    }
+
+    /// A word that stands for one of several things, or is a number: what knows it decides.
+    fn ambiguous(
+        &self,
+        relocations: &[Relocation],
+        offset: u32,
+        recorded: u64,
+    ) -> Result<u64, Refusal> {
+        let readings = relocations.iter().filter(|other| other.offset == offset);
+        for reading in readings {
+            let known = match &reading.target {
+                Target::Handle(kind) => self.handles.handle(*kind, recorded),
+                Target::DevicePointer => self.handles.address(recorded),
+                _ => Known::Unknown,
+            };
+            match known {
+                Known::Here(word) => return Ok(word),
+                Known::Missing(cause) => return Err(Refusal::consequence_of(cause)),
+                Known::Unknown => {}
+            }
+        }
+        if recorded < SMALLEST_ADDRESS {
+            return Ok(recorded);
+        }
+        Err(Refusal::unknown(recorded))
+    }
+
+    /// What a recorded handle stands for.
+    ///
+    /// # Errors
+    /// Nobody knows it, or its creation failed.
+    pub fn handle(&self, kind: Kind, recorded: u64) -> Result<u64, Refusal> {
+        match self.handles.handle(kind, recorded) {
+            Known::Here(word) => Ok(word),
+            Known::Missing(cause) => Err(Refusal::consequence_of(cause)),
+            Known::Unknown if recorded <= LARGEST_NAME => Ok(recorded),
+            Known::Unknown => Err(Refusal::unknown(recorded)),
+        }
+    }
+
+    /// What a recorded device pointer stands for.
+    ///
+    /// # Errors
+    /// Nobody knows it, or its allocation failed.
+    pub fn device_pointer(&self, recorded: u64) -> Result<u64, Refusal> {
+        match self.handles.address(recorded) {
+            Known::Here(address) => Ok(address),
+            Known::Missing(cause) => Err(Refusal::consequence_of(cause)),
+            Known::Unknown if self.may_stand_in => {
+                Ok(self.world.copies.stand_in(recorded, 0, true)?)
+            }
+            Known::Unknown => Err(Refusal::unknown(recorded)),
+        }
+    }
+
+    /// What a recorded address of host memory stands for, with so many bytes behind it.
+    ///
+    /// # Errors
+    /// There is not so much memory to stand in, or its allocation failed.
+    pub fn host(&self, recorded: u64, bytes: u64, is_written: bool) -> Result<u64, Refusal> {
+        match self.handles.host(recorded, bytes) {
+            Known::Here(address) => Ok(address),
+            Known::Missing(cause) => Err(Refusal::consequence_of(cause)),
+            Known::Unknown => Ok(self.world.copies.stand_in(recorded, bytes, is_written)?),
+        }
+    }
+
+    fn copy_host(&self, fields: &CopyFields, recorded: u64, item: &[u8]) -> Result<u64, Refusal> {
+        let number = |offset: u32| number_at(item, offset as usize, fields.number_bytes as usize);
+        let optional = |offset: Option<u32>, default: u64| match offset {
+            Some(offset) => number(offset).ok_or(SkipReason::NotRecorded),
+            None => Ok(default),
+        };
+        let start = [
+            optional(fields.start[0], 0)?,
+            optional(fields.start[1], 0)?,
+            optional(fields.start[2], 0)?,
+        ];
+        let size = [
+            optional(fields.size[0], 0)?,
+            optional(fields.size[1], 1)?,
+            optional(fields.size[2], 1)?,
+        ];
+        let row = start[0].saturating_add(size[0]);
+        // A pitch of 0 stands for rows without gaps.
+        let pitch = number(fields.pitch)
+            .ok_or(SkipReason::NotRecorded)?
+            .max(row);
+        let rows = start[1].saturating_add(size[1]);
+        let slice_rows = optional(fields.slice_rows, 0)?.max(rows);
+        let slices = start[2].saturating_add(size[2]);
+        let bytes = pitch
+            .saturating_mul(slice_rows)
+            .saturating_mul(slices.max(1));
+        self.host(recorded, bytes, fields.is_written)
+    }
+}
+
+fn holds(when: &When, item: &[u8]) -> bool {
+    number_at(item, when.offset as usize, 4)
+        .is_some_and(|number| when.is_one_of.contains(&(number as u32)))
+}
+
+/// The word at an offset.
+pub fn word_at(bytes: &[u8], offset: usize) -> Option<u64> {
+    number_at(bytes, offset, 8)
+}
+
+/// The number of so many bytes at an offset.
+pub fn number_at(bytes: &[u8], offset: usize, count: usize) -> Option<u64> {
+    let own = bytes.get(offset..offset.checked_add(count)?)?;
+    let mut word = [0; 8];
+    word.get_mut(..count)?.copy_from_slice(own);
+    Some(u64::from_le_bytes(word))
+}

@@ -1,0 +1,290 @@
+//! `cutape replay` from the user's side: golden traces on simulated drivers that work, that don't, and that take the process with them.
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use support::{End, Finished, client, cutape, finish, record};
+
+const FIXED: &str = "traces/ggml-startup-on-shim-fixed.cutape";
+const BROKEN: &str = "traces/ggml-startup-on-shim-uninitialized.cutape";
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn replay(trace: impl AsRef<Path>, driver: &str, options: &[&str]) -> Finished {
+    let mut command = cutape(["replay"]);
+    command.arg(trace.as_ref()).args(["--driver", driver]);
+    finish(command.args(options))
+}
+
+/// A profile of a driver that works but for these faults.
+fn profile(folder: &Path, faults: &str) -> String {
+    let path = folder.join("faulty.toml");
+    fs::write(&path, format!("extends = \"shim-fixed\"\n{faults}")).unwrap();
+    format!("sim:{}", path.display())
+}
+
+/// The report has a line that starts so.
+fn assert_line(report: &Finished, start: &str) {
+    let found = report.stdout.lines().any(|line| line.starts_with(start));
+    assert!(
+        found,
+        "no line {start:?} in\n{}{}",
+        report.stdout, report.stderr
+    );
+}
+
+#[test]
+fn golden_traces_conform_on_the_driver_that_they_were_recorded_on() {
+    for (trace, driver) in [
+        (FIXED, "sim:shim-fixed"),
+        (BROKEN, "sim:shim-uninitialized"),
+        ("traces/ggml-backend-on-h100.cutape", "sim:h100"),
+        (
+            "traces/ggml-backend-on-shim-uninitialized.cutape",
+            "sim:shim-uninitialized",
+        ),
+        ("traces/pytorch-on-h100.cutape", "sim:h100"),
+        (
+            "traces/pytorch-on-shim-uninitialized.cutape",
+            "sim:shim-uninitialized",
+        ),
+    ] {
+        let report = replay(golden(trace), driver, &[]);
+        assert_eq!(
+            report.end,
+            End::Code(0),
+            "{trace}\n{}{}",
+            report.stdout,
+            report.stderr
+        );
+        assert_line(&report, "conforms");
+        assert!(
+            !report.stdout.contains("unknown-handle"),
+            "{}",
+            report.stdout
+        );
+    }
+}
+
+#[test]
+fn a_repaired_driver_is_told_and_so_is_a_broken_one() {
+    let fixed = replay(golden(BROKEN), "sim:shim-fixed", &[]);
+    assert_eq!(fixed.end, End::Code(0));
+    assert_line(
+        &fixed,
+        "fixed: #16 cuMemGetInfo_v2 3 -> 0, free 0 -> 78 GiB, total 0 -> 80 GiB",
+    );
+    assert_line(&fixed, "16 calls: 15 same, 1 fixed");
+
+    let scratch = tempfile::tempdir().unwrap();
+    let junit = scratch.path().join("out.xml");
+    let json = scratch.path().join("out.json");
+    let options = [
+        "--junit",
+        junit.to_str().unwrap(),
+        "--json",
+        json.to_str().unwrap(),
+    ];
+    let regressed = replay(golden(FIXED), "sim:shim-uninitialized", &options);
+    assert_eq!(regressed.end, End::Code(1));
+    assert_line(
+        &regressed,
+        "regressed: #16 cuMemGetInfo_v2 0 -> 3, free 78 GiB -> 0",
+    );
+    assert!(fs::read_to_string(junit).unwrap().contains("<failure"));
+    let json: serde_json::Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    assert_eq!(json["schema"], "cutape.replay");
+    assert_eq!(json["traces"][0]["divergences"][0]["verdict"], "regressed");
+}
+
+#[test]
+fn what_a_policy_expects_is_no_reproach_and_accept_writes_one() {
+    let scratch = tempfile::tempdir().unwrap();
+    let policy = scratch.path().join("replay.toml");
+    let policy = policy.to_str().unwrap();
+    let accepted = replay(
+        golden(FIXED),
+        "sim:shim-uninitialized",
+        &["--accept", policy],
+    );
+    assert_eq!(accepted.end, End::Code(1));
+    let with_policy = ["--policy", policy, "--strict"];
+    let expected = replay(golden(FIXED), "sim:shim-uninitialized", &with_policy);
+    assert_eq!(
+        expected.end,
+        End::Code(0),
+        "{}{}",
+        expected.stdout,
+        expected.stderr
+    );
+    // On the driver that works the entry applies to nothing.
+    let unused = replay(golden(FIXED), "sim:shim-fixed", &with_policy);
+    assert_eq!(unused.end, End::Code(2), "{}", unused.stdout);
+    let again = replay(golden(FIXED), "sim", &["--accept", policy]);
+    assert_eq!(again.end, End::Code(2));
+    assert!(again.stderr.contains("--force"), "{}", again.stderr);
+}
+
+#[test]
+fn a_driver_that_ends_the_process_is_named_with_the_call() {
+    let scratch = tempfile::tempdir().unwrap();
+    let fault = |what: &str| format!("[[fault]]\nfunction = \"cuDeviceGetName\"\n{what}\n");
+    for (what, headline) in [
+        (
+            "crash = \"SIGSEGV\"",
+            "crashed: #5 cuDeviceGetName: the driver ended the process (SIGSEGV) in this call",
+        ),
+        (
+            "crash = \"SIGABRT\"",
+            "crashed: #5 cuDeviceGetName: the driver ended the process (SIGABRT)",
+        ),
+        (
+            "exit = 3",
+            "crashed: #5 cuDeviceGetName: the driver ended the process (exit code 3)",
+        ),
+        (
+            "scribble = true",
+            "crashed: #5 cuDeviceGetName: the driver ended the process (SIGABRT)",
+        ),
+        (
+            "hang = true",
+            "hung: #5 cuDeviceGetName: did not return within 0.5 s",
+        ),
+    ] {
+        let driver = profile(scratch.path(), &fault(what));
+        let report = replay(golden(FIXED), &driver, &["--timeout", "0.5"]);
+        assert_eq!(
+            report.end,
+            End::Code(1),
+            "{what}\n{}{}",
+            report.stdout,
+            report.stderr
+        );
+        assert_line(&report, headline);
+        assert_line(&report, "16 calls: 4 same");
+
+        let on = replay(
+            golden(FIXED),
+            &driver,
+            &["--timeout", "0.5", "--keep-going"],
+        );
+        assert_eq!(on.end, End::Code(1), "{}", on.stdout);
+        assert_line(&on, headline);
+        assert_line(&on, "16 calls: 15 same");
+    }
+}
+
+#[test]
+fn a_driver_that_prints_and_closes_descriptors_does_not_disturb_the_report() {
+    let scratch = tempfile::tempdir().unwrap();
+    let faults = "[[fault]]\nfunction = \"cuDeviceGetCount\"\nprints = \"hello from the driver\"\nclose_descriptors = true\n";
+    let driver = profile(scratch.path(), faults);
+    let report = replay(golden(FIXED), &driver, &[]);
+    assert_eq!(
+        report.end,
+        End::Code(0),
+        "{}{}",
+        report.stdout,
+        report.stderr
+    );
+    assert_line(&report, "16 calls: 16 same");
+    assert!(
+        report.stdout.contains("hello from the driver"),
+        "{}",
+        report.stdout
+    );
+}
+
+#[test]
+fn a_missing_function_is_told() {
+    let scratch = tempfile::tempdir().unwrap();
+    let driver = profile(
+        scratch.path(),
+        "[[fault]]\nfunction = \"cuMemGetInfo*\"\nmissing = true\n",
+    );
+    let report = replay(golden(FIXED), &driver, &[]);
+    assert_eq!(report.end, End::Code(1));
+    assert_line(&report, "missing-symbol: #16 cuMemGetInfo_v2");
+}
+
+#[test]
+fn a_context_that_is_not_made_has_what_follows_beneath_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let faults = "[[fault]]\nfunction = \"cuDevicePrimaryCtxRetain\"\nerror = \"CUDA_ERROR_OUT_OF_MEMORY\"\n";
+    let driver = profile(scratch.path(), faults);
+    let report = replay(golden(FIXED), &driver, &[]);
+    assert_eq!(report.end, End::Code(1));
+    assert_line(&report, "regressed: #13 cuDevicePrimaryCtxRetain 0 -> 2");
+    assert_line(&report, "diverges: 1 call answers otherwise");
+}
+
+#[test]
+fn a_slow_driver_counts_only_if_asked_for() {
+    let scratch = tempfile::tempdir().unwrap();
+    let driver = profile(
+        scratch.path(),
+        "[[fault]]\nfunction = \"cuDeviceGetCount\"\nlatency = \"20 ms\"\n",
+    );
+    assert_eq!(replay(golden(FIXED), &driver, &[]).end, End::Code(0));
+    let report = replay(golden(FIXED), &driver, &["--slower", "10"]);
+    assert_eq!(report.end, End::Code(1), "{}", report.stdout);
+    assert_line(&report, "slower: #3 cuDeviceGetCount");
+}
+
+#[test]
+fn threads_keep_their_order_and_never_wait_for_each_other_for_ever() {
+    let scratch = tempfile::tempdir().unwrap();
+    for (program, arguments) in [
+        ("threads", &["8", "200"][..]),
+        ("nested", &[]),
+        ("counting", &[]),
+    ] {
+        let trace = scratch.path().join(program).with_extension("cutape");
+        let recorded = finish(&mut record(&trace, "sim", &client(program), arguments));
+        assert!(trace.exists(), "{}", recorded.stderr);
+        for options in [&[][..], &["--serial"]] {
+            let report = replay(&trace, "sim", options);
+            assert_eq!(
+                report.end,
+                End::Code(0),
+                "{program} {options:?}\n{}{}",
+                report.stdout,
+                report.stderr
+            );
+        }
+    }
+}
+
+#[test]
+fn trouble_is_told_and_nothing_is_played() {
+    let missing = replay(golden(FIXED), "/nowhere/libcuda.so.1", &[]);
+    assert_eq!(missing.end, End::Code(2));
+    assert!(
+        missing.stderr.contains("/nowhere/libcuda.so.1"),
+        "{}",
+        missing.stderr
+    );
+    let no_library = replay(golden(FIXED), "/etc/passwd", &[]);
+    assert_eq!(no_library.end, End::Code(2), "{}", no_library.stdout);
+    assert!(
+        no_library.stderr.contains("can't be loaded"),
+        "{}",
+        no_library.stderr
+    );
+    assert_eq!(replay("/nowhere.cutape", "sim", &[]).end, End::Code(2));
+    let by_hand = finish(&mut cutape(["replay-player", "0"]));
+    assert_eq!(by_hand.end, End::Code(2));
+}
+
+#[test]
+fn a_suite_of_traces_has_one_report() {
+    let mut command = cutape(["replay"]);
+    command.args([golden(FIXED), golden(BROKEN)]);
+    let report = finish(command.args(["--driver", "sim:shim-fixed", "--until", "5"]));
+    assert_eq!(report.end, End::Code(0), "{}", report.stdout);
+    assert_line(&report, "5 calls: 5 same");
+}
