@@ -25,7 +25,7 @@ fn main() {
     let api = Api::get();
     let implemented = implementations::find(&sources);
     check::check(api, &implemented);
-    let abi = ["abi.rs", "abi/graph.rs"]
+    let abi = ["abi.rs", "abi/array.rs", "abi/graph.rs"]
         .map(|file| std::fs::read_to_string(sources.join(file)).expect(file))
         .concat();
     let nvml_abi = std::fs::read_to_string(sources.join("nvml/abi.rs")).expect("src/nvml/abi.rs");

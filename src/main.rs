@@ -6,6 +6,7 @@ mod clock;
 mod colour;
 mod commands;
 mod driver;
+mod filtering;
 mod front;
 mod front_mark;
 mod host;
@@ -54,6 +55,7 @@ enum Command {
     ReplayPlayer(commands::replay_player::Arguments),
     Export(commands::export::Arguments),
     Seal(commands::seal::Arguments),
+    Trim(commands::trim::Arguments),
     Verify(commands::verify::Arguments),
     Completions(commands::completions::Arguments),
 }
@@ -77,6 +79,7 @@ fn main() -> ExitCode {
         Command::ReplayPlayer(arguments) => commands::replay_player::run(arguments),
         Command::Export(arguments) => commands::export::run(arguments),
         Command::Seal(arguments) => commands::seal::run(arguments),
+        Command::Trim(arguments) => commands::trim::run(arguments),
         Command::Verify(arguments) => commands::verify::run(arguments),
         Command::Completions(arguments) => commands::completions::run(arguments),
     }

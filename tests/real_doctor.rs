@@ -182,6 +182,58 @@ fn counting_devices_is_no_sign_of_a_failed_integrity_check() {
     }
 }
 
+#[test]
+fn nvidia_s_bindings_get_the_wrong_binary_interface() {
+    let Some(bindings) = find_or_skip("cuda-bindings@13") else {
+        return;
+    };
+    let program = |command: &mut Command| {
+        command
+            .arg(python::interpreter())
+            .arg(programs::python_script("context_versions"))
+            .env("PYTHONPATH", &bindings);
+    };
+    let diagnosed = diagnose("wrong-abi", program);
+    assert_first("wrong-abi", "wrong-abi", "cuda-bindings", &diagnosed);
+    assert_none("h100", "cuda-bindings", &diagnose("h100", program));
+}
+
+/// The search of Ollama up to 0.12.3 finds a function missing and makes no call: what the driver exports says why.
+#[test]
+fn ollama_s_old_search_passes_over_a_driver_without_the_old_names() {
+    let Some(nvidia) = real::driver_folder() else {
+        return;
+    };
+    let diagnosed = diagnose("shim-bypassed", |command| {
+        command.arg(client("ollama_discovery")).arg(&nvidia);
+    });
+    assert_eq!(diagnosed.ids(), ["shim-bypassed"]);
+    assert_eq!(diagnosed.consequences(), ["no-calls"]);
+}
+
+/// The second pass of Ollama's discovery: the GPU is chosen by its UUID.
+#[test]
+fn llama_cpp_loses_a_gpu_that_is_chosen_by_its_uuid() {
+    let Some(llama) = LlamaCpp::find() else {
+        return;
+    };
+    let program = |command: &mut Command| {
+        command
+            .arg(client("llama_devices"))
+            .arg(llama.library("libggml.cuda"))
+            .arg(llama.library("libllama.cuda"))
+            .arg(&llama.folder)
+            .env("LD_LIBRARY_PATH", &llama.library_path)
+            .env(
+                "CUDA_VISIBLE_DEVICES",
+                "GPU-5e0e8f2a-3c1d-4b6f-9a7e-1f2d3c4b5a60",
+            );
+    };
+    let profile = "visible-devices-ignored";
+    assert_first(profile, profile, "llama.cpp", &diagnose(profile, program));
+    assert_none("h100", "llama.cpp", &diagnose("h100", program));
+}
+
 const COUNT: &str = "import ctypes, sys; n = ctypes.c_int(-1); print(ctypes.CDLL(sys.argv[1]).cudaGetDeviceCount(ctypes.byref(n)), n.value)";
 
 #[test]

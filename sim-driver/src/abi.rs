@@ -2,10 +2,12 @@
 //! every layout here with the API table, so a slip is a build error.
 #![allow(non_camel_case_types, non_snake_case)]
 
+mod array;
 mod graph;
 
 use std::ffi::c_void;
 
+pub use array::*;
 pub use graph::*;
 
 /// `CUresult` as it crosses the boundary: a number, because callers may pass and expect codes that no header names.
@@ -50,6 +52,14 @@ handles! {
     CUfunction,
     /// An array (texture memory).
     CUarray,
+    /// Arrays of one picture, each half as large as the one before.
+    CUmipmappedArray,
+    /// A way to read memory or an array in a kernel.
+    CUtexObject,
+    /// A way to read and write an array in a kernel.
+    CUsurfObject,
+    /// Code that is being linked.
+    CUlinkState,
     /// A graph.
     CUgraph,
     /// A node of a graph.
@@ -183,6 +193,13 @@ pub struct CUipcMemHandle_v1 {
     pub reserved: [u8; 64],
 }
 
+/// What one process gives another to open its event with.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct CUipcEventHandle_v1 {
+    pub reserved: [u8; 64],
+}
+
 /// Where memory lies: a kind of place and which one of them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -279,6 +296,9 @@ pub struct CUlaunchAttribute {
     pub pad: [u8; 4],
     pub value: [u64; 8],
 }
+
+/// One operation of a batch, a union: the type in the first word, then address, value, flags.
+pub type CUstreamBatchMemOpParams_v1 = [u64; 6];
 
 /// A function that the driver calls on the host, from a thread of its own.
 pub type CUhostFn = Option<unsafe extern "C" fn(*mut c_void)>;

@@ -3,12 +3,13 @@
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use crate::array::{Array, Mipmap, Surface, Texture};
 use crate::context::Context;
 use crate::device::Device;
 use crate::event::Event;
 use crate::graph::{Exec, Graph, NodePlace, UserObject};
 use crate::memory::{Memory, Physical, Pool};
-use crate::module::{Function, Kernel, Library, Module};
+use crate::module::{Function, Kernel, Library, Link, Module};
 use crate::profile::{self, Pattern, Profile};
 use crate::registry::{Kind, Registry};
 use crate::status::{Answer, CuError};
@@ -40,6 +41,11 @@ pub struct Driver {
     pub graph_nodes: Registry<NodePlace>,
     pub graph_execs: Registry<Exec>,
     pub user_objects: Registry<UserObject>,
+    pub arrays: Registry<Array>,
+    pub mipmaps: Registry<Mipmap>,
+    pub textures: Registry<Texture>,
+    pub surfaces: Registry<Surface>,
+    pub links: Registry<Link>,
 }
 
 static DRIVER: OnceLock<Option<Driver>> = OnceLock::new();
@@ -167,6 +173,11 @@ fn load() -> Option<Driver> {
             graph_nodes: Registry::new(Kind::GraphNode),
             graph_execs: Registry::new(Kind::GraphExec),
             user_objects: Registry::new(Kind::UserObject),
+            arrays: Registry::new(Kind::Array),
+            mipmaps: Registry::new(Kind::Mipmap),
+            textures: Registry::new(Kind::Texture),
+            surfaces: Registry::new(Kind::Surface),
+            links: Registry::new(Kind::Link),
         }),
         Err(error) => {
             eprintln!(

@@ -12,6 +12,7 @@
 )]
 
 mod abi;
+mod array;
 mod attribute;
 mod boundary;
 mod context;
@@ -31,6 +32,7 @@ mod nvml;
 mod proc_address;
 mod profile;
 mod registry;
+mod shared_file;
 mod start;
 mod status;
 mod stream;

@@ -21,6 +21,11 @@ pub enum Kind {
     GraphNode = 11,
     GraphExec = 12,
     UserObject = 13,
+    Array = 14,
+    Mipmap = 15,
+    Texture = 16,
+    Surface = 17,
+    Link = 18,
 }
 
 /// Bits of a handle: four zero bits (so that it looks like an aligned address), place, generation, kind, and a constant on top.

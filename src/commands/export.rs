@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use cutape_analysis::export::{ExportFormat, Exporter};
 use cutape_analysis::filter::{Filter, Matcher};
+use cutape_analysis::redact::{Redaction, Redactor};
 use cutape_trace_format::call::Call;
 use cutape_trace_format::trace::Trace;
 
@@ -44,6 +45,10 @@ pub struct Arguments {
     /// Export only calls that match (docs/filter.md)
     #[arg(short = 'e', long = "expression", value_name = "FILTER")]
     filter: Option<Filter>,
+
+    /// Take out payload, paths, hosts or environment, with commas between several, or all (docs/export.md)
+    #[arg(long, value_name = "KINDS")]
+    redact: Option<Redaction>,
 
     /// The file to write; without it standard output
     #[arg(short, long, value_name = "FILE")]
@@ -90,15 +95,23 @@ fn export(arguments: &Arguments) -> Result<ExitCode, ExitCode> {
             "a Perfetto trace is binary: expected -o FILE or a pipe, found a terminal",
         ));
     }
-    let trace = reading::open(&arguments.trace)?;
+    let mut trace = reading::open(&arguments.trace)?;
     let mut warnings = Warnings::of(&trace);
+    let redaction = arguments.redact.as_ref();
+    let mut redactor = redaction.map(|redaction| redaction.apply(&mut trace));
+    let redactor = &mut redactor;
+    let trace = &trace;
     match &arguments.output {
-        None => write_calls(arguments, &trace, (io::stdout().lock(), &mut warnings))
-            .map_err(reading::cannot_write)?,
+        None => write_calls(
+            arguments,
+            (trace, redactor),
+            (io::stdout().lock(), &mut warnings),
+        )
+        .map_err(reading::cannot_write)?,
         Some(path) => {
             let refuse = |error: String| message::fail(TROUBLE, error);
             let mut file = OutputFile::create(path, arguments.force).map_err(refuse)?;
-            write_calls(arguments, &trace, (&mut file, &mut warnings))
+            write_calls(arguments, (trace, redactor), (&mut file, &mut warnings))
                 .and_then(|()| file.finish())
                 .map_err(|error| refuse(format!("{}: {error}", path.display())))?;
         }
@@ -108,7 +121,7 @@ fn export(arguments: &Arguments) -> Result<ExitCode, ExitCode> {
 
 fn write_calls(
     arguments: &Arguments,
-    trace: &Trace,
+    (trace, redactor): (&Trace, &mut Option<Redactor>),
     (mut out, warnings): (impl Write, &mut Warnings),
 ) -> io::Result<()> {
     let mut exporter = Exporter::new(arguments.to.into());
@@ -123,6 +136,9 @@ fn write_calls(
             Ok(true) => {
                 let matches = |matcher: &mut Matcher<'_>| matcher.matches(trace, &call);
                 if matcher.as_mut().is_none_or(matches) {
+                    if let Some(redactor) = redactor {
+                        redactor.change_call(trace.schema(), &mut call);
+                    }
                     exporter.push(&mut buffer, trace, &call);
                 } else {
                     exporter.pass(trace, &call);

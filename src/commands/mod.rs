@@ -13,5 +13,6 @@ pub mod replay_player;
 pub mod seal;
 pub mod sim;
 pub mod stats;
+pub mod trim;
 pub mod verify;
 pub mod view;

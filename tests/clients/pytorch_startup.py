@@ -163,6 +163,18 @@ def graph():
     return f"captured and replayed, {tuple(sums.shape)}"
 
 
+def profiler():
+    """What is seen depends on the driver: without one that CUPTI accepts, only what happens on the CPU."""
+    os.environ["KINETO_LOG_LEVEL"] = "99"
+    activities = torch.profiler.ProfilerActivity
+    with torch.profiler.profile(activities=[activities.CPU, activities.CUDA]) as seen:
+        torch.zeros(64, 64, device="cuda") @ torch.zeros(64, 64, device="cuda")
+        torch.cuda.synchronize()
+    on_gpu = [event for event in seen.events() if event.device_type != torch.autograd.DeviceType.CPU]
+    names = {event.name for event in seen.events()}
+    return f"sees the product {'aten::mm' in names}, on the GPU {len(on_gpu)}"
+
+
 def libraries():
     return f"cuDNN {torch.backends.cudnn.is_available()}, compiled for CUDA {torch.version.cuda}"
 
@@ -206,6 +218,25 @@ def processes():
     return f"exit codes {[process.exitcode for process in running]}, came back {[bool(result) for result in results]}"
 
 
+def take(queue, results):
+    tensor = queue.get()
+    results[0] = torch.equal(tensor.cpu(), torch.arange(NUMBERS))
+    tensor[:] = torch.arange(NUMBERS, 2 * NUMBERS).cuda()
+    torch.cuda.synchronize()
+
+
+def shared_tensor():
+    """A tensor goes to another process by a handle of its memory and one of an event."""
+    context = torch.multiprocessing.get_context("spawn")
+    queue, results = context.Queue(), context.Array("i", 1)
+    other = context.Process(target=take, args=(queue, results))
+    other.start()
+    tensor = torch.arange(NUMBERS).cuda()
+    queue.put(tensor)
+    other.join()
+    return f"came there {bool(results[0])}, came back {torch.equal(tensor.cpu(), torch.arange(NUMBERS, 2 * NUMBERS))}"
+
+
 def forked_after_init():
     """A child that was forked from an initialised process can't use the driver, and PyTorch says so."""
     torch.cuda.init()
@@ -242,9 +273,11 @@ STEPS = (
     network,
     libraries_of_nvidia,
     graph,
+    profiler,
     loader_fork,
     loader_spawn,
     processes,
+    shared_tensor,
     forked_after_init,
 )
 

@@ -41,6 +41,17 @@ impl FunctionId {
     pub const UNNAMED: u32 = 1 << 31;
 }
 
+/// What becomes of a capture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CaptureEdit {
+    /// It stays as it is.
+    Keep,
+    /// It goes; what was there is not known any more.
+    Drop,
+    /// Other bytes take its place.
+    Replace(Vec<u8>),
+}
+
 /// One call. Meant to be used over and over: reading the next call keeps the memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
@@ -154,6 +165,27 @@ impl Call {
                     ..capture
                 })
             })
+    }
+
+    /// Changes what was copied from behind pointers.
+    pub fn edit_captures(&mut self, mut edit: impl FnMut(&Captured<'_>) -> CaptureEdit) {
+        let data = std::mem::take(&mut self.data);
+        for capture in std::mem::take(&mut self.captures) {
+            let captured = Captured {
+                param: capture.param,
+                out: capture.out,
+                bytes: &data[capture.start as usize..capture.end as usize],
+                full: capture.full,
+            };
+            match edit(&captured) {
+                CaptureEdit::Keep => self.push_capture(&captured),
+                CaptureEdit::Drop => {}
+                CaptureEdit::Replace(bytes) => self.push_capture(&Captured {
+                    bytes: &bytes,
+                    ..captured
+                }),
+            }
+        }
     }
 
     /// Forgets arguments and captures.

@@ -28,6 +28,7 @@ pub mod payloads;
 mod prefetch;
 pub mod process_folder;
 pub mod record;
+pub mod rewrite;
 pub mod ring;
 pub mod ring_file;
 pub mod sample;

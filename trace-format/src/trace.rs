@@ -175,6 +175,26 @@ impl Trace {
         &self.notes
     }
 
+    /// What was recorded and how, for a changed copy.
+    pub fn recording_mut(&mut self) -> Option<&mut Recording> {
+        self.recording.as_mut()
+    }
+
+    /// The processes, for a changed copy.
+    pub fn processes_mut(&mut self) -> &mut [ProcessEntry] {
+        &mut self.processes
+    }
+
+    /// The threads, for a changed copy.
+    pub fn threads_mut(&mut self) -> &mut [ThreadEntry] {
+        &mut self.threads
+    }
+
+    /// What the recorder had to say, for a changed copy.
+    pub fn notes_mut(&mut self) -> &mut Vec<Note> {
+        &mut self.notes
+    }
+
     /// What could not be read when the trace was opened. A sealed file's Calls blocks are checked when they are read, or by
     /// [`crate::verify`].
     pub fn damages(&self) -> &[Damage] {

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 
 use super::{
     CUDA_MEMCPY3D, CUcontext, CUdeviceptr, CUevent, CUfunction, CUgraph, CUgraphNode, CUhostFn,
-    CUkernel, CUmemAccessDesc, CUmemPoolProps, CUstream,
+    CUkernel, CUmemAccessDesc, CUmemPoolProps, CUstream, CUstreamBatchMemOpParams_v1,
 };
 
 /// What an edge of a graph carries: all zero for a full dependency.
@@ -125,6 +125,16 @@ pub struct CUDA_MEM_ALLOC_NODE_PARAMS_v1 {
 #[derive(Clone, Copy, Debug)]
 pub struct CUDA_MEM_FREE_NODE_PARAMS {
     pub dptr: CUdeviceptr,
+}
+
+/// A node that does a batch of memory operations.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct CUDA_BATCH_MEM_OP_NODE_PARAMS_v1 {
+    pub ctx: CUcontext,
+    pub count: u32,
+    pub paramArray: *mut CUstreamBatchMemOpParams_v1,
+    pub flags: u32,
 }
 
 /// A node of any type: the type, and a union of the structures above.

@@ -110,6 +110,7 @@ impl Context {
         self.group.wait();
         self.storage.end(self.handle);
         driver.memory.free_all_of(driver, self);
+        crate::array::end_all_of(driver, self);
         for (handle, _) in driver
             .streams
             .all()

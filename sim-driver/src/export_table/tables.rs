@@ -78,6 +78,11 @@ static TOOLS_MODULE: [Slot; 88] = table(&[(7, Slot(for_each_function as *const c
 /// where it is refused; that its function 4 refuses is fine. As many slots as driver 535 has (measured).
 static ASKED_BY_CUBLAS: [Slot; 16] = table(&[]);
 
+/// libcupti (13.2) asks for it as soon as it is loaded, and calls itself until the stack is full where it gets none: so it dies on a machine
+/// without a driver, too. Where the functions refuse, tools are told CUPTI_ERROR_UNKNOWN, as by NVIDIA's 535 without a GPU, and
+/// PyTorch's profiler shows what happens on the CPU (measured). As many slots as driver 535 has (measured).
+static ASKED_BY_CUPTI: [Slot; 67] = table(&[]);
+
 /// The table of a GUID, whose bytes are given as they lie in memory.
 pub fn find(guid: &[u8; 16]) -> Option<*const c_void> {
     let table: &[Slot] = match u128::from_be_bytes(*guid) {
@@ -89,6 +94,7 @@ pub fn find(guid: &[u8; 16]) -> Option<*const c_void> {
         0x263e8860_7cd2_6143_92f6_bbd5006dfa7e => &CONTEXT_CHECKS,
         0x21318c60_9714_3248_8ca6_41ff7324c8f2 => &TOOLS_CONTEXT,
         0x1734dc26_800d_4745_8726_c0f1e7dd8bca => &ASKED_BY_CUBLAS,
+        0x7cb63f9b_9ca4_8e42_a484_beb66e6aed7f => &ASKED_BY_CUPTI,
         0x6e163fbe_b958_444d_835c_e182aff1991e => &TOOLS_MODULE,
         _ => return None,
     };

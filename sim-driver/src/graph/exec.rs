@@ -232,10 +232,12 @@ fn give(
     run: &mut Vec<Operation>,
 ) -> Ticket {
     let run = std::mem::take(run);
-    let calls_program = run
-        .iter()
-        .any(|operation| matches!(operation, Operation::Host(_)));
-    let place = if calls_program {
+    let takes_time = run.iter().any(|operation| match operation {
+        Operation::Host(_) => true,
+        Operation::Memory(batch) => batch.may_wait(),
+        _ => false,
+    });
+    let place = if takes_time {
         Place::Worker
     } else {
         Place::Anywhere

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use super::operation::Operation;
 use super::{Graph, edges_from, find, machine, node_params};
 use crate::abi::{
-    CUDA_HOST_NODE_PARAMS_v1, CUDA_KERNEL_NODE_PARAMS_v1, CUDA_KERNEL_NODE_PARAMS_v2,
-    CUDA_MEM_ALLOC_NODE_PARAMS_v1, CUDA_MEMCPY3D, CUDA_MEMSET_NODE_PARAMS_v1, CUcontext,
-    CUdeviceptr, CUevent, CUgraph, CUgraphEdgeData, CUgraphNode, CUgraphNodeParams,
+    CUDA_BATCH_MEM_OP_NODE_PARAMS_v1, CUDA_HOST_NODE_PARAMS_v1, CUDA_KERNEL_NODE_PARAMS_v1,
+    CUDA_KERNEL_NODE_PARAMS_v2, CUDA_MEM_ALLOC_NODE_PARAMS_v1, CUDA_MEMCPY3D,
+    CUDA_MEMSET_NODE_PARAMS_v1, CUcontext, CUdeviceptr, CUevent, CUgraph, CUgraphEdgeData,
+    CUgraphNode, CUgraphNodeParams,
 };
 use crate::boundary::{In, Out};
 use crate::context;
 use crate::driver::{self, Driver};
 use crate::launch::{KernelLaunch, with_kernel};
 use crate::status::{Answer, CuError};
+use crate::stream::MemoryBatch;
 
 /// Where a new node goes: its graph, the nodes that it comes after, and what their edges carry.
 struct Place {
@@ -228,6 +230,9 @@ pub fn cuGraphAddNode(
     numDependencies: usize,
     nodeParams: Out<CUgraphNodeParams>,
 ) -> Answer {
+    phGraphNode.required()?;
+    nodeParams.required()?;
+    driver::started()?;
     add(
         Place::new(phGraphNode, hGraph, dependencies, numDependencies),
         |driver, graph| node_params::operation(driver, graph, nodeParams),
@@ -266,4 +271,23 @@ pub fn cuGraphAddNode_v3(
     add(place, |driver, graph| {
         node_params::operation(driver, graph, nodeParams)
     })
+}
+
+pub fn cuGraphAddBatchMemOpNode(
+    phGraphNode: Out<CUgraphNode>,
+    hGraph: CUgraph,
+    dependencies: In<CUgraphNode>,
+    numDependencies: usize,
+    nodeParams: In<CUDA_BATCH_MEM_OP_NODE_PARAMS_v1>,
+) -> Answer {
+    MemoryBatch::check(&nodeParams.required()?)?;
+    driver::started()?;
+    add(
+        Place::new(phGraphNode, hGraph, dependencies, numDependencies),
+        |driver, _| {
+            let params = nodeParams.required()?;
+            check_context(driver, params.ctx)?;
+            MemoryBatch::of(&params).map(Operation::Memory)
+        },
+    )
 }

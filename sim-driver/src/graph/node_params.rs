@@ -17,7 +17,7 @@ use crate::event;
 use crate::launch::KernelLaunch;
 use crate::memory::{BoxCopy, Fill};
 use crate::status::{Answer, CuError};
-use crate::stream::HostCall;
+use crate::stream::{HostCall, MemoryBatch};
 
 /// `CU_GRAPH_CHILD_GRAPH_OWNERSHIP_MOVE`: the child is taken over, not cloned.
 const OWNERSHIP_MOVE: u32 = 1;
@@ -183,7 +183,10 @@ pub fn operation(
             let freed = part::<CUDA_MEM_FREE_NODE_PARAMS>(params);
             Ok(Operation::Free(freed.get().ok_or(missing)?.dptr))
         }
-        // Semaphores, batches of memory operations and conditional nodes are not simulated.
+        number::BATCH_MEM_OP => {
+            MemoryBatch::of(&part(params).get().ok_or(missing)?).map(Operation::Memory)
+        }
+        // Semaphores and conditional nodes are not simulated.
         _ => Err(CuError::NOT_SUPPORTED),
     }
 }
@@ -226,6 +229,7 @@ pub fn write(operation: &Operation, params: Out<CUgraphNodeParams>) {
             part(params).set(CUDA_EVENT_WAIT_NODE_PARAMS { event: *event });
         }
         Operation::Allocate(memory) => part(params).set(allocation_params(memory)),
+        Operation::Memory(batch) => part(params).set(batch.params()),
         Operation::Free(address) => part(params).set(CUDA_MEM_FREE_NODE_PARAMS { dptr: *address }),
     }
 }

@@ -6,14 +6,16 @@ use super::node_calls::check_context;
 use super::operation::Operation;
 use super::{Exec, find, find_node, machine, node_params, with_node};
 use crate::abi::{
-    CUDA_HOST_NODE_PARAMS_v1, CUDA_KERNEL_NODE_PARAMS_v1, CUDA_KERNEL_NODE_PARAMS_v2,
-    CUDA_MEM_ALLOC_NODE_PARAMS_v1, CUDA_MEMCPY3D, CUDA_MEMSET_NODE_PARAMS_v1, CUcontext,
-    CUdeviceptr, CUevent, CUgraph, CUgraphExec, CUgraphNode, CUgraphNodeParams,
+    CUDA_BATCH_MEM_OP_NODE_PARAMS_v1, CUDA_HOST_NODE_PARAMS_v1, CUDA_KERNEL_NODE_PARAMS_v1,
+    CUDA_KERNEL_NODE_PARAMS_v2, CUDA_MEM_ALLOC_NODE_PARAMS_v1, CUDA_MEMCPY3D,
+    CUDA_MEMSET_NODE_PARAMS_v1, CUcontext, CUdeviceptr, CUevent, CUgraph, CUgraphExec, CUgraphNode,
+    CUgraphNodeParams,
 };
 use crate::boundary::{In, Out};
 use crate::driver;
 use crate::launch::{KernelLaunch, with_kernel};
 use crate::status::{Answer, CuError};
+use crate::stream::MemoryBatch;
 
 fn find_exec(handle: CUgraphExec) -> Result<Arc<Exec>, CuError> {
     machine()?
@@ -67,6 +69,9 @@ pub fn cuGraphKernelNodeSetParams(
     hNode: CUgraphNode,
     nodeParams: In<CUDA_KERNEL_NODE_PARAMS_v1>,
 ) -> Answer {
+    if hNode.is_null() {
+        return Err(CuError::INVALID_VALUE);
+    }
     nodeParams.required()?;
     driver::started()?;
     set(
@@ -79,6 +84,9 @@ pub fn cuGraphKernelNodeSetParams_v2(
     hNode: CUgraphNode,
     nodeParams: In<CUDA_KERNEL_NODE_PARAMS_v2>,
 ) -> Answer {
+    if hNode.is_null() {
+        return Err(CuError::INVALID_VALUE);
+    }
     nodeParams.required()?;
     driver::started()?;
     set(
@@ -382,5 +390,42 @@ fn may_be_disabled(operation: &Operation) -> bool {
     matches!(
         operation,
         Operation::Kernel(_) | Operation::Copy(_) | Operation::Fill(_)
+    )
+}
+
+pub fn cuGraphBatchMemOpNodeGetParams(
+    hNode: CUgraphNode,
+    nodeParams_out: Out<CUDA_BATCH_MEM_OP_NODE_PARAMS_v1>,
+) -> Answer {
+    let place = nodeParams_out.required()?;
+    place.set(read(hNode, |operation| match operation {
+        Operation::Memory(batch) => Some(batch.params()),
+        _ => None,
+    })?);
+    Ok(())
+}
+
+pub fn cuGraphBatchMemOpNodeSetParams(
+    hNode: CUgraphNode,
+    nodeParams: In<CUDA_BATCH_MEM_OP_NODE_PARAMS_v1>,
+) -> Answer {
+    let params = nodeParams.required()?;
+    MemoryBatch::check(&params)?;
+    driver::started()?;
+    set(hNode, Operation::Memory(MemoryBatch::of(&params)?))
+}
+
+pub fn cuGraphExecBatchMemOpNodeSetParams(
+    hGraphExec: CUgraphExec,
+    hNode: CUgraphNode,
+    nodeParams: In<CUDA_BATCH_MEM_OP_NODE_PARAMS_v1>,
+) -> Answer {
+    let params = nodeParams.required()?;
+    MemoryBatch::check(&params)?;
+    driver::started()?;
+    set_exec(
+        hGraphExec,
+        hNode,
+        Operation::Memory(MemoryBatch::of(&params)?),
     )
 }

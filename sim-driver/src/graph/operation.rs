@@ -6,7 +6,7 @@ use super::{Graph, GraphMemory};
 use crate::abi::{CUdeviceptr, CUevent};
 use crate::launch::KernelLaunch;
 use crate::memory::{BoxCopy, Fill};
-use crate::stream::HostCall;
+use crate::stream::{HostCall, MemoryBatch};
 
 /// What a node does when its turn comes.
 #[derive(Clone)]
@@ -22,6 +22,7 @@ pub enum Operation {
     RecordEvent(CUevent),
     Allocate(Arc<GraphMemory>),
     Free(CUdeviceptr),
+    Memory(MemoryBatch),
 }
 
 /// `CUgraphNodeType`.
@@ -36,6 +37,7 @@ pub mod number {
     pub const EVENT_RECORD: u32 = 7;
     pub const MEM_ALLOC: u32 = 10;
     pub const MEM_FREE: u32 = 11;
+    pub const BATCH_MEM_OP: u32 = 12;
 }
 
 impl Operation {
@@ -52,6 +54,7 @@ impl Operation {
             Self::RecordEvent(_) => number::EVENT_RECORD,
             Self::Allocate(_) => number::MEM_ALLOC,
             Self::Free(_) => number::MEM_FREE,
+            Self::Memory(_) => number::BATCH_MEM_OP,
         }
     }
 
@@ -68,6 +71,7 @@ impl Operation {
             Self::RecordEvent(_) => "EVENT_RECORD",
             Self::Allocate(_) => "MEM_ALLOC",
             Self::Free(_) => "MEM_FREE",
+            Self::Memory(_) => "BATCH_MEM_OP",
         }
     }
 
@@ -77,6 +81,7 @@ impl Operation {
             Self::Copy(copy) => copy.perform(),
             Self::Fill(fill) => fill.perform(),
             Self::Host(call) => call.perform(),
+            Self::Memory(batch) => batch.perform(),
             Self::Free(address) => {
                 super::release_graph_memory(address.0);
             }

@@ -20,13 +20,18 @@ pub enum End {
     Host(u64),
     /// Either: unified addressing tells which.
     Unified(u64),
+    /// Inside an array, which knows its own bounds.
+    Array(u64),
 }
 
 impl End {
     /// Where it is.
     pub fn address(self) -> u64 {
         match self {
-            Self::Device(address) | Self::Host(address) | Self::Unified(address) => address,
+            Self::Device(address)
+            | Self::Host(address)
+            | Self::Unified(address)
+            | Self::Array(address) => address,
         }
     }
 
@@ -37,6 +42,7 @@ impl End {
             Self::Device(address) => Self::Device(moved(address)),
             Self::Host(address) => Self::Host(moved(address)),
             Self::Unified(address) => Self::Unified(moved(address)),
+            Self::Array(address) => Self::Array(moved(address)),
         }
     }
 
@@ -46,6 +52,7 @@ impl End {
         let known = match self {
             Self::Device(address) => memory.is_reachable(address, bytes),
             Self::Host(address) => address != 0,
+            Self::Array(_) => true,
             Self::Unified(address) => {
                 address != 0
                     && (memory.range_around(address).is_none()
@@ -80,7 +87,7 @@ impl End {
 
     /// Whether the driver knows nothing of this memory: then the device cannot reach it, and the real driver stages the bytes.
     pub fn is_pageable(self) -> bool {
-        !matches!(self, Self::Device(_))
+        !matches!(self, Self::Device(_) | Self::Array(_))
             && driver::started()
                 .is_ok_and(|driver| driver.memory.range_around(self.address()).is_none())
     }

@@ -1,10 +1,10 @@
-//! `cuMemcpy2D*` and `cuMemcpy3D*`: copies of rectangles and boxes between linear memory. Arrays (texture memory) are not simulated,
-//! so no array handle exists, and naming one is an invalid handle.
+//! `cuMemcpy2D*` and `cuMemcpy3D*`: copies of rectangles and boxes between linear memory and arrays.
 
 use super::copy::{End, Wait, move_bytes};
 use crate::abi::{
     CUDA_MEMCPY2D, CUDA_MEMCPY3D, CUDA_MEMCPY3D_PEER, CUarray, CUdeviceptr, CUstream,
 };
+use crate::array;
 use crate::boundary::In;
 use crate::driver;
 use crate::graph::Operation;
@@ -40,6 +40,7 @@ struct Place {
     memory_type: u32,
     host: u64,
     device: u64,
+    array: CUarray,
     /// Offset: bytes in the row, rows, slices.
     offset: [usize; 3],
     pitch: usize,
@@ -52,7 +53,7 @@ impl Place {
             HOST => End::Host(self.host),
             DEVICE => End::Device(self.device),
             UNIFIED => End::Unified(self.device),
-            ARRAY => return Err(CuError::INVALID_HANDLE),
+            ARRAY => return self.side_of_array(extent),
             _ => return Err(CuError::INVALID_VALUE),
         };
         let row_bytes = if self.pitch == 0 {
@@ -89,6 +90,26 @@ impl Place {
     }
 }
 
+impl Place {
+    /// An array has its own distances between rows and slices, and its own bounds.
+    fn side_of_array(&self, extent: Extent) -> Result<Side, CuError> {
+        let array = array::find(driver::started()?, self.array)?;
+        let shape = array.shape;
+        let wanted = [extent.width, extent.height, extent.depth];
+        if !shape.holds(self.offset, wanted) {
+            return Err(CuError::INVALID_VALUE);
+        }
+        let slice_bytes = shape.row_bytes * shape.rows;
+        let skipped =
+            self.offset[0] + self.offset[1] * shape.row_bytes + self.offset[2] * slice_bytes;
+        Ok(Side {
+            begin: End::Array(array.base()).offset(skipped as u64),
+            row_bytes: shape.row_bytes,
+            slice_bytes,
+        })
+    }
+}
+
 impl Side {
     /// Checks everything from the first to the last byte.
     fn check(&self, extent: Extent) -> Answer {
@@ -104,6 +125,13 @@ impl Side {
     fn row(&self, slice: usize, row: usize) -> u64 {
         self.begin.address() + (slice * self.slice_bytes + row * self.row_bytes) as u64
     }
+}
+
+/// One end of a copy of a row: memory, or an array and the bytes before the first one.
+#[derive(Clone, Copy)]
+pub enum RowEnd {
+    Memory(End),
+    Array(CUarray, usize),
 }
 
 /// A copy of a box.
@@ -122,9 +150,11 @@ impl BoxCopy {
                 End::Host(_) => HOST,
                 End::Device(_) => DEVICE,
                 End::Unified(_) => UNIFIED,
+                End::Array(_) => ARRAY,
             },
             host: end.address(),
             device: end.address(),
+            array: CUarray::default(),
             offset: [0; 3],
             pitch: 0,
             rows: 0,
@@ -137,6 +167,28 @@ impl BoxCopy {
             },
             to: place(to),
             from: place(from),
+        }
+    }
+
+    /// Bytes of one row of an array, from or to memory or another array.
+    fn of_row(to: RowEnd, from: RowEnd, bytes: usize) -> Self {
+        let place = |end: RowEnd| match end {
+            RowEnd::Memory(end) => Self::linear(end, end, bytes).to,
+            RowEnd::Array(array, offset) => Place {
+                memory_type: ARRAY,
+                host: 0,
+                device: 0,
+                array,
+                offset: [offset, 0, 0],
+                pitch: 0,
+                rows: 0,
+            },
+        };
+        let (to, from) = (place(to), place(from));
+        Self {
+            to,
+            from,
+            ..Self::linear(End::Host(0), End::Host(0), bytes)
         }
     }
 
@@ -155,6 +207,7 @@ impl BoxCopy {
                 memory_type: copied.dstMemoryType,
                 host: copied.dstHost as u64,
                 device: copied.dstDevice.0,
+                array: copied.dstArray,
                 offset: [copied.dstXInBytes, copied.dstY, copied.dstZ],
                 pitch: copied.dstPitch,
                 rows: copied.dstHeight,
@@ -163,6 +216,7 @@ impl BoxCopy {
                 memory_type: copied.srcMemoryType,
                 host: copied.srcHost as u64,
                 device: copied.srcDevice.0,
+                array: copied.srcArray,
                 offset: [copied.srcXInBytes, copied.srcY, copied.srcZ],
                 pitch: copied.srcPitch,
                 rows: copied.srcHeight,
@@ -180,9 +234,10 @@ impl BoxCopy {
             }
         };
         let device = |place: &Place| match place.memory_type {
-            HOST => 0,
+            HOST | ARRAY => 0,
             _ => place.device,
         };
+        let array = |place: &Place| CUarray(of_type(place, ARRAY, place.array.0));
         CUDA_MEMCPY3D {
             srcXInBytes: self.from.offset[0],
             srcY: self.from.offset[1],
@@ -191,7 +246,7 @@ impl BoxCopy {
             srcMemoryType: self.from.memory_type,
             srcHost: of_type(&self.from, HOST, self.from.host) as usize as *const _,
             srcDevice: CUdeviceptr(device(&self.from)),
-            srcArray: CUarray::default(),
+            srcArray: array(&self.from),
             reserved0: std::ptr::null_mut(),
             srcPitch: self.from.pitch,
             srcHeight: self.from.rows,
@@ -202,7 +257,7 @@ impl BoxCopy {
             dstMemoryType: self.to.memory_type,
             dstHost: of_type(&self.to, HOST, self.to.host) as usize as *mut _,
             dstDevice: CUdeviceptr(device(&self.to)),
-            dstArray: CUarray::default(),
+            dstArray: array(&self.to),
             reserved1: std::ptr::null_mut(),
             dstPitch: self.to.pitch,
             dstHeight: self.to.rows,
@@ -270,6 +325,17 @@ fn copy(queue: (DefaultStream, CUstream), wait: Wait, copied: BoxCopy) -> Answer
     Ok(())
 }
 
+/// Copies bytes of one row from or to an array.
+pub fn copy_row(
+    queue: (DefaultStream, CUstream),
+    wait: Wait,
+    (to, from): (RowEnd, RowEnd),
+    bytes: usize,
+) -> Answer {
+    driver::started()?;
+    copy(queue, wait, BoxCopy::of_row(to, from, bytes))
+}
+
 fn copy_2d(queue: (DefaultStream, CUstream), wait: Wait, descriptor: In<CUDA_MEMCPY2D>) -> Answer {
     driver::started()?;
     let copied = descriptor.required()?;
@@ -277,6 +343,7 @@ fn copy_2d(queue: (DefaultStream, CUstream), wait: Wait, descriptor: In<CUDA_MEM
         memory_type: copied.dstMemoryType,
         host: copied.dstHost as u64,
         device: copied.dstDevice.0,
+        array: copied.dstArray,
         offset: [copied.dstXInBytes, copied.dstY, 0],
         pitch: copied.dstPitch,
         rows: 0,
@@ -285,6 +352,7 @@ fn copy_2d(queue: (DefaultStream, CUstream), wait: Wait, descriptor: In<CUDA_MEM
         memory_type: copied.srcMemoryType,
         host: copied.srcHost as u64,
         device: copied.srcDevice.0,
+        array: copied.srcArray,
         offset: [copied.srcXInBytes, copied.srcY, 0],
         pitch: copied.srcPitch,
         rows: 0,

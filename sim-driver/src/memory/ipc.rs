@@ -1,10 +1,8 @@
 //! `cuIpc*MemHandle`: memory of one process in another. What is exported moves into an anonymous file, at the same address; a process that
-//! opens the handle maps that file, as long as the exporting process lives. Events are not shared.
+//! opens the handle maps that file, as long as the exporting process lives.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::heap;
@@ -13,65 +11,53 @@ use crate::abi::{CUdeviceptr, CUipcMemHandle_v1};
 use crate::boundary::Out;
 use crate::context::current;
 use crate::driver;
+use crate::shared_file::{self, Told};
 use crate::status::{Answer, CuError};
 use crate::stream::unsafe_call;
 
 /// `CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS`, which must be given.
 const LAZY_ENABLE_PEER_ACCESS: u32 = 1;
-/// Handles of this driver begin so.
+/// Handles of memory begin so.
 const MARK: u64 = u64::from_le_bytes(*b"cutapeIM");
 
-/// What a handle says: where the file is, how to recognise it, and which part of it is meant.
-struct Told {
-    process: u64,
-    descriptor: u64,
-    inode: u64,
-    file_bytes: u64,
+/// What a handle says: where the file is, and which part of it is meant.
+struct Exported {
+    file: Told,
     offset: u64,
     bytes: u64,
     /// Place of the GPU in the machine.
     device: u64,
 }
 
-impl Told {
+impl Exported {
     fn handle(&self) -> CUipcMemHandle_v1 {
-        let words = [
-            MARK,
-            self.process,
-            self.descriptor,
-            self.inode,
-            self.file_bytes,
-            self.offset,
-            self.bytes,
-            self.device,
-        ];
-        let mut reserved = [0; 64];
-        for (place, word) in reserved.chunks_exact_mut(8).zip(words) {
-            place.copy_from_slice(&word.to_ne_bytes());
+        let [process, descriptor, inode, file_bytes] = self.file.words();
+        let part = [self.offset, self.bytes, self.device];
+        CUipcMemHandle_v1 {
+            reserved: shared_file::handle_of_words([
+                MARK, process, descriptor, inode, file_bytes, part[0], part[1], part[2],
+            ]),
         }
-        CUipcMemHandle_v1 { reserved }
     }
 
     fn read(handle: &CUipcMemHandle_v1) -> Option<Self> {
-        let mut words = handle.reserved.chunks_exact(8).map(|bytes| {
-            let bytes: [u8; 8] = bytes.try_into().unwrap_or_default();
-            u64::from_ne_bytes(bytes)
-        });
-        if words.next() != Some(MARK) {
-            return None;
-        }
-        let mut next = || words.next();
-        let told = Self {
-            process: next()?,
-            descriptor: next()?,
-            inode: next()?,
-            file_bytes: next()?,
-            offset: next()?,
-            bytes: next()?,
-            device: next()?,
-        };
-        let end = told.offset.checked_add(told.bytes)?;
-        (end <= told.file_bytes && told.bytes > 0).then_some(told)
+        let [
+            mark,
+            process,
+            descriptor,
+            inode,
+            file_bytes,
+            offset,
+            bytes,
+            device,
+        ] = shared_file::words_of_handle(&handle.reserved);
+        let is_inside = bytes > 0 && offset.checked_add(bytes)? <= file_bytes;
+        (mark == MARK && is_inside).then_some(Self {
+            file: Told::from_words([process, descriptor, inode, file_bytes]),
+            offset,
+            bytes,
+            device,
+        })
     }
 }
 
@@ -102,20 +88,16 @@ pub fn close(address: u64) -> bool {
 
 /// An anonymous file that holds what lies in a run of pages, and is mapped in their place.
 fn move_into_file(base: u64, bytes: u64) -> Option<File> {
-    // SAFETY: makes a new descriptor from a literal name.
-    let descriptor = unsafe { libc::memfd_create(c"cuda-sim-ipc".as_ptr(), libc::MFD_CLOEXEC) };
-    if descriptor < 0 {
-        return None;
-    }
-    // SAFETY: the descriptor is new and nobody else's.
-    let file = File::from(unsafe { OwnedFd::from_raw_fd(descriptor) });
-    file.set_len(bytes).ok()?;
+    let file = shared_file::make(bytes)?;
     pages::move_into_file(base, bytes, &file).then_some(file)
 }
 
 pub fn cuIpcGetMemHandle(pHandle: Out<CUipcMemHandle_v1>, dptr: CUdeviceptr) -> Answer {
     // Measured on 535, here and below: wrong arguments are told before "not initialized".
     let place = pHandle.required()?;
+    if dptr.is_null() {
+        return Err(CuError::INVALID_VALUE);
+    }
     let driver = driver::started()?;
     let context = current()?;
     let found = driver
@@ -133,15 +115,8 @@ pub fn cuIpcGetMemHandle(pHandle: Out<CUipcMemHandle_v1>, dptr: CUdeviceptr) -> 
         entry.insert(move_into_file(base, file_bytes).ok_or(CuError::OUT_OF_MEMORY)?);
     }
     let file = exported.get(&base).ok_or(CuError::OUT_OF_MEMORY)?;
-    let inode = file
-        .metadata()
-        .map_err(|_| CuError::OPERATING_SYSTEM)?
-        .ino();
-    let told = Told {
-        process: u64::from(std::process::id()),
-        descriptor: file.as_raw_fd() as u64,
-        inode,
-        file_bytes,
+    let told = Exported {
+        file: Told::about(file).ok_or(CuError::OPERATING_SYSTEM)?,
         offset: found.base - base,
         bytes: found.bytes,
         device: found.device as u64,
@@ -169,31 +144,22 @@ pub fn cuIpcOpenMemHandle_v2(
     }
     let driver = driver::started()?;
     let context = current()?;
-    let told = Told::read(&handle).ok_or(CuError::INVALID_VALUE)?;
+    let told = Exported::read(&handle).ok_or(CuError::INVALID_VALUE)?;
     let device = driver
         .gpus
         .get(told.device as usize)
         .ok_or(CuError::INVALID_VALUE)?;
     // A process may not open what it exported itself.
-    if told.process == u64::from(std::process::id()) {
+    if told.file.is_of_this_process() {
         return Err(CuError::INVALID_CONTEXT);
     }
     unsafe_call()?;
-    let path = format!("/proc/{}/fd/{}", told.process, told.descriptor);
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .open(path)
-        .ok()
-        .filter(|file| {
-            let found = file.metadata();
-            found.is_ok_and(|found| found.ino() == told.inode && found.len() == told.file_bytes)
-        });
-    // The process has ended, or has freed the memory.
-    let file = file.ok_or(CuError::INVALID_VALUE)?;
-    let mapped = pages::map_file(&file, told.file_bytes).ok_or(CuError::OUT_OF_MEMORY)?;
+    // Fails where the process has ended, or has freed the memory.
+    let file = told.file.open().ok_or(CuError::INVALID_VALUE)?;
+    let file_bytes = told.file.bytes;
+    let mapped = pages::map_file(&file, file_bytes).ok_or(CuError::OUT_OF_MEMORY)?;
     let base = mapped + told.offset;
-    lock(&OPENED).insert(base, (mapped, told.file_bytes));
+    lock(&OPENED).insert(base, (mapped, file_bytes));
     driver.memory.map.insert(Allocation {
         base,
         bytes: told.bytes,

@@ -2,9 +2,11 @@
 //! touched; a device pointer is the address at which it lies, so copies are real, and 70 GiB cost nothing until they are used.
 
 mod address_map;
+mod advice;
 mod advise;
 mod allocate;
 mod copy;
+mod copy_array;
 mod copy_box;
 mod fill;
 mod heap;
@@ -21,6 +23,7 @@ pub use address_map::{AddressMap, Allocation, Origin};
 pub use advise::*;
 pub use allocate::*;
 pub use copy::*;
+pub use copy_array::*;
 pub use copy_box::*;
 pub use fill::*;
 pub use host::*;
@@ -32,6 +35,7 @@ pub use virtual_memory::*;
 use crate::context::Context;
 use crate::driver::Driver;
 use crate::status::CuError;
+use advice::AdviceMap;
 use heap::Heap;
 
 /// All memory that the program has from the driver.
@@ -41,6 +45,8 @@ pub struct Memory {
     /// Small allocations share chunks.
     heap: Heap,
     pub reservations: Reservations,
+    /// What was advised about managed memory.
+    advice: AdviceMap,
     next_buffer_id: AtomicU64,
 }
 
@@ -145,6 +151,10 @@ impl Memory {
     fn discard(&self, driver: &Driver, allocation: &Allocation) {
         if let Some(pool) = driver.pools.get(allocation.pool) {
             pool.give_back(allocation.taken_bytes);
+        }
+        if allocation.origin == Origin::Managed {
+            let end = allocation.base + allocation.bytes;
+            self.advice.forget(allocation.base..end);
         }
         match allocation.origin {
             Origin::Device | Origin::Managed | Origin::Pool => {

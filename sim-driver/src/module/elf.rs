@@ -13,8 +13,10 @@ pub const MAGIC_WORD: u32 = u32::from_le_bytes(MAGIC);
 /// Bytes of the file's header.
 pub const HEADER_BYTES: usize = 64;
 
-const MACHINE_CUDA: u16 = 190;
-const SECTION_HEADER_BYTES: usize = 64;
+/// The machine that a cubin says it is for.
+pub const MACHINE_CUDA: u16 = 190;
+/// Bytes of a section's header.
+pub const SECTION_HEADER_BYTES: usize = 64;
 const SYMBOL_BYTES: usize = 24;
 
 const SECTION_SYMBOLS: u32 = 2;

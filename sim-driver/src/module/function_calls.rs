@@ -108,6 +108,12 @@ pub fn set_attribute(settings: &Settings, attribute: u32, value: i32, device: &D
     }
 }
 
+/// How many parameters it takes.
+pub fn param_count(settings: &Settings, place: Out<usize>) -> Answer {
+    place.required()?.set(settings.kernel().params.len());
+    Ok(())
+}
+
 /// Offset and bytes of a parameter.
 pub fn param_info(
     settings: &Settings,
@@ -217,4 +223,9 @@ pub fn cuFuncIsLoaded(state: Out<u32>, function: CUfunction) -> Answer {
 
 pub fn cuFuncLoad(function: CUfunction) -> Answer {
     Launchable::find(driver::started()?, function).map(|_| ())
+}
+
+pub fn cuFuncGetParamCount(func: CUfunction, paramCount: Out<usize>) -> Answer {
+    let found = Launchable::find(driver::started()?, func)?;
+    param_count(found.settings(), paramCount)
 }

@@ -1,6 +1,6 @@
 //! What an image of code holds, whatever its form: cubin (ELF), PTX (text) or fat binary (several of both).
 
-use super::{elf, fatbin, ptx};
+use super::{elf, fatbin, link, ptx};
 use crate::status::CuError;
 
 /// What a cubin or PTX text defines.
@@ -86,6 +86,11 @@ impl Target {
 
 /// Reads an image that is given as bytes.
 pub fn read(bytes: &[u8], target: Target) -> Result<Image, ImageError> {
+    link::read(bytes, target).unwrap_or_else(|| read_single(bytes, target))
+}
+
+/// Reads an image that was not linked here from others.
+pub fn read_single(bytes: &[u8], target: Target) -> Result<Image, ImageError> {
     if bytes.starts_with(&elf::MAGIC) {
         return elf::read(bytes, target);
     }

@@ -8,6 +8,8 @@ mod function_calls;
 mod image;
 mod image_memory;
 mod library_calls;
+mod link;
+mod linked_file;
 mod lz4;
 mod ptx;
 
@@ -19,6 +21,9 @@ pub use calls::*;
 pub use function_calls::*;
 pub use image::{Image, KernelImage};
 pub use library_calls::*;
+pub use link::{
+    Link, cuLinkAddData_v2, cuLinkAddFile_v2, cuLinkComplete, cuLinkCreate_v2, cuLinkDestroy,
+};
 
 use crate::abi::{CUdeviceptr, CUfunction, CUkernel, CUlibrary, CUmodule};
 use crate::context::Context;

@@ -1,18 +1,22 @@
 //! Streams: order of work, and the calls about them.
 
+mod attributes;
 mod calls;
 mod capture;
 mod capture_calls;
 mod host_function;
+mod memory_op;
 mod queue;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+pub use attributes::*;
 pub use calls::*;
 pub use capture::{CapturedPoint, end_captures_of, unsafe_call, waits_for_context};
 pub use capture_calls::*;
 pub use host_function::*;
+pub use memory_op::*;
 pub use queue::{Group, Place, Queue, Ticket};
 
 use crate::abi::{CUcontext, CUstream};
@@ -52,6 +56,7 @@ pub struct Stream {
     pub priority: i32,
     pub queue: Arc<Queue>,
     group: Arc<Group>,
+    attributes: Mutex<attributes::Attributes>,
     part: Mutex<Option<capture::Part>>,
 }
 
@@ -80,6 +85,7 @@ impl Stream {
             priority: 0,
             queue: Queue::new(group, true),
             group: Arc::clone(group),
+            attributes: Mutex::default(),
             part: Mutex::default(),
         }
     }

@@ -397,7 +397,7 @@ fn faults_hit_the_calls_they_name() {
         set = { free = "1 GiB" }
         when = "every 2"
         [[fault]]
-        function = "cuArrayDestroy"
+        function = "cuTexRefDestroy"
         error = 400
         "#,
     );
@@ -408,8 +408,8 @@ fn faults_hit_the_calls_they_name() {
         assert_eq!(codes, [0, 2, 2, 0]);
         let free = [(); 4].map(|()| memory(cuda).1 == GIB);
         assert_eq!(free, [false, true, false, true]);
-        assert_eq!(cuda.call("cuArrayDestroy", [0]), 400);
-        assert_eq!(cuda.call("cuArray3DCreate_v2", [0, 0]), 801);
+        assert_eq!(cuda.call("cuTexRefDestroy", [0]), 400);
+        assert_eq!(cuda.call("cuTexRefCreate", [0]), 801);
     });
 }
 

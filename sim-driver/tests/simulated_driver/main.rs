@@ -1,5 +1,6 @@
 //! The simulated driver, loaded as a program loads it.
 
+mod arrays;
 mod behaviour;
 mod conformance;
 mod driver;
@@ -7,4 +8,7 @@ mod faults;
 mod graphs;
 mod harm;
 mod ipc;
+mod ipc_events;
+mod linker;
+mod memory_ops;
 mod real_clients;

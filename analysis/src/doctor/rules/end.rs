@@ -60,9 +60,17 @@ fn ending(closing: &Closing<'_>, open: &OpenCall) -> Option<Ending> {
     let waited_ns = waited_ns(closing, open);
     match signal(closing) {
         Some(signal) if CRASHES.contains(&signal) => Some(Ending::Crash(signal)),
+        None if was_abandoned(closing) => Some(Ending::Hang),
         _ if waited_ns >= HANGS_NS => Some(Ending::Hang),
         _ => None,
     }
+}
+
+/// The recorder was killed together with the program, so nobody saw how long the call went on. Where blocks are damaged, the call's end may
+/// have been in them.
+fn was_abandoned(closing: &Closing<'_>) -> bool {
+    let trace = closing.story.trace;
+    trace.exit().is_none() && trace.damages().is_empty()
 }
 
 fn waited_ns(closing: &Closing<'_>, open: &OpenCall) -> u64 {
@@ -71,6 +79,26 @@ fn waited_ns(closing: &Closing<'_>, open: &OpenCall) -> u64 {
 
 fn function(closing: &Closing<'_>, open: &OpenCall) -> String {
     super::quoted_name(&closing.story.trace.function_name(open.function))
+}
+
+fn what_hung(closing: &Closing<'_>, open: &OpenCall) -> String {
+    let function = function(closing, open);
+    if was_abandoned(closing) {
+        return format!(
+            "{function} had not returned when the recording stopped, without the program's end being seen: both were killed."
+        );
+    }
+    let how = match signal(closing) {
+        Some(number) => crate::info::signal_name(number).map_or_else(
+            || format!("was ended by signal {number}"),
+            |name| format!("was ended by {name}"),
+        ),
+        None => "ended".to_owned(),
+    };
+    format!(
+        "{function} had not returned when the program {how}, {} after the call began.",
+        text(push_time, waited_ns(closing, open))
+    )
 }
 
 /// `crashed-in-call`.
@@ -123,7 +151,7 @@ pub static CRASHED: Rule = Rule {
 pub static KILLED: Rule = Rule {
     id: "killed-in-call",
     title: "A call never came back",
-    when: "The process ended, not by a crash, while a call of its main thread had been going on for at least one second. At about 3, 15 or 30 s it is a time limit of Ollama's.",
+    when: "The process ended, not by a crash, while a call of its main thread had been going on for at least one second; or the end of the program is not on record, because the recorder was killed with it. At about 3, 15 or 30 s it is a time limit of Ollama's.",
     severity: Severity::Fatal,
     stage: Stage::End,
     checks: &[Check::Process(|closing| {
@@ -133,19 +161,7 @@ pub static KILLED: Rule = Rule {
         let Some(Ending::Hang) = ending(closing, open) else {
             return Vec::new();
         };
-        let how = match signal(closing) {
-            Some(number) => crate::info::signal_name(number).map_or_else(
-                || format!("was ended by signal {number}"),
-                |name| format!("was ended by {name}"),
-            ),
-            None => "ended".to_owned(),
-        };
-        let what = format!(
-            "{} had not returned when the program {how}, {} after the call began.",
-            function(closing, open),
-            text(push_time, waited_ns(closing, open))
-        );
-        vec![Found::new(what, [open.seq])]
+        vec![Found::new(what_hung(closing, open), [open.seq])]
     })],
     reactions: &[
         silently(

@@ -119,7 +119,7 @@ pub static NO_CALLS: Rule = Rule {
         "a program that loads the driver by absolute path or by RPATH, is linked to it statically, or cleans its environment is not recorded; docs/architecture.md has the limits",
     ],
     sources: &["docs/architecture.md, limits"],
-    follows: &[&["backend-absent", "meminfo-missing"]],
+    follows: &[&["backend-absent", "meminfo-missing", "shim-bypassed"]],
 };
 
 /// `shim-bypassed`.

@@ -2,7 +2,7 @@
 
 use crate::doctor::client::ClientKind::{Ggml, OllamaRunner, OllamaServer, PyTorch};
 use crate::doctor::closing::Closing;
-use crate::doctor::facts::pace::{BOOTSTRAP_LIMIT_NS, REFRESH_LIMIT_NS, START_UP_CALLS};
+use crate::doctor::facts::pace::{BOOTSTRAP_LIMIT_NS, START_UP_CALLS};
 use crate::doctor::rule::{Check, Found, Rule, Severity, Stage, says, silently};
 use crate::quantity::{push_time, text};
 
@@ -56,7 +56,6 @@ fn too_slow(closing: &Closing<'_>) -> Vec<Found> {
     } else {
         "more than the 3 s that Ollama allows for a refresh"
     };
-    debug_assert!(mean > REFRESH_LIMIT_NS);
     let what = format!(
         "{} questions took {} each in the mean; a start-up of {START_UP_CALLS} calls takes {}, {misses}. Most of the time went to {}.",
         pace.calls,
