@@ -3,7 +3,7 @@
 use cutape_trace_format::call::Call;
 use cutape_trace_format::decode::decode;
 use cutape_trace_format::schema::TraceSchema;
-use cutape_trace_format::value::Argument;
+use cutape_trace_format::value::{Argument, Value};
 
 use crate::objects::CallNames;
 use crate::printable::push_printable;
@@ -17,6 +17,16 @@ pub(super) struct ArgumentText<'a> {
     pub name: String,
     /// Its value, as `cutape print` writes it.
     pub value: String,
+}
+
+impl ArgumentText<'_> {
+    /// The value beside another one: here the address of what was not captured says nothing.
+    pub fn shown(&self) -> String {
+        match self.argument.value {
+            Value::NotCaptured(_) => "(not captured)".to_owned(),
+            _ => self.value.clone(),
+        }
+    }
 }
 
 /// The arguments of a call in the order of the prototype.

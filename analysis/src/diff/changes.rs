@@ -102,8 +102,8 @@ impl<'a> Describer<'a> {
             };
             ArgumentChange {
                 name: a.or(b).map_or(String::new(), |text| text.name.clone()),
-                a: a.map(|text| text.value.clone()),
-                b: b.map(|text| text.value.clone()),
+                a: a.map(ArgumentText::shown),
+                b: b.map(ArgumentText::shown),
                 differs: !a.zip(b).is_some_and(alike),
             }
         });

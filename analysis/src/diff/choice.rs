@@ -8,6 +8,8 @@ use super::compare::Mode;
 use super::pairing::{shared_calls, total};
 use super::scan::{Lane, Scan};
 use super::sequence::profile;
+use crate::doctor::client::{Client, ClientKind, file_name};
+use crate::doctor::facts::ProcessFacts;
 
 /// Two runs of one program have at least this share of the shorter one's calls in common, in percent.
 const LEAST_OF_ONE_PROGRAM: u64 = 20;
@@ -103,6 +105,20 @@ pub(crate) fn program(trace: &Trace) -> String {
     }
 }
 
+/// What the program is known as, `PyTorch`; where it is not recognised, its file name.
+pub(crate) fn client(trace: &Trace) -> String {
+    let kinds = trace.processes().iter().filter_map(|entry| {
+        let client = Client::of(Some(entry), &ProcessFacts::default());
+        client.kinds.into_keys().next()
+    });
+    // Nearly every program uses the runtime, which says nothing about the program.
+    let own = |kind: &ClientKind| !matches!(kind, ClientKind::Runtime | ClientKind::Blas);
+    match kinds.filter(own).min() {
+        Some(kind) => kind.name().to_owned(),
+        None => program(trace),
+    }
+}
+
 /// The script that an interpreter runs.
 pub(crate) fn script(process: &Process) -> Option<&str> {
     let name = file_name(&process.program);
@@ -115,10 +131,6 @@ pub(crate) fn script(process: &Process) -> Option<&str> {
     script
         .filter(|_| INTERPRETERS.contains(&stem))
         .map(|script| file_name(script))
-}
-
-fn file_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// How it is known that both are runs of one program.

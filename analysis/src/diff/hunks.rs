@@ -26,8 +26,19 @@ pub struct Unit {
     pub count: u64,
     /// What its rows are. Of a loop with rows of several kinds: [`RowKind::Changed`] if it has differences.
     pub kind: RowKind,
-    /// These rows are further iterations of what is before them: how often it ran in A and in B. On the first of such units.
-    pub again: Option<(u64, u64)>,
+    /// These rows are further iterations of what is right before them. On the first of such units.
+    pub again: Option<Again>,
+}
+
+/// A loop that one side ran more often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// Rows of one iteration.
+    pub body: u64,
+    /// How often A ran it.
+    pub a: u64,
+    /// How often B ran it.
+    pub b: u64,
 }
 
 impl Unit {
@@ -158,7 +169,7 @@ impl Sequence {
         thread: &ThreadPair,
         units: &[Unit],
         (at, end): (usize, usize),
-    ) -> Option<(u64, u64)> {
+    ) -> Option<Again> {
         let first = &units[at];
         let rows: u64 = units[at..end].iter().map(Unit::rows).sum();
         let body = if end - at == 1 { first.body } else { rows };
@@ -185,10 +196,11 @@ impl Sequence {
             1
         };
         let more = rows / body;
-        Some(match first.kind {
+        let (a, b) = match first.kind {
             RowKind::OnlyA => (common + more, common),
             _ => (common, common + more),
-        })
+        };
+        Some(Again { body, a, b })
     }
 
     /// Whether calls at two places of the side that `kind` names ask the same.

@@ -34,7 +34,7 @@ pub use changes::{ArgumentChange, CallChange, Describer, Side};
 pub use choice::Choice;
 pub use compare::{Comparison, Mode, Options, Outcome, SideCounts, Verdict};
 pub use fetching::calls_by_number;
-pub use hunks::{Hunk, Unit};
+pub use hunks::{Again, Hunk, Unit};
 pub use pairing::Match;
 pub use profile::Profile;
 pub use rows::{Row, RowCounts, RowKind, Run, ThreadPair};

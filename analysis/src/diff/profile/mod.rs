@@ -20,7 +20,7 @@ use super::scan::Scan;
 /// Two programs side by side.
 #[derive(Clone, Debug)]
 pub struct Profile {
-    /// What the programs are called.
+    /// What the programs are known as: `PyTorch`, `GGML`, or a file name.
     pub names: (String, String),
     /// Calls by phase, in the order of [`PHASES`].
     pub phases: ([u64; PHASES.len()], [u64; PHASES.len()]),

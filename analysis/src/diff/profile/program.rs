@@ -50,7 +50,7 @@ impl<'a> Program<'a> {
         let mut program = Self {
             trace,
             scan,
-            name: choice::program(trace),
+            name: choice::client(trace),
             functions: BTreeMap::new(),
             phases: [0; PHASES.len()],
             examples: Vec::new(),

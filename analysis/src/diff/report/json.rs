@@ -119,6 +119,9 @@ struct DifferenceObject {
 /// How often both sides ran what these rows are.
 #[derive(Serialize)]
 struct RanObject {
+    /// Calls of one iteration.
+    #[serde(serialize_with = "json::integer")]
+    calls: u64,
     #[serde(serialize_with = "json::integer")]
     a: u64,
     #[serde(serialize_with = "json::integer")]
@@ -310,7 +313,11 @@ impl<'a> Rows<'a> {
                     thread: hunk.thread,
                     kind: name(unit.kind),
                     count: unit.count,
-                    ran: unit.again.map(|(a, b)| RanObject { a, b }),
+                    ran: unit.again.map(|again| RanObject {
+                        calls: again.body,
+                        a: again.a,
+                        b: again.b,
+                    }),
                     rows,
                 });
             }

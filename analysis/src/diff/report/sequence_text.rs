@@ -10,9 +10,10 @@ use super::heading::differences;
 use super::line::{Line, LineKind, counted};
 use crate::diff::changes::{CallChange, Describer, Side};
 use crate::diff::fetching::calls_by_number;
-use crate::diff::hunks::{Hunk, Unit};
+use crate::diff::hunks::{Again, Hunk, Unit};
 use crate::diff::rows::{Row, RowKind, ThreadPair};
 use crate::diff::sequence::{ProcessPair, Sequence};
+use crate::doctor::client::file_name;
 use crate::printable::push_printable;
 use crate::text::Detail;
 
@@ -78,10 +79,7 @@ impl<'a> SequenceText<'a> {
             }
         }
         if hidden > 0 {
-            let text = format!(
-                "  ... {} more, compared as well",
-                counted(hidden, "pair of threads").replace("threadss", "threads")
-            );
+            let text = format!("  ... {hidden} more pairs of threads, compared as well");
             lines.push(Line::new(LineKind::Note, text));
         }
         lines
@@ -90,7 +88,11 @@ impl<'a> SequenceText<'a> {
     fn process_text(&self, process: &ProcessPair) -> String {
         let name = |trace: &Trace, id: Option<ProcessId>| match id.and_then(|id| trace.process(id))
         {
-            Some(entry) => format!("process {}", entry.process.pid),
+            Some(entry) => {
+                let mut text = format!("process {} ", entry.process.pid);
+                push_printable(&mut text, file_name(&entry.process.program));
+                text
+            }
             None if id.is_some() => "unknown process".to_owned(),
             None => "none".to_owned(),
         };
@@ -132,8 +134,11 @@ impl<'a> SequenceText<'a> {
         lines.push(Line::new(LineKind::Place, self.place(hunk, thread, number)));
         let mut units = hunk.units.iter().peekable();
         while let Some(unit) = units.next() {
-            if let Some((a, b)) = unit.again {
-                let calls = unit_calls(unit);
+            if let Some(Again { body, a, b }) = unit.again {
+                let calls = match body {
+                    1 => "the call".to_owned(),
+                    body => format!("the {body} calls"),
+                };
                 let text = format!("! {calls} above: ran {a} times in A, {b} times in B");
                 lines.push(Line::new(LineKind::Changed, text));
             }
@@ -267,13 +272,6 @@ impl<'a> SequenceText<'a> {
             calls_by_number(self.traces.0, wanted.0),
             calls_by_number(self.traces.1, wanted.1),
         );
-    }
-}
-
-fn unit_calls(unit: &Unit) -> String {
-    match unit.body {
-        1 => "the call".to_owned(),
-        body => format!("the {body} calls"),
     }
 }
 
