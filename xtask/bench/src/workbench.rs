@@ -119,7 +119,7 @@ impl Workbench {
         Samples::parse(&output_of(&mut self.command(library, driver, mode))?)
     }
 
-    /// Runs the client with the interposer recording to a fresh folder.
+    /// Runs the client with the interposer recording to a fresh folder, nothing but arguments and results.
     ///
     /// # Errors
     /// As for [`Self::measure`].
@@ -128,9 +128,23 @@ impl Workbench {
         driver: Driver,
         mode: &[&str],
     ) -> Result<(Samples, Recording), BenchError> {
+        self.record_with("none", driver, mode)
+    }
+
+    /// The same with this much of payload.
+    ///
+    /// # Errors
+    /// As for [`Self::measure`].
+    pub fn record_with(
+        &self,
+        payload: &str,
+        driver: Driver,
+        mode: &[&str],
+    ) -> Result<(Samples, Recording), BenchError> {
         let recording = Recording::new(self.folder.join("recording"))?;
         let mut client = self.command(&self.interposer, driver, mode);
         client
+            .env("CUTAPE_PAYLOAD", payload)
             .env("CUTAPE_OUT", recording.path())
             .env("CUTAPE_DRIVER", self.driver(driver));
         let samples = Samples::parse(&output_of(&mut client)?)?;
