@@ -5,6 +5,7 @@
  *        client LIBRARY DRIVER threads REPEATS CALLS THREADS   nanoseconds of CPU time a call, alone and with others
  *        client LIBRARY DRIVER sustained MIX THREADS CALLS     nanoseconds from first call to last, all threads
  *        client LIBRARY DRIVER stream CALLS                    makes CALLS calls like a PyTorch training loop
+ *        client LIBRARY DRIVER known CALLS                     makes CALLS calls on objects that the driver has answered before
  *
  * LIBRARY and DRIVER are paths; a call is bare when it goes straight to DRIVER. All modes print `calls N`: the calls made through LIBRARY.
  */
@@ -413,6 +414,32 @@ static void stream_mode(uint64_t calls)
     sleep(3);
 }
 
+/* For replays, which pass on no handle and no device pointer that they have not seen answered. */
+static void known_mode(uint64_t calls)
+{
+    static char data[4096];
+    uint64_t pointer = 0;
+    wrapped.cuInit(0);
+    wrapped.cuMemAlloc_v2(&pointer, 1 << 20);
+    calls_made = 2;
+    for (uint64_t n = 0; calls_made < calls; n++) {
+        size_t free_bytes, total_bytes;
+        void *context;
+        int capturing;
+        uint64_t place = pointer + n % 256 * 4096;
+        wrapped.cuMemsetD8_v2(place, (unsigned char)n, 4096);
+        wrapped.cuMemcpyHtoDAsync_v2(place, data, sizeof data, NULL);
+        wrapped.cuCtxGetCurrent(&context);
+        wrapped.cuStreamIsCapturing(NULL, &capturing);
+        wrapped.cuStreamQuery(NULL);
+        if (n % 16 == 0) {
+            wrapped.cuMemGetInfo_v2(&free_bytes, &total_bytes);
+            calls_made++;
+        }
+        calls_made += 5;
+    }
+}
+
 int main(int count, char **words)
 {
     if (count < 5)
@@ -430,8 +457,10 @@ int main(int count, char **words)
         sustained(words[4], number(words[5]), number(words[6]));
     else if (strcmp(mode, "stream") == 0 && count == 5)
         stream_mode(number(words[4]));
+    else if (strcmp(mode, "known") == 0 && count == 5)
+        known_mode(number(words[4]));
     else
-        fail(mode, "expected burst, arguments, threads, sustained or stream, with its numbers");
+        fail(mode, "expected burst, arguments, threads, sustained, stream or known, with its numbers");
     printf("calls %lu\n", calls_made);
     return 0;
 }

@@ -86,6 +86,18 @@ impl Workbench {
         &self.folder
     }
 
+    /// Builds the command's release build.
+    ///
+    /// # Errors
+    /// cargo fails.
+    pub fn command_line(&self) -> Result<PathBuf, BenchError> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--release", "--quiet", "--package", "cutape"]);
+        output_of(build.current_dir(workspace()))?;
+        Ok(release_folder()?.join("cutape"))
+    }
+
     /// Path of a driver.
     pub fn driver(&self, driver: Driver) -> &Path {
         match driver {
