@@ -16,6 +16,7 @@ mod stream;
 mod sustained;
 mod threads;
 mod trace_check;
+mod view;
 mod workbench;
 
 use std::process::ExitCode;
@@ -34,11 +35,13 @@ struct CommandLine {
 enum What {
     Record(record::Args),
     Analysis(analysis::Args),
+    View(view::Args),
 }
 
 fn main() -> ExitCode {
     match CommandLine::parse().what {
         What::Record(args) => record::run(&args),
         What::Analysis(args) => analysis::run(&args),
+        What::View(args) => view::run(&args),
     }
 }
