@@ -11,6 +11,7 @@ mod error;
 mod lttng;
 mod machine;
 mod record;
+mod replay;
 mod report;
 mod stream;
 mod sustained;
@@ -36,6 +37,7 @@ enum What {
     Record(record::Args),
     Analysis(analysis::Args),
     View(view::Args),
+    Replay(replay::Args),
 }
 
 fn main() -> ExitCode {
@@ -43,5 +45,6 @@ fn main() -> ExitCode {
         What::Record(args) => record::run(&args),
         What::Analysis(args) => analysis::run(&args),
         What::View(args) => view::run(&args),
+        What::Replay(args) => replay::run(&args),
     }
 }
