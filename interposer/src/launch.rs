@@ -54,10 +54,8 @@ unsafe fn leads_nowhere(frame: &Frame, thread: *const ThreadState) -> bool {
             return true;
         };
         // SAFETY: the caller's promise.
-        matches!(
-            unsafe { FastRegion::find(frame, thread, regions) },
-            Some(None)
-        )
+        let found = unsafe { FastRegion::find(frame, thread, regions) };
+        matches!(found, Some(None))
     })
 }
 
