@@ -169,6 +169,10 @@ impl Relocator<'_> {
             .checked_mul(count)
             .filter(|&all| all <= self.world.max_host_bytes)
             .ok_or(SkipReason::TooLarge)? as usize;
+        if all == 0 {
+            // Programs leave pointers to arrays of which they say that nothing is in them.
+            return Ok(self.arena.take(8)?.address());
+        }
         let region = self
             .message
             .captures()
