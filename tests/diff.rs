@@ -189,6 +189,14 @@ fn stat_counts_by_function() {
     let row = text.lines().find(|line| line.ends_with("cuMemGetInfo_v2"));
     let cells: Vec<&str> = row.expect("has the function").split_whitespace().collect();
     assert_eq!(cells, ["0", "1", "1", "0", "0", "cuMemGetInfo_v2"]);
+    let (_, text, _) = run(
+        &["--stat"],
+        &golden("pytorch-on-shim-uninitialized"),
+        &golden("ggml-backend-on-shim-uninitialized"),
+    );
+    let row = text.lines().find(|line| line.ends_with("cuMemAlloc"));
+    let cells: Vec<&str> = row.expect("has the function").split_whitespace().collect();
+    assert_eq!(cells, ["1", "0", "0", "0", "cuMemAlloc"]);
 }
 
 #[test]
