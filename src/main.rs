@@ -6,6 +6,7 @@ mod clock;
 mod colour;
 mod commands;
 mod driver;
+mod filtering;
 mod front;
 mod front_mark;
 mod host;

@@ -5,8 +5,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use cutape_analysis::filter::Filter;
 
 use crate::driver::{Driver, DriverChoice};
+use crate::filtering;
 use crate::front::{self, RecordingFront};
 use crate::size;
 
@@ -39,8 +41,10 @@ pub struct RecordingOptions {
     #[arg(long)]
     pub force: bool,
 
-    #[arg(short = 'e', value_name = "FILTER", hide = true)]
-    filter: Option<OsString>,
+    /// Record only calls that the filter means, such as 'cuMem*' or 'family == Launch or ret != 0' (docs/filter.md). What it leaves out
+    /// is gone: also the calls that say what objects and kernels are called
+    #[arg(short = 'e', long = "expression", value_name = "FILTER")]
+    filter: Option<String>,
     #[arg(long, value_name = "RULE", hide = true)]
     inject: Vec<OsString>,
     #[arg(long = "override", value_name = "RULE", hide = true)]
@@ -104,11 +108,6 @@ impl RecordingOptions {
     pub fn refuse_unsupported(&self) -> Result<(), String> {
         let refused = [
             (
-                self.filter.is_some(),
-                "-e FILTER",
-                "all calls are recorded, and `cutape print` shows them",
-            ),
-            (
                 !self.inject.is_empty(),
                 "--inject",
                 "`--driver sim:PROFILE` simulates a driver with faults, such as sim:shim-uninitialized",
@@ -127,11 +126,20 @@ impl RecordingOptions {
         }
     }
 
+    /// The filter of `-e`.
+    ///
+    /// # Errors
+    /// It can't be understood.
+    pub fn filter(&self) -> Result<Option<Filter>, String> {
+        self.filter.as_deref().map(filtering::parse).transpose()
+    }
+
     /// Finds the driver and makes what takes its place. `folder` is the recording's, an absolute path.
     ///
     /// # Errors
     /// There is no driver, or the libraries can't be put in place.
     pub fn prepare(&self, folder: &Path) -> Result<Setup, String> {
+        let filter = self.filter()?;
         let driver = Driver::find(self.driver.as_ref())?;
         let front = front::for_recording(&driver)?;
         let mut environment: Vec<(OsString, OsString)> = vec![
@@ -155,6 +163,13 @@ impl RecordingOptions {
                     .into(),
             ),
         ];
+        if let Some(filter) = filter {
+            environment.push(("CUTAPE_FILTER".into(), filter.text().into()));
+            environment.push((
+                "CUTAPE_UNRECORDED".into(),
+                filtering::unrecorded(&filter).into(),
+            ));
+        }
         environment.extend(
             driver
                 .environment
@@ -181,6 +196,11 @@ impl RecordingOptions {
         options.extend(
             self.max_size
                 .map(|bytes| ("max-size".to_owned(), bytes.to_string())),
+        );
+        options.extend(
+            self.filter
+                .iter()
+                .map(|filter| ("filter".to_owned(), filter.clone())),
         );
         options.extend(
             driver

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use cutape_trace_format::block::file_header;
 use cutape_trace_format::metadata::{Exit, Recording};
-use cutape_trace_format::seal::{SealOptions, Sealed, seal};
+use cutape_trace_format::seal::{SealOptions, Sealed};
 use cutape_trace_format::trace::Trace;
 
+use crate::filtering;
 use crate::process_end;
 
 /// Processes that outlive the command by less than this still get into the sealed trace.
@@ -80,7 +81,7 @@ impl RecordingFolder {
     /// Why it stays a folder, which is as good a trace.
     pub fn seal(self, progress: &mut dyn FnMut(u64, u64)) -> Result<Sealed, String> {
         self.await_stragglers();
-        seal(&self.path, &self.path, SealOptions::default(), &mut |at| {
+        filtering::seal(&self.path, &self.path, SealOptions::default(), &mut |at| {
             progress(at.calls, at.of)
         })
         .map_err(|error| error.to_string())

@@ -138,18 +138,6 @@ fn csv_has_a_header_and_one_line_for_each_call() {
 }
 
 #[test]
-fn a_filter_is_refused_and_never_ignored() {
-    let scratch = Scratch::new();
-    let output = run(&["print", "-e", "cuInit"], &scratch.sealed());
-    assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""));
-    assert!(
-        stderr(&output).contains("filters come in a later version"),
-        "{}",
-        stderr(&output)
-    );
-}
-
-#[test]
 fn quiet_only_says_whether_there_is_a_call() {
     let scratch = Scratch::new();
     assert_eq!(printed(&["print", "-q"], &scratch.sealed()), "");

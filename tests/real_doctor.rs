@@ -258,6 +258,19 @@ fn nvidia_s_driver_without_a_gpu_has_no_device_and_the_rest_follows() {
     assert_eq!(asked.ids(), ["init-no-device"]);
     assert_eq!(asked.consequences(), ["meminfo-error"]);
     assert_eq!(see("start.cutape", GGML_START).ids(), ["init-no-device"]);
+    // Five hundred look-ups by NVIDIA's own bindings, each answered rightly by NVIDIA's own driver.
+    if let Some(bindings) = find_or_skip("cuda-bindings@13") {
+        let path = scratch.path().join("bindings.cutape");
+        let mut command = cutape(["record", "-o"]);
+        command.arg(&path).arg("--driver");
+        command.arg(folder.join("libcuda.so.1")).arg("--");
+        command
+            .arg(python::interpreter())
+            .arg(programs::python_script("context_versions"))
+            .env("PYTHONPATH", &bindings);
+        finish(&mut command);
+        assert_eq!(Diagnosed::of(&path).ids(), ["init-no-device"]);
+    }
     if let Some(runtime) = real::cudart_12() {
         let runtime = runtime.to_str().unwrap().to_owned();
         let diagnosed = see("runtime.cutape", &["runtime", &runtime]);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use cutape_test_clients::{find_or_skip, python};
+use cutape_trace_format::sample_story::write_story;
 use serde_json::Value;
 
 fn root() -> &'static Path {
@@ -16,16 +17,16 @@ fn golden(name: &str) -> PathBuf {
     root().join("traces").join(name)
 }
 
-/// Exports a golden trace and returns the file.
-fn export(trace: &str, to: &str, folder: &Path) -> PathBuf {
+/// Exports a trace and returns the file.
+fn export(trace: &Path, to: &str, folder: &Path) -> PathBuf {
     let file = folder.join(format!("calls.{to}"));
     let status = Command::new(env!("CARGO_BIN_EXE_cutape"))
         .args(["export", "--to", to, "-o"])
         .arg(&file)
-        .arg(golden(trace))
+        .arg(trace)
         .status()
         .unwrap();
-    assert!(status.success(), "{trace} to {to}: {status}");
+    assert!(status.success(), "{} to {to}: {status}", trace.display());
     file
 }
 
@@ -41,7 +42,7 @@ fn python_output(script: &[&str], packages: &[PathBuf], folder: &Path) -> String
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn perfetto(trace: &str) -> Option<Value> {
+fn perfetto(trace: &Path) -> Option<Value> {
     let packages = find_or_skip("perfetto")?;
     let folder = tempfile::tempdir().unwrap();
     let file = export(trace, "perfetto", folder.path());
@@ -53,7 +54,7 @@ fn perfetto(trace: &str) -> Option<Value> {
 
 #[test]
 fn perfetto_reads_what_a_real_program_did_with_its_streams() {
-    let Some(read) = perfetto("ggml-backend-on-h100.cutape") else {
+    let Some(read) = perfetto(&golden("ggml-backend-on-h100.cutape")) else {
         return;
     };
     assert_eq!(read["clock"], 3, "CLOCK_MONOTONIC");
@@ -98,11 +99,32 @@ fn perfetto_reads_what_a_real_program_did_with_its_streams() {
 }
 
 #[test]
+fn calls_that_never_returned_have_no_end_in_perfetto() {
+    let folder = tempfile::tempdir().unwrap();
+    let story = folder.path().join("story.cutape");
+    write_story(&story).unwrap();
+    let Some(read) = perfetto(&story) else {
+        return;
+    };
+    assert_eq!(read["processes"].as_array().unwrap().len(), 2);
+    let slices = read["slices"].as_array().unwrap();
+    let open: Vec<&Value> = slices
+        .iter()
+        .filter(|slice| slice["end"].is_null())
+        .collect();
+    assert!(!open.is_empty());
+    assert!(
+        open.iter()
+            .all(|slice| slice["args"]["ret"] == "? <in flight>")
+    );
+}
+
+#[test]
 fn perfetto_reads_every_golden_trace() {
     let mut traces = fs::read_dir(root().join("traces")).unwrap();
     while let Some(Ok(entry)) = traces.next() {
         let name = entry.file_name().into_string().unwrap();
-        if name.ends_with(".cutape") && perfetto(&name).is_none() {
+        if name.ends_with(".cutape") && perfetto(&golden(&name)).is_none() {
             return;
         }
     }
@@ -120,8 +142,8 @@ fn documented_queries() -> Vec<String> {
 /// What DuckDB answers to the queries of docs/export.md about a golden trace.
 fn duckdb_answers(trace: &str, packages: &Path) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
-    export(trace, "csv", folder.path());
-    export(trace, "jsonl", folder.path());
+    export(&golden(trace), "csv", folder.path());
+    export(&golden(trace), "jsonl", folder.path());
     let queries = documented_queries();
     assert_eq!(queries.len(), 3);
     let program = "import duckdb, json, sys\nfor query in sys.argv[1:]: print(json.dumps(duckdb.sql(query).fetchall(), default=str))";

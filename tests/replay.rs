@@ -235,6 +235,135 @@ fn a_slow_driver_counts_only_if_asked_for() {
     assert_line(&report, "slower: #3 cuDeviceGetCount");
 }
 
+/// The first divergence on each profile of a driver with one thing wrong.
+const BREAKS: &[(&str, &str)] = &[
+    (
+        "arch-unsupported",
+        "changed: #492 cuDeviceGetAttribute pi 9 -> 3",
+    ),
+    (
+        "backend-absent",
+        "missing-symbol: #612 cuMemGetAllocationGranularity",
+    ),
+    ("crashed-in-call", "crashed: #621 cuMemGetInfo_v2"),
+    (
+        "ctx-device-failed",
+        "changed: #615 cuCtxGetDevice_v2 201 -> 3",
+    ),
+    ("ctx-get-failed", "regressed: #616 cuCtxGetCurrent 0 -> 201"),
+    (
+        "ctx-lost-permission",
+        "regressed: #629 cuMemcpyHtoDAsync_v2 0 -> 800",
+    ),
+    (
+        "ctx-retain-failed",
+        "regressed: #618 cuDevicePrimaryCtxRetain 0 -> 801",
+    ),
+    ("ctx-set-failed", "regressed: #617 cuCtxSetCurrent 0 -> 201"),
+    (
+        "device-query-failed",
+        "regressed: #491 cuDeviceTotalMem_v2 0 -> 999",
+    ),
+    (
+        "driver-too-old",
+        "changed: #1 cuDriverGetVersion driverVersion 13.5 -> 11.4",
+    ),
+    (
+        "driver-version-failed",
+        "regressed: #1 cuDriverGetVersion 0 -> 999",
+    ),
+    (
+        "export-table-refused",
+        "regressed: #485 cuGetExportTable 0 -> 1",
+    ),
+    ("init-mismatch", "regressed: #484 cuInit 0 -> 803"),
+    ("init-no-device", "regressed: #484 cuInit 0 -> 100"),
+    ("init-not-initialized", "regressed: #484 cuInit 0 -> 3"),
+    ("init-other", "regressed: #484 cuInit 0 -> 304"),
+    ("init-system-not-ready", "regressed: #484 cuInit 0 -> 802"),
+    ("init-unknown", "regressed: #484 cuInit 0 -> 999"),
+    (
+        "integrated-lie",
+        "changed: #496 cuDeviceGetAttribute pi 0 -> 1",
+    ),
+    (
+        "integrity-mismatch",
+        "changed: #1 cuDriverGetVersion driverVersion 13.5 -> 13.6",
+    ),
+    ("killed-in-call", "hung: #617 cuCtxSetCurrent"),
+    (
+        "masked-code",
+        "regressed: #618 cuDevicePrimaryCtxRetain 0 -> 101",
+    ),
+    ("meminfo-error", "regressed: #621 cuMemGetInfo_v2 0 -> 999"),
+    (
+        "meminfo-free-zero",
+        "changed: #621 cuMemGetInfo_v2 free 78 GiB -> 0",
+    ),
+    (
+        "meminfo-implausible",
+        "changed: #621 cuMemGetInfo_v2 total 80 GiB -> 78 GiB",
+    ),
+    ("meminfo-missing", "changed: #80 cuGetProcAddress_v2 pfn"),
+    (
+        "meminfo-zero",
+        "changed: #621 cuMemGetInfo_v2 free 78 GiB -> 0, total 80 GiB -> 0",
+    ),
+    ("no-device", "regressed: #484 cuInit 0 -> 100"),
+    ("no-devices", "changed: #488 cuDeviceGetCount count 1 -> 0"),
+    (
+        "pci-missing",
+        "regressed: #614 cuDeviceGetPCIBusId 0 -> 801",
+    ),
+    (
+        "shim-uninitialized",
+        "regressed: #621 cuMemGetInfo_v2 0 -> 3, free 78 GiB -> 0",
+    ),
+    (
+        "unified-addressing-off",
+        "changed: #543 cuDeviceGetAttribute pi 1 -> 0",
+    ),
+    (
+        "vmm-missing",
+        "regressed: #612 cuMemGetAllocationGranularity 0 -> 801",
+    ),
+];
+
+#[test]
+fn what_is_wrong_with_a_driver_is_the_first_divergence() {
+    for (profile, headline) in BREAKS {
+        let trace = golden("traces/ggml-backend-on-h100.cutape");
+        let report = replay(trace, &format!("sim:{profile}"), &["--timeout", "1"]);
+        assert_eq!(report.end, End::Code(1), "{profile}\n{}", report.stdout);
+        // Under the heading and an empty line.
+        let first = report.stdout.lines().nth(2).unwrap_or_default();
+        assert!(first.starts_with(headline), "{profile}\n{}", report.stdout);
+    }
+}
+
+#[test]
+fn eight_threads_with_shared_and_own_contexts_conform_a_hundred_times() {
+    let scratch = tempfile::tempdir().unwrap();
+    let trace = scratch.path().join("threads.cutape");
+    let recorded = finish(&mut record(
+        &trace,
+        "sim",
+        &client("shared_streams"),
+        &["8", "10"],
+    ));
+    assert_eq!(recorded.end, End::Code(0), "{}", recorded.stderr);
+    for round in 0..100 {
+        let report = replay(&trace, "sim", &[]);
+        assert_eq!(
+            report.end,
+            End::Code(0),
+            "round {round}\n{}{}",
+            report.stdout,
+            report.stderr
+        );
+    }
+}
+
 #[test]
 fn threads_keep_their_order_and_never_wait_for_each_other_for_ever() {
     let scratch = tempfile::tempdir().unwrap();

@@ -1,10 +1,28 @@
 //! Times in buckets: percentiles of any number of calls in little memory.
 
+use serde::Serialize;
+
+use crate::json::integer;
+
 /// Buckets of each power of two.
 const BUCKETS: usize = 32;
 const BUCKET_BITS: u32 = BUCKETS.trailing_zeros();
 /// Groups: one of times below 32 ns, then one for each power of two up to 2^63.
 const GROUPS: usize = 1 + 64 - BUCKET_BITS as usize;
+
+/// Times from one power of two to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Bucket {
+    /// The shortest.
+    #[serde(serialize_with = "integer")]
+    pub from_ns: u64,
+    /// Shorter than this.
+    #[serde(serialize_with = "integer")]
+    pub to_ns: u64,
+    /// Calls that took so long.
+    #[serde(serialize_with = "integer")]
+    pub calls: u64,
+}
 
 /// Counts of times. A percentile is within 1.6 % of the true one: half the width of a bucket, 1/32 of its lower end.
 #[derive(Clone, Debug)]
@@ -66,6 +84,35 @@ impl Histogram {
             }
         }
         None
+    }
+
+    /// Counts by powers of two, from the first that has a time to the last.
+    pub fn powers_of_two(&self) -> Vec<Bucket> {
+        let mut counts = [0u64; 65];
+        for (group, buckets) in self.groups.iter().enumerate() {
+            for (bucket, count) in buckets
+                .iter()
+                .flat_map(|buckets| buckets.iter())
+                .enumerate()
+            {
+                // A bucket lies inside of one power of two, so any of its times will do.
+                let power = u64::BITS - middle_ns(group, bucket).leading_zeros();
+                counts[power as usize] += count;
+            }
+        }
+        let used = |count: &u64| *count > 0;
+        let (Some(first), Some(last)) =
+            (counts.iter().position(used), counts.iter().rposition(used))
+        else {
+            return Vec::new();
+        };
+        (first..=last)
+            .map(|power| Bucket {
+                from_ns: if power == 0 { 0 } else { 1 << (power - 1) },
+                to_ns: 1u64.checked_shl(power as u32).unwrap_or(u64::MAX),
+                calls: counts[power],
+            })
+            .collect()
     }
 
     /// How many times there are in each octave, with its lower end in nanoseconds: below 32 ns, then from 32, 64, 128, ... to the double.
@@ -152,6 +199,43 @@ mod tests {
             "a single time is itself"
         );
         assert_eq!(Histogram::default().percentile_ns(50), None);
+    }
+
+    #[test]
+    fn powers_of_two_count_every_time_once() {
+        let mut histogram = Histogram::default();
+        for ns in [
+            0,
+            1,
+            2,
+            3,
+            4,
+            7,
+            8,
+            31,
+            32,
+            63,
+            64,
+            1000,
+            1023,
+            1024,
+            u64::MAX,
+        ] {
+            histogram.add(ns);
+        }
+        let buckets = histogram.powers_of_two();
+        let calls = |from: u64| {
+            let bucket = buckets.iter().find(|bucket| bucket.from_ns == from);
+            bucket.map(|bucket| (bucket.to_ns, bucket.calls))
+        };
+        assert_eq!(calls(0), Some((1, 1)));
+        assert_eq!(calls(2), Some((4, 2)));
+        assert_eq!(calls(32), Some((64, 2)));
+        assert_eq!(calls(512), Some((1024, 2)));
+        assert_eq!(calls(2048), Some((4096, 0)), "gaps are shown");
+        assert_eq!(calls(1 << 63), Some((u64::MAX, 1)));
+        assert_eq!(buckets.iter().map(|bucket| bucket.calls).sum::<u64>(), 15);
+        assert!(Histogram::default().powers_of_two().is_empty());
     }
 
     #[test]

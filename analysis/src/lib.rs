@@ -24,6 +24,8 @@ pub mod printable;
 pub mod quantity;
 pub mod redact;
 pub mod stats;
+pub mod stats_comparison;
+pub mod stats_group;
 pub mod stats_text;
 pub mod streams;
 pub mod suggestion;

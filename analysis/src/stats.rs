@@ -1,4 +1,4 @@
-//! Which functions were called, how often, how long and with what codes: `strace -c` for the driver.
+//! Which functions were called, how often, how long and with what codes: `strace -c` for the driver. Also by thread, process and caller.
 
 use std::collections::HashMap;
 
@@ -6,11 +6,13 @@ use cutape_cuda_api::Library;
 use cutape_trace_format::block_source::Damage;
 use cutape_trace_format::call::{Call, FunctionId};
 use cutape_trace_format::trace::Trace;
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
-use crate::histogram::Histogram;
-use crate::json::{self, integer, optional};
+use crate::filter::{Filter, Matcher};
+use crate::json::{self, integer};
 use crate::outcome::code_name;
+use crate::stats_group::{Group, GroupBy, GroupStats, Groups};
 use crate::survey::{MAX_DAMAGES, code_functions};
 
 /// `schema` of the JSON.
@@ -21,55 +23,59 @@ pub const JSON_VERSION: u32 = 1;
 const MAX_CODES: usize = 4096;
 
 /// Statistics of a trace. Times of a call include the calls that a callback makes inside it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Stats {
-    /// [`JSON_SCHEMA`].
-    pub schema: &'static str,
-    /// [`JSON_VERSION`].
-    pub version: u32,
-    /// All functions together.
-    pub total: FunctionStats,
-    /// Each function that was called.
-    pub functions: Vec<FunctionStats>,
+    /// What calls are grouped by.
+    pub by: GroupBy,
+    /// The filter that chose them, if there was one.
+    pub filter: Option<String>,
+    /// All groups together.
+    pub total: GroupStats,
+    /// Each group that has a call.
+    pub groups: Vec<GroupStats>,
     /// Each code other than success, the most frequent first.
     pub codes: Vec<CodeCount>,
     /// Calls that are missing because their blocks can't be read.
-    #[serde(serialize_with = "integer")]
     pub damaged_calls: u64,
     /// What could not be read on the way, the first of them.
-    #[serde(skip)]
     pub damages: Vec<Damage>,
 }
 
-/// Calls of a function. Times are nanoseconds, of the calls that returned; none where no call did.
-#[derive(Clone, Debug, Serialize)]
-pub struct FunctionStats {
-    /// Its symbol name.
-    pub api: String,
-    /// Calls that began.
-    #[serde(serialize_with = "integer")]
-    pub calls: u64,
-    /// Calls that returned a code other than success.
-    #[serde(serialize_with = "integer")]
-    pub failed: u64,
-    /// Calls that never returned.
-    #[serde(serialize_with = "integer")]
-    pub in_flight: u64,
-    /// Sum of times.
-    #[serde(serialize_with = "integer")]
-    pub total_ns: u64,
-    /// Mean time.
-    #[serde(serialize_with = "optional")]
-    pub mean_ns: Option<u64>,
-    /// Median, within 1.6 %.
-    #[serde(serialize_with = "optional")]
-    pub p50_ns: Option<u64>,
-    /// What 99 of 100 calls do not exceed, within 1.6 %.
-    #[serde(serialize_with = "optional")]
-    pub p99_ns: Option<u64>,
-    /// The longest time.
-    #[serde(serialize_with = "optional")]
-    pub max_ns: Option<u64>,
+impl Serialize for Stats {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Stats", 8)?;
+        object.serialize_field("schema", JSON_SCHEMA)?;
+        object.serialize_field("version", &JSON_VERSION)?;
+        object.serialize_field("by", self.by.word())?;
+        object.serialize_field("filter", &self.filter)?;
+        object.serialize_field("total", &self.total)?;
+        object.serialize_field(self.by.plural(), &self.groups)?;
+        object.serialize_field("codes", &self.codes)?;
+        object.serialize_field("damaged_calls", &Integer(self.damaged_calls))?;
+        object.end()
+    }
+}
+
+/// A number as [`integer`] writes it.
+struct Integer(u64);
+
+impl Serialize for Integer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        integer(&self.0, serializer)
+    }
+}
+
+/// What is counted, and how it is shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StatsQuery<'f> {
+    /// What calls are grouped by.
+    pub by: GroupBy,
+    /// What groups are sorted by.
+    pub sort: SortBy,
+    /// Which calls are counted; all without one.
+    pub filter: Option<&'f Filter>,
+    /// Whether groups get a histogram.
+    pub histogram: bool,
 }
 
 /// How often a code was returned.
@@ -86,7 +92,7 @@ pub struct CodeCount {
     pub calls: u64,
 }
 
-/// What functions are sorted by. Where two are equal, the name decides.
+/// What groups are sorted by. Where two are equal, the name decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SortBy {
     /// Sum of times, the largest first.
@@ -108,60 +114,17 @@ pub enum SortBy {
     Name,
 }
 
-/// Counts of one function while calls are read.
-#[derive(Clone, Debug, Default)]
-struct Tally {
-    calls: u64,
-    failed: u64,
-    total_ns: u128,
-    times: Histogram,
-}
-
-impl Tally {
-    fn add(&mut self, call: &Call, failed: bool) {
-        self.calls += 1;
-        self.failed += u64::from(failed);
-        // An end before its begin would need a clock that runs backwards; a call that returned has a duration.
-        if let Some(ns) = call.duration_ns {
-            self.total_ns += u128::from(ns);
-            self.times.add(ns);
-        }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.calls += other.calls;
-        self.failed += other.failed;
-        self.total_ns += other.total_ns;
-        self.times.merge(&other.times);
-    }
-
-    fn finish(&self, api: String) -> FunctionStats {
-        let returned = self.times.count();
-        let mean = self.total_ns.checked_div(u128::from(returned));
-        FunctionStats {
-            api,
-            calls: self.calls,
-            failed: self.failed,
-            in_flight: self.calls - returned,
-            total_ns: u64::try_from(self.total_ns).unwrap_or(u64::MAX),
-            mean_ns: mean.map(|mean| mean as u64),
-            p50_ns: self.times.percentile_ns(50),
-            p99_ns: self.times.percentile_ns(99),
-            max_ns: self.times.most_ns(),
-        }
-    }
-}
-
 impl Stats {
     /// One JSON object with a line feed at the end; docs/reading.md describes it.
     pub fn to_json(&self) -> String {
         json::pretty(self)
     }
 
-    /// Reads all calls. Memory depends on the number of functions, not of calls. `progress` is told now and then how many were read.
-    pub fn of(trace: &Trace, sort: SortBy, mut progress: impl FnMut(u64)) -> Self {
+    /// Reads all calls. Memory depends on the number of groups, not of calls. `progress` is told now and then how many were read.
+    pub fn of(trace: &Trace, query: StatsQuery<'_>, mut progress: impl FnMut(u64)) -> Self {
         let codes = code_functions(trace.schema());
-        let mut tallies: HashMap<FunctionId, Tally> = HashMap::new();
+        let mut groups = Groups::new(query.by);
+        let mut matcher = query.filter.map(Matcher::new);
         let mut counts: HashMap<(Library, Option<u32>), u64> = HashMap::new();
         let mut damaged_calls = trace.losses().damaged;
         let (mut read, mut damages) = (0u64, Vec::new());
@@ -179,34 +142,35 @@ impl Stats {
                     continue;
                 }
             }
-            let code = call
-                .returned
-                .map(|word| word as u32)
-                .filter(|&code| code != 0 && codes.get(call.function.0 as usize) == Some(&true));
-            tallies
-                .entry(call.function)
-                .or_default()
-                .add(&call, code.is_some());
-            if let Some(code) = code {
-                count_code(&mut counts, trace, call.function, code);
-            }
             read += 1;
             if read.is_multiple_of(1 << 16) {
                 progress(read);
             }
+            if matcher
+                .as_mut()
+                .is_some_and(|matcher| !matcher.matches(trace, &call))
+            {
+                continue;
+            }
+            let code = call
+                .returned
+                .map(|word| word as u32)
+                .filter(|&code| code != 0 && codes.get(call.function.0 as usize) == Some(&true));
+            groups.add(trace, &call, code.is_some());
+            if let Some(code) = code {
+                count_code(&mut counts, trace, call.function, code);
+            }
         }
-        let mut all = Tally::default();
-        tallies.values().for_each(|tally| all.merge(tally));
-        let mut functions: Vec<_> = tallies
-            .iter()
-            .map(|(&id, tally)| tally.finish(trace.function_name(id).into_owned()))
-            .collect();
-        sort_functions(&mut functions, sort);
+        let mut finished = groups.finish(trace, query.histogram);
+        sort_groups(&mut finished, query.sort);
+        let total = Group::Function {
+            api: "total".to_owned(),
+        };
         Self {
-            schema: JSON_SCHEMA,
-            version: JSON_VERSION,
-            total: all.finish("total".to_owned()),
-            functions,
+            by: query.by,
+            filter: query.filter.map(|filter| filter.text().to_owned()),
+            total: groups.total().finish(total, query.histogram),
+            groups: finished,
             codes: code_counts(trace, counts),
             damaged_calls,
             damages,
@@ -248,20 +212,21 @@ fn code_counts(trace: &Trace, counts: HashMap<(Library, Option<u32>), u64>) -> V
     codes
 }
 
-fn sort_functions(functions: &mut [FunctionStats], sort: SortBy) {
-    let key = |function: &FunctionStats| match sort {
-        SortBy::Total => function.total_ns,
-        SortBy::Calls => function.calls,
-        SortBy::Failed => function.failed,
-        SortBy::Mean => function.mean_ns.unwrap_or(0),
-        SortBy::P50 => function.p50_ns.unwrap_or(0),
-        SortBy::P99 => function.p99_ns.unwrap_or(0),
-        SortBy::Max => function.max_ns.unwrap_or(0),
+/// Puts groups into order.
+pub(crate) fn sort_groups(groups: &mut [GroupStats], sort: SortBy) {
+    let key = |group: &GroupStats| match sort {
+        SortBy::Total => group.total_ns,
+        SortBy::Calls => group.calls,
+        SortBy::Failed => group.failed,
+        SortBy::Mean => group.mean_ns.unwrap_or(0),
+        SortBy::P50 => group.p50_ns.unwrap_or(0),
+        SortBy::P99 => group.p99_ns.unwrap_or(0),
+        SortBy::Max => group.max_ns.unwrap_or(0),
         SortBy::Name => 0,
     };
-    functions.sort_by(|left, right| {
+    groups.sort_by(|left, right| {
         key(right)
             .cmp(&key(left))
-            .then_with(|| left.api.cmp(&right.api))
+            .then_with(|| left.group.name().cmp(&right.group.name()))
     });
 }

@@ -1,10 +1,15 @@
 //! Statistics as a table.
 
+use crate::histogram::Bucket;
 use crate::printable::push_printable;
 use crate::quantity::{push_decimal, push_time, text};
-use crate::stats::{FunctionStats, Stats};
+use crate::stats::Stats;
+use crate::stats_group::GroupStats;
 
-/// The columns before the function's name.
+/// Marks of the longest line of a histogram.
+const MARKS: u64 = 50;
+
+/// The columns before the group's name.
 const HEADINGS: [&str; 8] = [
     "% time", "total", "calls", "failed", "mean", "p50", "p99", "max",
 ];
@@ -14,16 +19,16 @@ pub fn stats_text(stats: &Stats) -> String {
     let mut rows = vec![HEADINGS.map(str::to_owned)];
     rows.extend(
         stats
-            .functions
+            .groups
             .iter()
-            .map(|function| cells(function, stats.total.total_ns)),
+            .map(|group| cells(group, stats.total.total_ns)),
     );
     rows.push(cells(&stats.total, stats.total.total_ns));
     let widths: [usize; 8] =
         std::array::from_fn(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0));
-    let names = std::iter::once("function")
-        .chain(stats.functions.iter().map(|function| function.api.as_str()))
-        .chain(["total"]);
+    let names = std::iter::once(stats.by.word().to_owned())
+        .chain(stats.groups.iter().map(|group| group.group.name()))
+        .chain(["total".to_owned()]);
     let mut out = String::new();
     for (row, name) in rows.iter().zip(names) {
         for (cell, width) in row.iter().zip(widths) {
@@ -31,15 +36,16 @@ pub fn stats_text(stats: &Stats) -> String {
             out.push_str(cell);
             out.push_str("  ");
         }
-        push_printable(&mut out, name);
+        push_printable(&mut out, &name);
         out.push('\n');
     }
     push_in_flight(&mut out, stats);
     push_codes(&mut out, stats);
+    push_histogram(&mut out, &stats.total.histogram);
     out
 }
 
-fn cells(function: &FunctionStats, all_ns: u64) -> [String; 8] {
+fn cells(function: &GroupStats, all_ns: u64) -> [String; 8] {
     let time = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), |ns| text(push_time, ns));
     let share = (u128::from(function.total_ns) * 10_000)
         .checked_div(u128::from(all_ns))
@@ -61,15 +67,11 @@ fn push_in_flight(out: &mut String, stats: &Stats) {
         return;
     }
     out.push_str("\nin flight, counted and not timed:");
-    for function in stats
-        .functions
-        .iter()
-        .filter(|function| function.in_flight > 0)
-    {
+    for group in stats.groups.iter().filter(|group| group.in_flight > 0) {
         out.push_str("\n  ");
-        push_decimal(out, function.in_flight);
+        push_decimal(out, group.in_flight);
         out.push_str("  ");
-        push_printable(out, &function.api);
+        push_printable(out, &group.group.name());
     }
     out.push('\n');
 }
@@ -93,6 +95,31 @@ fn push_codes(out: &mut String, stats: &Stats) {
         };
         out.push_str(&format!("  {count:>width$}  "));
         push_printable(out, &shown);
+        out.push('\n');
+    }
+}
+
+/// One line for each power of two: from, to, calls, and as many marks as is its share of the most frequent one.
+fn push_histogram(out: &mut String, buckets: &[Bucket]) {
+    let most = buckets.iter().map(|bucket| bucket.calls).max().unwrap_or(0);
+    if most == 0 {
+        return;
+    }
+    out.push_str("\ntime of a call:\n");
+    let width = most.to_string().len();
+    for bucket in buckets {
+        let (from, to) = (
+            text(push_time, bucket.from_ns),
+            text(push_time, bucket.to_ns),
+        );
+        // One call among millions is seen, too.
+        let marks = (u128::from(bucket.calls) * u128::from(MARKS)).div_ceil(u128::from(most));
+        let line = format!(
+            "{from:>8} .. {to:>8}  {:>width$}  {}",
+            bucket.calls,
+            "#".repeat(marks as usize)
+        );
+        out.push_str(line.trim_end());
         out.push('\n');
     }
 }

@@ -19,6 +19,7 @@ pub fn summary_lines(info: &Info) -> Vec<String> {
             failure.seq, failure.text
         ));
     }
+    lines.extend(filter_line(info));
     // Losses are counted in the first line, and waiting is no loss.
     let off = info.notes.iter().filter(|entry| entry.kind == note::OFF);
     lines.extend(off.map(|entry| {
@@ -27,6 +28,19 @@ pub fn summary_lines(info: &Info) -> Vec<String> {
         line
     }));
     lines
+}
+
+/// That calls are missing because they were not wanted. Processes and sealing each have a note of it.
+fn filter_line(info: &Info) -> Option<String> {
+    let of_kind = |kind: &str| info.notes.iter().find(|entry| entry.kind == kind);
+    let left_out = of_kind(note::LEFT_OUT);
+    let filter = left_out.or_else(|| of_kind(note::FILTER))?;
+    let mut line = "only calls that the filter means: ".to_owned();
+    push_printable(&mut line, &filter.text);
+    if let Some(left_out) = left_out {
+        line.push_str(&format!(" ({} left out)", left_out.count));
+    }
+    Some(line)
 }
 
 fn counts(info: &Info) -> String {

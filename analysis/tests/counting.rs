@@ -5,9 +5,12 @@ mod sample;
 
 use chrono::{FixedOffset, Offset, Utc};
 use cutape_analysis::benign::BENIGN_PROBES;
+use cutape_analysis::filter::Filter;
 use cutape_analysis::info::Info;
 use cutape_analysis::info_text::info_text;
-use cutape_analysis::stats::{SortBy, Stats};
+use cutape_analysis::stats::{SortBy, Stats, StatsQuery};
+use cutape_analysis::stats_comparison::StatsComparison;
+use cutape_analysis::stats_group::GroupBy;
 use cutape_analysis::stats_text::stats_text;
 use cutape_analysis::summary::summary_lines;
 use cutape_analysis::survey::Survey;
@@ -222,7 +225,7 @@ fn statistics_count_calls_failures_and_times_by_function() {
     for _ in 0..4 {
         sample.call("cuInit", &[0], Some(1));
     }
-    let stats = Stats::of(&sample.open(), SortBy::Total, |_| {});
+    let stats = Stats::of(&sample.open(), StatsQuery::default(), |_| {});
     let text = stats_text(&stats);
     assert_eq!(
         text,
@@ -256,11 +259,13 @@ fn functions_are_sorted_by_what_was_asked_for() {
     let mut sample = story();
     let trace = sample.open();
     let by = |sort| {
-        let functions = Stats::of(&trace, sort, |_| {}).functions;
-        functions
-            .into_iter()
-            .map(|function| function.api)
-            .collect::<Vec<_>>()
+        let query = StatsQuery {
+            sort,
+            ..StatsQuery::default()
+        };
+        let groups = Stats::of(&trace, query, |_| {}).groups;
+        let names = groups.into_iter().map(|group| group.group.name());
+        names.collect::<Vec<_>>()
     };
     assert_eq!(
         by(SortBy::Name),
@@ -270,12 +275,103 @@ fn functions_are_sorted_by_what_was_asked_for() {
     assert_eq!(by(SortBy::Max)[2], "cuCtxSynchronize");
 }
 
+/// Two processes, whose calls come from one library.
+fn two_processes() -> Sample {
+    let mut sample = Sample::new();
+    sample.call("cuInit", &[0], Some(0));
+    sample.call("cuMemGetInfo_v2", &[0x10, 0x20], Some(3));
+    sample.process(200);
+    sample.call("cuInit", &[0], Some(0));
+    sample
+}
+
+#[test]
+fn calls_are_counted_by_thread_process_and_caller() {
+    let mut sample = two_processes();
+    let trace = sample.open();
+    let table = |by| {
+        let query = StatsQuery {
+            by,
+            ..StatsQuery::default()
+        };
+        let stats = Stats::of(&trace, query, |_| {});
+        let counts = |group: &cutape_analysis::stats_group::GroupStats| {
+            (group.group.name(), group.calls, group.failed)
+        };
+        let json: serde_json::Value = serde_json::from_str(&stats.to_json()).expect("is JSON");
+        (stats.groups.iter().map(counts).collect::<Vec<_>>(), json)
+    };
+    let named = |name: &str, calls, failed| (name.to_owned(), calls, failed);
+    let (threads, json) = table(GroupBy::Thread);
+    assert_eq!(threads, [named("100 main", 2, 1), named("200 main", 1, 0)]);
+    assert_eq!(
+        (&json["by"], &json["threads"][0]["comm"]),
+        (&"thread".into(), &"main".into())
+    );
+    let (processes, json) = table(GroupBy::Process);
+    assert_eq!(processes[0], named("100 /usr/bin/client", 2, 1));
+    assert_eq!(json["processes"][1]["pid"], 200);
+    let (callers, json) = table(GroupBy::Caller);
+    assert_eq!(callers, [named("libclient.so", 3, 1)]);
+    assert_eq!(json["callers"][0]["caller"], "libclient.so");
+}
+
+#[test]
+fn only_calls_that_a_filter_means_are_counted() {
+    let mut sample = two_processes();
+    let trace = sample.open();
+    let filter = Filter::parse("pid == 100 and not ok").expect("is a filter");
+    let query = StatsQuery {
+        filter: Some(&filter),
+        histogram: true,
+        ..StatsQuery::default()
+    };
+    let stats = Stats::of(&trace, query, |_| {});
+    assert_eq!((stats.total.calls, stats.groups.len()), (1, 1));
+    let text = stats_text(&stats);
+    let histogram = format!(
+        "\ntime of a call:\n   128ns ..    256ns  1  {}\n",
+        "#".repeat(50)
+    );
+    assert!(text.ends_with(&histogram), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&stats.to_json()).expect("is JSON");
+    assert_eq!(json["filter"], "pid == 100 and not ok");
+    assert_eq!(json["functions"][0]["histogram"][0]["from_ns"], 128);
+}
+
+#[test]
+fn two_traces_are_compared_group_by_group() {
+    let mut before = two_processes();
+    let mut after = Sample::new();
+    for _ in 0..3 {
+        after.call("cuInit", &[0], Some(0));
+    }
+    after.call("cuCtxSynchronize", &[], Some(0));
+    let count = |sample: &mut Sample| Stats::of(&sample.open(), StatsQuery::default(), |_| {});
+    let (before, after) = (count(&mut before), count(&mut after));
+    let text = StatsComparison::of(&before, &after).to_text();
+    assert_eq!(
+        text,
+        "\
+calls A  calls B  failed A  failed B  mean A  mean B  change  p99 A  p99 B  change  function
+      -        1         -         0       -   250ns       -      -  250ns       -  cuCtxSynchronize
+      2        3         0         0   250ns   250ns    +0 %  250ns  250ns    +0 %  cuInit
+      1        -         1         -   250ns       -       -  250ns      -       -  cuMemGetInfo_v2
+      3        4         1         0   250ns   250ns    +0 %  250ns  250ns    +0 %  total
+"
+    );
+    let same = StatsComparison::of(&before, &before).to_json();
+    let json: serde_json::Value = serde_json::from_str(&same).expect("is JSON");
+    assert_eq!(json["schema"], "cutape.stats-comparison");
+    assert_eq!(json["groups"][0]["a"], json["groups"][0]["b"]);
+}
+
 #[test]
 fn a_trace_without_calls_has_a_table_without_functions() {
     let mut sample = Sample::new();
     let trace = sample.open();
-    let stats = Stats::of(&trace, SortBy::Total, |_| {});
-    assert!(stats.functions.is_empty() && stats.total.mean_ns.is_none());
+    let stats = Stats::of(&trace, StatsQuery::default(), |_| {});
+    assert!(stats.groups.is_empty() && stats.total.mean_ns.is_none());
     assert!(stats_text(&stats).ends_with("  total\n"));
     let text = info_text(&info(&trace), Utc.fix());
     assert!(text.contains("calls          0, 0 failed\n"), "{text}");

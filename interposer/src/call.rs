@@ -17,6 +17,7 @@ use crate::process::{Process, Purpose};
 use crate::record::Record;
 use crate::recording;
 use crate::thread::ThreadState;
+use crate::unrecorded;
 
 /// What the trampoline does next.
 #[repr(C)]
@@ -39,10 +40,13 @@ pub unsafe extern "sysv64" fn begin(frame: &mut Frame) -> Dispatch {
     // SAFETY: a thread's state is its own; `reserve_fast` gives as many words as are written.
     unsafe {
         let real = hook.real.load(Ordering::Relaxed);
+        if real.is_null() {
+            return begin_slowly(frame, thread);
+        }
         if hook.fixed_ins.load(Ordering::Relaxed) {
             return begin_with_fixed_ins(frame, thread);
         }
-        if hook.elaborate_begin || real.is_null() {
+        if hook.elaborate_begin {
             return begin_slowly(frame, thread);
         }
         let words = hook.begin.words();
@@ -117,6 +121,9 @@ pub unsafe extern "sysv64" fn begin_slowly(
     thread: *mut ThreadState,
 ) -> Dispatch {
     let hook = frame.hook;
+    if unrecorded::real(hook).is_some() {
+        return pass(frame);
+    }
     // SAFETY: the caller's promises.
     unsafe {
         if !is_attached(thread) && !recording::enter(thread) {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use cutape_trace_format::block::file_header;
 use cutape_trace_format::clock::AnchorReading;
-use cutape_trace_format::metadata::{ENVIRONMENT_KEPT, Process};
+use cutape_trace_format::metadata::{ENVIRONMENT_KEPT, Note, Process, note};
 use cutape_trace_format::payloads::PAYLOAD_FILE;
 
 use crate::clock;
@@ -65,9 +65,23 @@ pub fn write_blocks(
             .map_err(|error| Failure::Bug(error.to_string()))?,
     );
     LoadMap::default().write_news(&mut bytes);
+    if let Some(note) = filter_note() {
+        let block = note.to_block();
+        bytes.extend(block.map_err(|error| Failure::Bug(error.to_string()))?);
+    }
     let mut file = HeldFile::create(&folder.join("blocks"), "write the blocks")?;
     file.append(&bytes)?;
     Ok(file)
+}
+
+/// `CUTAPE_FILTER`: the recording's filter. Sealing applies what the interposer can't, so the trace must say it.
+fn filter_note() -> Option<Note> {
+    let text = std::env::var("CUTAPE_FILTER").ok()?;
+    (!text.is_empty()).then(|| Note {
+        kind: note::FILTER.to_owned(),
+        text,
+        ..Note::default()
+    })
 }
 
 fn describe_process(folder: &Path, anchor: AnchorReading, unit_ns: u32) -> Process {

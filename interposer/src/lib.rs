@@ -61,3 +61,4 @@ mod thread;
 mod thread_exit;
 mod thread_record;
 mod trampoline;
+mod unrecorded;

@@ -13,6 +13,7 @@ use crate::function_record;
 use crate::hook::{Hook, Library};
 use crate::hooks::{DYNAMIC_HOOKS, DYNAMIC_STUBS, HOOKS, NAMES, STUBS};
 use crate::real_driver::{self, Real};
+use crate::unrecorded;
 
 /// CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM of cuda.h.
 const PER_THREAD_DEFAULT_STREAM: u64 = 2;
@@ -52,8 +53,9 @@ struct Asked<'a> {
 fn ours_for(real: *const c_void, asked: &Asked<'_>) -> Option<*const c_void> {
     let driver = real_driver::real(Library::Cuda).as_ref().ok()?;
     let meant = meant(asked);
+    let is_left_out = |hook: &Hook| hook.detail.after.is_none() && unrecorded::real(hook).is_some();
     if let Some(hook) = exported_at(driver, real, meant) {
-        return Some(stub_of(hook));
+        return (!is_left_out(hook)).then(|| stub_of(hook));
     }
     dynamic_stub(real, asked, meant)
 }

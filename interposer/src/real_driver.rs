@@ -12,6 +12,7 @@ use cutape_driver_search::{FileId, Search, loaded_file};
 use crate::held_file::c_path;
 use crate::hook::{Hook, Library};
 use crate::hooks::HOOKS;
+use crate::unrecorded;
 
 /// A real library, loaded for good.
 pub struct Real {
@@ -89,7 +90,9 @@ fn load(library: Library, soname: &str, named: Option<PathBuf>) -> Result<Real, 
             hook.real.store(absent_function(library), Ordering::Release);
         } else {
             by_address.push((address as usize, hook));
-            hook.real.store(address, Ordering::Release);
+            if !unrecorded::take(hook, address) {
+                hook.real.store(address, Ordering::Release);
+            }
         }
     }
     by_address.sort_by_key(|&(address, _)| address);

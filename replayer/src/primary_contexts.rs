@@ -5,6 +5,7 @@
 
 use cutape_trace_format::call::{Call, FunctionId, ProcessId};
 use cutape_trace_format::trace::Trace;
+use serde::{Deserialize, Serialize};
 
 /// The function that asks for export tables; without it there is nothing to know beforehand.
 const TABLES: &str = "cuGetExportTable";
@@ -13,9 +14,20 @@ const RETAIN: &str = "cuDevicePrimaryCtxRetain";
 /// Devices times processes; a trace that has more is not of this world.
 const MAX_CONTEXTS: usize = 1 << 16;
 
+/// A primary context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrimaryContext {
+    /// Its recorded handle.
+    pub handle: u64,
+    /// The device.
+    pub device: i32,
+    /// The first call that retained it.
+    pub retained_by: u64,
+}
+
 /// Primary contexts of a trace's processes.
 #[derive(Debug, Default)]
-pub struct PrimaryContexts(Vec<(ProcessId, u64, i32)>);
+pub struct PrimaryContexts(Vec<(ProcessId, PrimaryContext)>);
 
 impl PrimaryContexts {
     /// Reads the trace up to a call. Only traces of programs that ask for export tables are read.
@@ -48,16 +60,23 @@ impl PrimaryContexts {
             .and_then(|capture| <[u8; 8]>::try_from(capture.bytes).ok())
             .map(u64::from_le_bytes);
         if let (Some(context), Some(&device)) = (context, call.args.get(1)) {
-            let entry = (call.process, context, device as i32);
-            if !self.0.contains(&entry) {
-                self.0.push(entry);
+            let is_known = |(process, known): &(ProcessId, PrimaryContext)| {
+                *process == call.process && known.handle == context
+            };
+            if !self.0.iter().any(is_known) {
+                let context = PrimaryContext {
+                    handle: context,
+                    device: device as i32,
+                    retained_by: call.seq,
+                };
+                self.0.push((call.process, context));
             }
         }
     }
 
-    /// The contexts of a process, each with its device.
-    pub fn of_process(&self, process: ProcessId) -> Vec<(u64, i32)> {
-        let own = self.0.iter().filter(|(of, ..)| *of == process);
-        own.map(|&(_, context, device)| (context, device)).collect()
+    /// The contexts of a process.
+    pub fn of_process(&self, process: ProcessId) -> Vec<PrimaryContext> {
+        let own = self.0.iter().filter(|(of, _)| *of == process);
+        own.map(|(_, context)| *context).collect()
     }
 }

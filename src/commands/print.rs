@@ -2,12 +2,14 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser};
-use cutape_analysis::following::Following;
+use cutape_analysis::filter::{Filter, Matcher};
+use cutape_analysis::following::{Batch, Following};
 use cutape_analysis::line::Column;
 use cutape_analysis::text::Detail;
 use cutape_trace_format::call::Call;
@@ -15,6 +17,7 @@ use cutape_trace_format::trace::Trace;
 
 use crate::call_output::{CallOutput, Format, Look};
 use crate::colour::Colour;
+use crate::filtering::{self, Choice};
 use crate::message;
 use crate::reading::{self, TROUBLE, Warnings};
 
@@ -35,6 +38,9 @@ Examples:
   cutape print -n 20 llama.cutape            # the first 20 calls
   cutape print -n -20 llama.cutape           # the last 20
   cutape print --columns none llama.cutape   # calls only, to compare two runs
+  cutape print -e 'ret != 0' llama.cutape    # the calls that failed
+  cutape print -e 'cuMem* and dur > 1ms' -n -5 llama.cutape
+  cutape print -q -e 'ret == OUT_OF_MEMORY' llama.cutape && echo too large
   cutape print -F llama.cutape               # while it is being recorded
   cutape print --format jsonl llama.cutape | jq -r 'select(.ret == 3).api'"
 )]
@@ -43,11 +49,11 @@ pub struct Arguments {
     #[arg(value_name = "T")]
     trace: PathBuf,
 
-    /// Print only calls that match; this version has no filters yet and refuses the option
+    /// Print only calls that the filter means, such as 'cuMem* and ret != 0'; docs/filter.md has all fields
     #[arg(short = 'e', long = "expression", value_name = "FILTER")]
     filter: Option<String>,
 
-    /// Print the first N calls, as head does; with -n -N the last N, as tail does
+    /// Print the first N calls, as head does; with -n -N the last N, as tail does. With -e, of those that match
     #[arg(
         short = 'n',
         long = "calls",
@@ -88,22 +94,23 @@ pub struct Arguments {
 /// Runs the subcommand.
 pub fn run(arguments: Arguments) -> ExitCode {
     reading::die_of_closed_pipe();
-    if let Some(filter) = &arguments.filter {
-        return message::fail(
-            TROUBLE,
-            format!(
-                "-e {filter}: filters come in a later version; expected no -e, use --format jsonl with jq, or grep, until then"
-            ),
-        );
-    }
+    let filter = match arguments
+        .filter
+        .as_deref()
+        .map(filtering::parse)
+        .transpose()
+    {
+        Ok(filter) => filter,
+        Err(error) => return message::fail(TROUBLE, error),
+    };
     let look = match look(&arguments) {
         Ok(look) => look,
         Err(error) => return message::fail(TROUBLE, format!("--columns: {error}")),
     };
     let result = if arguments.follow && arguments.trace.is_dir() {
-        follow(&arguments, look)
+        follow(&arguments, filter.as_ref(), look)
     } else {
-        print(&arguments, look)
+        print(&arguments, filter.as_ref(), look)
     };
     result.unwrap_or_else(|code| code)
 }
@@ -143,28 +150,42 @@ fn look(arguments: &Arguments) -> Result<Look, String> {
     })
 }
 
-/// Numbers of the first call to print and of the one after the last.
-fn range(trace: &Trace, calls: Option<i64>) -> (u64, u64) {
+/// Numbers of the first call to print and of the one after the last, where all calls are printed.
+fn range(trace: &Trace, calls: Option<i64>) -> Range<u64> {
     match calls {
-        None => (1, u64::MAX),
-        Some(first @ 0..) => (1, first.unsigned_abs() + 1),
-        Some(last) => (
-            trace.call_count().saturating_sub(last.unsigned_abs()) + 1,
-            u64::MAX,
-        ),
+        None => 1..u64::MAX,
+        Some(first @ 0..) => 1..first.unsigned_abs().saturating_add(1),
+        Some(last) => trace.call_count().saturating_sub(last.unsigned_abs()) + 1..u64::MAX,
     }
 }
 
-fn print(arguments: &Arguments, look: Look) -> Result<ExitCode, ExitCode> {
+/// Which calls to print.
+fn choice<'f>(arguments: &Arguments, filter: Option<&'f Filter>, trace: &Trace) -> Choice<'f> {
+    match (filter, arguments.calls) {
+        (None, calls) => Choice::numbers(range(trace, calls)),
+        (Some(filter), Some(last @ ..0)) => {
+            Choice::selection(filtering::select(filter, trace)).last(last.unsigned_abs())
+        }
+        // Whether there is any is found fastest on all processors.
+        (Some(filter), None) if arguments.quiet && trace.is_sealed() => {
+            Choice::selection(filtering::select(filter, trace))
+        }
+        (Some(filter), calls) => {
+            Choice::matching(filter).first(calls.map_or(u64::MAX, i64::unsigned_abs))
+        }
+    }
+}
+
+fn print(arguments: &Arguments, filter: Option<&Filter>, look: Look) -> Result<ExitCode, ExitCode> {
     let trace = reading::open(&arguments.trace)?;
     let mut warnings = Warnings::of(&trace);
-    let (first, end) = range(&trace, arguments.calls);
+    let mut choice = choice(arguments, filter, &trace);
     let mut output = CallOutput::new(look, io::stdout().lock(), &trace);
     let mut any = false;
     let from = if output.needs_all_calls() && !arguments.quiet {
         1
     } else {
-        first
+        choice.first_seq()
     };
     let mut calls = trace.calls_from(from);
     let mut call = Call::default();
@@ -172,9 +193,9 @@ fn print(arguments: &Arguments, look: Look) -> Result<ExitCode, ExitCode> {
     if !arguments.quiet {
         output.start(&trace);
     }
-    while call.seq + 1 < end && !(any && arguments.quiet) {
+    while !(choice.is_over(call.seq) || any && arguments.quiet) {
         match calls.read_next(&mut call) {
-            Ok(true) if call.seq < first => output.pass(&trace, &call),
+            Ok(true) if !choice.takes(&trace, &call) => output.pass(&trace, &call),
             Ok(true) => {
                 any = true;
                 if !arguments.quiet {
@@ -186,13 +207,20 @@ fn print(arguments: &Arguments, look: Look) -> Result<ExitCode, ExitCode> {
         }
     }
     output.flush().map_err(reading::cannot_write)?;
+    if let Some(filter) = filter.filter(|_| !any) {
+        filter.warnings(&trace).iter().for_each(message::say);
+    }
     if arguments.quiet {
         return Ok(ExitCode::from(u8::from(!any)));
     }
     Ok(warnings.exit_code())
 }
 
-fn follow(arguments: &Arguments, look: Look) -> Result<ExitCode, ExitCode> {
+fn follow(
+    arguments: &Arguments,
+    filter: Option<&Filter>,
+    look: Look,
+) -> Result<ExitCode, ExitCode> {
     let path: &Path = &arguments.trace;
     let refuse = |error| reading::refuse(path, &error);
     let mut left = match arguments.calls {
@@ -211,22 +239,29 @@ fn follow(arguments: &Arguments, look: Look) -> Result<ExitCode, ExitCode> {
     let mut warnings = Warnings::default();
     let mut output = CallOutput::new(look, io::stdout().lock(), following.trace());
     output.start(following.trace());
+    let mut matcher = filter.map(Matcher::new);
     while left > 0 {
         let batch = following.poll().map_err(refuse)?;
-        let shown = batch
-            .calls
-            .len()
-            .min(usize::try_from(left).unwrap_or(usize::MAX));
-        let calls = &batch.calls[..shown];
         let trace = following.trace();
-        let pushed = if batch.new_trace {
-            output.push_from(trace, calls)
-        } else {
+        if !batch.new_trace {
             output.learn(trace);
-            calls.iter().try_for_each(|call| output.push(trace, call))
-        };
-        pushed.map_err(reading::cannot_write)?;
-        left = left.saturating_sub(batch.calls.len() as u64);
+        }
+        let matches = chosen_of(&batch, trace, matcher.as_mut());
+        let mut shown = Vec::new();
+        for (call, matches) in batch.calls.iter().zip(matches) {
+            let shows = matches && left > 0;
+            left -= u64::from(shows);
+            match (shows, batch.new_trace) {
+                (true, true) => shown.push(call.clone()),
+                (true, false) => output.push(trace, call).map_err(reading::cannot_write)?,
+                (false, true) => {}
+                (false, false) => output.pass(trace, call),
+            }
+        }
+        if batch.new_trace {
+            let pushed = output.push_from(trace, &shown);
+            pushed.map_err(reading::cannot_write)?;
+        }
         output.flush().map_err(reading::cannot_write)?;
         batch
             .damages
@@ -240,4 +275,16 @@ fn follow(arguments: &Arguments, look: Look) -> Result<ExitCode, ExitCode> {
         }
     }
     Ok(warnings.exit_code())
+}
+
+/// Which calls of a batch are to be printed.
+fn chosen_of(batch: &Batch, trace: &Trace, matcher: Option<&mut Matcher<'_>>) -> Vec<bool> {
+    match matcher {
+        None => vec![true; batch.calls.len()],
+        Some(matcher) if batch.new_trace => filtering::matches_in(trace, &batch.calls, matcher),
+        Some(matcher) => {
+            let calls = batch.calls.iter();
+            calls.map(|call| matcher.matches(trace, call)).collect()
+        }
+    }
 }

@@ -15,6 +15,7 @@ use cutape_trace_format::trace::Trace;
 
 use crate::child;
 use crate::clock;
+use crate::filtering;
 use crate::host;
 use crate::message::{self, OWN_FAILURE};
 use crate::options::{RecordingOptions, Setup};
@@ -29,6 +30,7 @@ use crate::recording::RecordingFolder;
 #[command(after_help = "Examples:
   cutape record -o llama -- ./llama-server --list-devices
   cutape record --driver ./build/libcuda.so.1 -- python3 -c 'import torch; print(torch.cuda.is_available())'
+  cutape record -e 'cuMem* or ret != 0' -- ./program
   cutape record --driver sim:shim-uninitialized -- ./program")]
 pub struct Arguments {
     #[command(flatten)]
@@ -104,7 +106,9 @@ fn summarise(path: &Path) {
         Err(error) => return message::say(format!("the trace can't be read back: {error}")),
     };
     let info = Info::of(&trace, &Survey::of(&trace, |_| {}));
-    if info.processes.is_empty() {
+    if info.processes.is_empty() && filtering::recorded_with(&trace).is_some() {
+        message::say("no call that the filter means was seen; without -e, all calls are recorded");
+    } else if info.processes.is_empty() {
         message::say(
             "no call to the CUDA driver or NVML was seen: the program made none, or it loads the driver by absolute path or with a cleaned \
              environment",

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use cutape_trace_format::seal::{SealOptions, seal};
+use cutape_trace_format::seal::SealOptions;
 
+use crate::filtering;
 use crate::message;
 use crate::progress::Progress;
 
@@ -45,7 +46,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         overwrite: arguments.force,
     };
     let mut progress = Progress::new("sealing");
-    let sealed = seal(&arguments.folder, &out, options, &mut |at| {
+    let sealed = filtering::seal(&arguments.folder, &out, options, &mut |at| {
         progress.show(at.calls, at.of)
     });
     drop(progress);

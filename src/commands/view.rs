@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use cutape_analysis::filter::Filter;
@@ -27,6 +28,7 @@ Settings are remembered in $XDG_CONFIG_HOME/cutape/view.toml. NO_COLOR is honour
 
 Examples:
   cutape view llama.cutape
+  cutape view ollama.cutape pytorch.cutape
   cutape view -e 'cuMem* and not ok' llama.cutape
   cutape view -F llama.cutape         # while it is being recorded
   cutape view --ascii llama.cutape    # for terminals without Unicode"
@@ -35,6 +37,10 @@ pub struct Arguments {
     /// The trace: a sealed file or a recording folder
     #[arg(value_name = "T")]
     trace: PathBuf,
+
+    /// A second trace: the two are shown beside each other
+    #[arg(value_name = "T2")]
+    other: Option<PathBuf>,
 
     /// List only calls that match at first; docs/filter.md has the grammar
     #[arg(short = 'e', long = "expression", value_name = "FILTER")]
@@ -62,6 +68,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Ok(source) => source,
         Err(error) => return reading::refuse(&arguments.trace, &error),
     };
+    let other = match arguments.other.as_deref().map(reading::open).transpose() {
+        Ok(other) => other.map(Arc::new),
+        Err(code) => return code,
+    };
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let folder = |name: &str| set(name).map(PathBuf::from);
     let options = Options {
@@ -73,6 +83,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         ascii: arguments.ascii,
         follow: arguments.follow,
         filter,
+        other,
     };
     match view(source, &options) {
         Ok(End::Left) => ExitCode::SUCCESS,

@@ -7,6 +7,7 @@ Usage: check_perfetto.py TRACE
 """
 
 import json
+import math
 import sys
 
 from google.protobuf.unknown_fields import UnknownFieldSet
@@ -24,6 +25,8 @@ def annotation(entry, names):
     else:
         which = entry.WhichOneof("value")
         value = getattr(entry, which) if which else None
+        if isinstance(value, float) and not math.isfinite(value):
+            value = str(value)  # JSON has no such numbers
     return names.get(entry.name_iid), value
 
 

@@ -169,6 +169,10 @@ pub mod note {
     pub const NO_RING: &str = "no-ring";
     /// Threads waited `count` nanoseconds for space in their rings.
     pub const WAITED: &str = "waited";
+    /// The recording has only calls that a filter means; the text is the filter.
+    pub const FILTER: &str = "filter";
+    /// `count` recorded calls were left out when the recording was sealed, because the filter, which is the text, does not mean them.
+    pub const LEFT_OUT: &str = "left-out";
     /// A module image or copied data of `count` bytes was not kept; the text says why, the first time that it happens.
     pub const PAYLOAD: &str = "payload";
     /// The trace is a part of another one; the text says which part and which calls come before it because it needs them, `count` of them.

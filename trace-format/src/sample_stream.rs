@@ -11,6 +11,18 @@ const STREAM_CAPTURE: u32 = 41;
 const EVENT_RECORD: u32 = 50;
 const ALLOCATE: u32 = 60;
 
+/// The functions that its calls are of, by the numbers that it gives them.
+pub const FUNCTIONS: [(u32, &str); 8] = [
+    (LAUNCH, "cuLaunchKernel"),
+    (LAUNCH_EX, "cuLaunchKernelEx"),
+    (GET_CONTEXT, "cuCtxGetCurrent"),
+    (COPY_ASYNC, "cuMemcpyHtoDAsync_v2"),
+    (STREAM_QUERY, "cuStreamQuery"),
+    (STREAM_CAPTURE, "cuStreamIsCapturing"),
+    (EVENT_RECORD, "cuEventRecord"),
+    (ALLOCATE, "cuMemAlloc_v2"),
+];
+
 /// Ticks of a 2.5 GHz counter that moves in steps of 10 ns.
 const TICKS_PER_STEP: u64 = 25;
 

@@ -41,6 +41,8 @@ pub struct Sealed {
     pub calls: u64,
     /// Length of the file.
     pub bytes: u64,
+    /// Calls of the folder that were not to be kept.
+    pub left_out: u64,
     /// What could not be read. Each is a note in the file.
     pub damages: Vec<Damage>,
 }
@@ -92,6 +94,38 @@ pub fn seal(
     options: SealOptions,
     progress: &mut dyn FnMut(SealProgress),
 ) -> Result<Sealed, SealError> {
+    seal_some(folder, out, options, &mut KeepAll, progress)
+}
+
+/// Which calls of a recording get into the file.
+pub trait Keep {
+    /// Whether to keep the next call. Calls come in the order of their numbers.
+    fn keeps(&mut self, trace: &Trace, call: &Call) -> bool;
+
+    /// By what calls are left out, for people. Not asked where none was.
+    fn reason(&self) -> String;
+}
+
+struct KeepAll;
+
+impl Keep for KeepAll {
+    fn keeps(&mut self, _: &Trace, _: &Call) -> bool {
+        true
+    }
+
+    fn reason(&self) -> String {
+        String::new()
+    }
+}
+
+/// [`seal`], and leaves calls out. The file notes how many, and by what.
+pub fn seal_some(
+    folder: &Path,
+    out: &Path,
+    options: SealOptions,
+    keep: &mut dyn Keep,
+    progress: &mut dyn FnMut(SealProgress),
+) -> Result<Sealed, SealError> {
     let trace = Trace::open(folder)?;
     if trace.is_sealed() {
         return Err(SealError::AlreadySealed {
@@ -121,7 +155,7 @@ pub fn seal(
     };
     // A file of that name is what an earlier attempt left behind when it was killed.
     remove_if_there(&partial).map_err(at(&partial))?;
-    let result = write(&trace, &partial, progress);
+    let result = write(&trace, &partial, keep, progress);
     let sealed = match result {
         Ok(sealed) => sealed,
         Err(error) => {
@@ -162,6 +196,7 @@ fn beside(path: &Path, what: &str) -> PathBuf {
 fn write(
     trace: &Trace,
     path: &Path,
+    keep: &mut dyn Keep,
     progress: &mut dyn FnMut(SealProgress),
 ) -> Result<Sealed, WriteError> {
     let file = OpenOptions::new()
@@ -195,9 +230,11 @@ fn write(
     let of = trace.call_count();
     let mut calls = trace.calls();
     let mut call = Call::default();
+    let mut left_out = 0;
     loop {
         match calls.read_next(&mut call) {
             Ok(false) => break,
+            Ok(true) if !keep.keeps(trace, &call) => left_out += 1,
             Ok(true) => {
                 if writer.call(&call)? {
                     progress(SealProgress {
@@ -234,6 +271,15 @@ fn write(
         };
         writer.block(Kind::Note, &note)?;
     }
+    if left_out > 0 {
+        let note = Note {
+            kind: note::LEFT_OUT.to_owned(),
+            text: keep.reason(),
+            count: left_out,
+            ..Note::default()
+        };
+        writer.block(Kind::Note, &note)?;
+    }
     if let Some(exit) = &trace.exit {
         writer.block(Kind::Exit, exit)?;
     }
@@ -246,6 +292,7 @@ fn write(
     Ok(Sealed {
         calls: written,
         bytes,
+        left_out,
         damages,
     })
 }

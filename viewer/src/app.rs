@@ -1,5 +1,6 @@
 //! The viewer's state and what messages do to it. Nothing here reads, writes or waits: what has to be done outside comes back as effects.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use cutape_analysis::filter::Filter;
@@ -9,7 +10,9 @@ use crate::calls::Calls;
 use crate::canvas::{Canvas, Look, Matcher};
 use crate::chooser::{self, Choice, Chooser};
 use crate::command::{Action, Command, Copied, Direction, Takes};
+use crate::comparison::ComparisonScreen;
 use crate::desk::Desk;
+use crate::diagnosis::DiagnosisScreen;
 use crate::facts::Facts;
 use crate::filter_prompt::{FilterPrompt, Typed};
 use crate::frame;
@@ -46,6 +49,8 @@ pub struct App {
     pub(crate) calls: Calls,
     pub(crate) objects: ObjectList,
     pub(crate) stats: Stats,
+    pub(crate) diagnosis: DiagnosisScreen,
+    pub(crate) comparison: ComparisonScreen,
     pub(crate) timeline: Timeline,
     pub(crate) keymap: Keymap,
     pub(crate) overlay: Option<Overlay>,
@@ -61,6 +66,8 @@ impl App {
             calls: Calls::default(),
             objects: ObjectList::default(),
             stats: Stats::default(),
+            diagnosis: DiagnosisScreen::default(),
+            comparison: ComparisonScreen::default(),
             timeline: Timeline::default(),
             keymap: Keymap::new(),
             overlay: None,
@@ -86,6 +93,13 @@ impl App {
     pub fn set_filter(&mut self, filter: Filter) {
         self.desk.filter = Some(filter);
         self.desk.choose_calls();
+    }
+
+    /// Shows the trace beside a second one: the one at a path, or the one that the workers have.
+    pub fn compare(&mut self, path: Option<PathBuf>) {
+        self.comparison.compare_with(path);
+        self.screen = ScreenId::Comparison;
+        self.arrange();
     }
 
     /// Says something at the bottom.
@@ -144,6 +158,11 @@ impl App {
             Msg::Calls(message) => self.calls.update(message, &mut self.desk),
             Msg::ObjectList(message) => self.objects.update(message),
             Msg::Stats(message) => self.stats.update(message),
+            Msg::Comparison(message) => self.comparison.update(message, &mut self.desk),
+            Msg::Diagnosed(diagnosis) => {
+                self.desk.diagnosis = Some(diagnosis);
+                self.outdate();
+            }
             Msg::Timeline(message) => self.timeline.update(message),
         }
         if let Some(screen) = self.desk.take_screen() {
@@ -179,6 +198,8 @@ impl App {
             ScreenId::Calls => &self.calls,
             ScreenId::Objects => &self.objects,
             ScreenId::Stats => &self.stats,
+            ScreenId::Diagnosis => &self.diagnosis,
+            ScreenId::Comparison => &self.comparison,
             ScreenId::Timeline => &self.timeline,
         }
     }
@@ -189,6 +210,8 @@ impl App {
             ScreenId::Calls => &mut self.calls,
             ScreenId::Objects => &mut self.objects,
             ScreenId::Stats => &mut self.stats,
+            ScreenId::Diagnosis => &mut self.diagnosis,
+            ScreenId::Comparison => &mut self.comparison,
             ScreenId::Timeline => &mut self.timeline,
         };
         (screen, &mut self.desk)
@@ -199,6 +222,8 @@ impl App {
         self.calls.outdate();
         self.objects.outdate();
         self.stats.outdate();
+        self.diagnosis.outdate();
+        self.comparison.outdate();
         self.timeline.outdate();
     }
 
@@ -411,6 +436,7 @@ impl App {
                 Ok(filter) => self.desk.set_filter(Some(filter)),
                 Err(error) => self.desk.complain(format!("filter: {}", error.message())),
             },
+            Action::Compare => self.compare(Some(text.into())),
             Action::GoTo => match text.replace(',', "").parse() {
                 Ok(seq) => self.desk.jump(seq),
                 Err(_) => self

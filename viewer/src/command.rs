@@ -22,6 +22,8 @@ pub enum Action {
     Pan(Direction),
     /// Goes to a call by its number.
     GoTo,
+    /// Compares with a second trace.
+    Compare,
     /// Shows a screen.
     Show(ScreenId),
     /// Gives the keyboard to the next pane, or to the one before.
@@ -505,6 +507,25 @@ const LOOKING: &[Command] = &[
         "calls counted by function, thread or process",
         Show(ScreenId::Stats),
     ),
+    row(
+        "diagnosis",
+        &["5"],
+        "what went wrong and why",
+        Show(ScreenId::Diagnosis),
+    ),
+    row(
+        "diff",
+        &["6"],
+        "this trace beside a second one",
+        Show(ScreenId::Comparison),
+    ),
+    row(
+        "compare",
+        &[],
+        "open a second trace and compare with it",
+        Action::Compare,
+    )
+    .takes(Takes::Text("path")),
     row(
         "next-pane",
         &["Tab"],

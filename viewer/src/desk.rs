@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cutape_analysis::doctor::Diagnosis;
 use cutape_analysis::filter::Filter;
 use cutape_analysis::index::Index;
 use cutape_analysis::objects::Objects;
@@ -52,6 +53,8 @@ pub struct Desk {
     pub verdicts: Option<Arc<Verdicts>>,
     /// The objects of the trace; `None` until they are known.
     pub objects: Option<Arc<Objects>>,
+    /// What went wrong, and why; `None` until that is known.
+    pub diagnosis: Option<Arc<Diagnosis>>,
     /// Which calls are listed.
     pub listing: Listing,
     /// The filter, if not all calls are wanted.

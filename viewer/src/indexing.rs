@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cutape_analysis::doctor::Diagnosis;
 use cutape_analysis::index::Index;
 use cutape_analysis::objects::{ObjectTracker, Objects};
 use cutape_trace_format::call::Call;
@@ -19,7 +20,7 @@ const SHOW: Duration = Duration::from_millis(100);
 /// Calls between looking whether to stop.
 const LOOK: u64 = 1 << 14;
 
-/// The job that indexes the trace, judges its calls and finds its objects. A recording that is going on is followed to its end first.
+/// The job that indexes the trace, judges its calls, finds its objects and what went wrong. A recording that is going on is followed to its end first.
 pub fn index_job() -> Job {
     Job::new(Slot::Index, |worker: &Worker<'_>| {
         if worker.opened.reading().is_followed() {
@@ -45,6 +46,11 @@ pub fn index_job() -> Job {
             let objects = Arc::new(objects);
             worker.opened.set_objects(Arc::clone(&objects));
             worker.send(Msg::Objects(objects));
+        }
+        if !worker.is_stopped() {
+            let diagnosis = Arc::new(Diagnosis::of(reading.trace(), &[], |_| {}));
+            worker.opened.set_diagnosis(Arc::clone(&diagnosis));
+            worker.send(Msg::Diagnosed(diagnosis));
         }
     })
 }

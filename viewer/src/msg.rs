@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use cutape_analysis::doctor::Diagnosis;
 use cutape_analysis::index::Index;
 use cutape_analysis::objects::Objects;
 
 use crate::calls::CallsMsg;
+use crate::comparison::ComparisonMsg;
 use crate::facts::Facts;
 use crate::filtering::Chosen;
 use crate::key::Key;
@@ -48,6 +50,10 @@ pub enum Msg {
     Judged(Arc<Verdicts>),
     /// The objects of the trace are known.
     Objects(Arc<Objects>),
+    /// It is known what went wrong, and why.
+    Diagnosed(Arc<Diagnosis>),
+    /// For the comparison.
+    Comparison(ComparisonMsg),
     /// How far a long job is.
     Progress {
         /// The job.

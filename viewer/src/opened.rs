@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use cutape_analysis::doctor::Diagnosis;
 use cutape_analysis::following::Following;
 use cutape_analysis::index::Index;
 use cutape_analysis::objects::Objects;
@@ -60,6 +61,8 @@ pub struct Opened {
     /// The calls of a folder.
     kept: RwLock<KeptCalls>,
     known: Mutex<Known>,
+    /// The trace to compare with.
+    other: Mutex<Option<Arc<Trace>>>,
 }
 
 /// What has been found out.
@@ -68,6 +71,7 @@ struct Known {
     index: Arc<Index>,
     verdicts: Arc<Verdicts>,
     objects: Option<Arc<Objects>>,
+    diagnosis: Option<Arc<Diagnosis>>,
 }
 
 impl Opened {
@@ -77,6 +81,7 @@ impl Opened {
             source: RwLock::new(source),
             kept: RwLock::default(),
             known: Mutex::default(),
+            other: Mutex::default(),
         }
     }
 
@@ -104,6 +109,27 @@ impl Opened {
         *self.changing() = source;
         *self.keeping() = KeptCalls::default();
         *self.known() = Known::default();
+    }
+
+    /// The trace to compare with, if there is one.
+    pub fn other(&self) -> Option<Arc<Trace>> {
+        let other = self.other.lock().unwrap_or_else(PoisonError::into_inner);
+        other.clone()
+    }
+
+    /// Compares with this trace from now on.
+    pub fn set_other(&self, trace: Arc<Trace>) {
+        *self.other.lock().unwrap_or_else(PoisonError::into_inner) = Some(trace);
+    }
+
+    /// What went wrong in the trace, once that is known.
+    pub fn diagnosis(&self) -> Option<Arc<Diagnosis>> {
+        self.known().diagnosis.clone()
+    }
+
+    /// It is known what went wrong.
+    pub fn set_diagnosis(&self, diagnosis: Arc<Diagnosis>) {
+        self.known().diagnosis = Some(diagnosis);
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender, select_biased, unbounded};
 use crossterm::execute;
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 use cutape_analysis::filter::Filter;
+use cutape_trace_format::trace::Trace;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use signal_hook::consts::signal::{SIGCONT, SIGTSTP};
@@ -37,6 +38,8 @@ pub struct Options {
     pub mono: bool,
     /// ASCII signs only, whatever the settings say.
     pub ascii: bool,
+    /// A second trace to compare with.
+    pub other: Option<Arc<Trace>>,
     /// Only calls that match are listed at first.
     pub filter: Option<Filter>,
     /// The cursor stays on the last call of a recording that is going on.
@@ -68,6 +71,9 @@ pub fn view(source: Source, options: &Options) -> io::Result<End> {
     let mut viewer = Viewer::start(source, options)?;
     let size = viewer.terminal.size()?;
     let mut app = App::new(facts, settings, (size.width, size.height));
+    if options.other.is_some() {
+        app.compare(None);
+    }
     app.set_follow(options.follow);
     options
         .filter
@@ -100,9 +106,14 @@ impl Viewer {
     fn start(source: Source, options: &Options) -> io::Result<Self> {
         let (to_viewer, inputs) = unbounded();
         let (answer, answers): (Sender<Msg>, _) = unbounded();
+        let opened = Opened::new(source);
+        options
+            .other
+            .iter()
+            .for_each(|other| opened.set_other(Arc::clone(other)));
         Ok(Self {
             terminal: Terminal::new(CrosstermBackend::new(stdout()))?,
-            workers: Workers::start(&Arc::new(Opened::new(source)), &answer)?,
+            workers: Workers::start(&Arc::new(opened), &answer)?,
             inputs,
             answers,
             _listening: Listening::start(&to_viewer)?,

@@ -18,6 +18,10 @@ pub enum ScreenId {
     Objects,
     /// Calls counted.
     Stats,
+    /// What went wrong and why.
+    Diagnosis,
+    /// This trace beside another one.
+    Comparison,
 }
 
 /// A screen as the line below the top names it.
@@ -37,6 +41,8 @@ pub const SCREENS: &[ScreenName] = &[
     name(ScreenId::Timeline, 2, "Timeline"),
     name(ScreenId::Objects, 3, "Objects"),
     name(ScreenId::Stats, 4, "Stats"),
+    name(ScreenId::Diagnosis, 5, "Diagnosis"),
+    name(ScreenId::Comparison, 6, "Diff"),
 ];
 
 const fn name(id: ScreenId, number: u8, title: &'static str) -> ScreenName {

@@ -30,6 +30,8 @@ pub enum Slot {
     Find,
     /// Choosing the calls that match a filter.
     Filter,
+    /// Comparing with a second trace.
+    Comparison,
     /// Finding all objects.
     Objects,
     /// Putting objects into order.
@@ -60,7 +62,8 @@ impl Slot {
     fn lane(self) -> Lane {
         match self {
             Self::Rows | Self::Details | Self::Copy | Self::Settings => Lane::Quick,
-            Self::Find
+            Self::Comparison
+            | Self::Find
             | Self::Filter
             | Self::ObjectOrder
             | Self::Objects

@@ -45,6 +45,9 @@ const FAILING: &str = "cuMemGetInfo_v2(free=0, total=0) = CUDA_ERROR_NOT_INITIAL
 const WORKING: &str =
     "cuMemGetInfo_v2(free=83751862272 (78 GiB), total=85899345920 (80 GiB)) = CUDA_SUCCESS (0)";
 
+/// Exit code of `cutape replay` when the driver does not conform.
+const DIVERGES: i32 = 1;
+
 /// Exit code of `cutape doctor` when it found something.
 const FINDINGS: i32 = 1;
 
@@ -99,6 +102,24 @@ fn tell() -> Result<(), DemoError> {
     stage.show_call("fixed.cutape", WORKING, "The same call there:")?;
     say("And doctor has nothing to say, but what GGML decides now:");
     stage.act(&["doctor", "fixed.cutape"])?;
+    say(
+        "Was that all? The recording of the broken shim, played again on the repaired one, call by call:",
+    );
+    stage.act(&["replay", "broken.cutape", "--driver", "sim:shim-fixed"])?;
+    say(
+        "From now on CI plays the good recording on every build. Had somebody put the old code back, the build would fail:",
+    );
+    stage.act_to_the_end(
+        &[
+            "replay",
+            "fixed.cutape",
+            "--driver",
+            "sim:shim-uninitialized",
+            "--junit",
+            "replay.xml",
+        ],
+        DIVERGES,
+    )?;
     say(&format!(
         "The traces are in {}; `cutape stats`, `cutape info`, `cutape view` and `cutape print --format jsonl` read them.",
         stage.folder.display()

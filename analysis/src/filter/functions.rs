@@ -32,14 +32,14 @@ impl Filter {
         }
     }
 
-    /// Whether it says nothing of a call but what its function is.
-    pub fn is_about_functions(&self) -> bool {
-        self.level() == Level::Kind
-            && self
-                .parsed
-                .tests
-                .iter()
-                .all(|test| matches!(test.subject, Subject::Field(Field::Api | Field::Family)))
+    /// Functions whose calls need not be recorded, by place in the list: none of them can be meant, and no other call's answer depends on
+    /// them.
+    pub fn unrecorded(&self, functions: &[Function]) -> Vec<bool> {
+        let depends = self.level() == Level::Objects || self.asks_for(Field::Gap);
+        functions
+            .iter()
+            .map(|function| !depends && self.wants(function) == Wanted::None)
+            .collect()
     }
 }
 
@@ -58,7 +58,6 @@ fn answer(test: &Test, function: &Function) -> Option<bool> {
             let family = (!function.family.is_empty()).then(|| Scalar::text(&function.family));
             Some(holds(test, family.as_slice()))
         }
-        Subject::Field(Field::Injected) => None,
         Subject::Field(_) => None,
         Subject::Argument(path) => {
             let api = cutape_cuda_api::Api::get();

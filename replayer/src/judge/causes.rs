@@ -11,6 +11,10 @@ use crate::verdict::Verdict;
 
 /// Functions without which nothing works, by base name.
 const STARTS: [&str; 4] = ["cuInit", "nvmlInit", "nvmlInit_v2", "nvmlInitWithFlags"];
+/// The function that tells how many devices there are, by base name.
+const COUNT: &str = "cuDeviceGetCount";
+/// `CUDA_ERROR_INVALID_DEVICE`.
+const INVALID_DEVICE: u32 = 101;
 /// `CUDA_ERROR_INVALID_CONTEXT`.
 const INVALID_CONTEXT: u32 = 201;
 /// Errors that a context never recovers from, so that every later call fails with them: cuda.h says so of each.
@@ -23,6 +27,8 @@ const MAX_ROOTS: usize = 1 << 20;
 pub struct Causes {
     /// The call that should have started the driver.
     start: Option<u64>,
+    /// The call that should have told how many devices there are.
+    devices: Option<u64>,
     /// By thread: the call without which it has no current context.
     contexts: HashMap<ThreadId, u64>,
     /// By code: the first call that failed with it.
@@ -51,6 +57,7 @@ impl Causes {
         }
         let context = self.contexts.get(&thread).copied();
         match code {
+            Some(INVALID_DEVICE) if self.devices.is_some() => self.devices,
             None | Some(INVALID_CONTEXT) => context,
             Some(_) => None,
         }
@@ -67,6 +74,10 @@ impl Causes {
         let root = divergence.cause.unwrap_or(seq);
         if root != seq && self.roots.len() < MAX_ROOTS {
             self.roots.insert(seq, root);
+        }
+        let is_count = function.is_some_and(|function| function.base == COUNT);
+        if is_count && !divergence.recorded.is_failure() {
+            self.devices.get_or_insert(root);
         }
         let has_failed = matches!(
             divergence.verdict,

@@ -60,6 +60,10 @@ impl Comparison<'_> {
                 is_ambiguous: false,
                 differences: &mut *differences,
             };
+            if matches!(answer(&is.value), Value::NotCaptured(_)) {
+                // After this answer nobody reads there.
+                continue;
+            }
             if self.is_unwritten(number as u8) {
                 if !memory.may_stay_unwritten && !self.is_blank(number as u8) {
                     self.unwritten(place, answer(&was.value));

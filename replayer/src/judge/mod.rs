@@ -266,10 +266,15 @@ impl<'a> Judge<'a> {
             divergence.detail = Some(format!(
                 "{name}={detail:#x} was not answered by any recorded call"
             ));
+            divergence.cause = self.causes.of_failure(site.thread, None);
             // A program that passes rubbish and is told so is no fault of anybody's.
             if divergence.recorded.is_failure() {
                 reason = SkipReason::InvalidHandle;
             }
+        }
+        if reason == SkipReason::NotRecorded {
+            let name = self.param_name(site, param);
+            divergence.detail = Some(format!("{name}: {}", reason.why()));
         }
         if reason == SkipReason::Consequence {
             divergence.cause = Some(self.causes.root(detail));

@@ -98,14 +98,14 @@ impl Compiler {
         let role = match param.direction {
             Direction::Value => return Ok(self.value(param)),
             Direction::Opaque => self.opaque(place, param)?,
-            Direction::In if matches!(param.extent, Extent::Text(_)) => Role::Text,
-            Direction::In => Role::In(self.memory(place, param, Way::Passed)?),
-            Direction::Out => Role::Out(self.memory(place, param, Way::Answered)?),
-            Direction::InOut
-                if param.name.contains("ptionValues") || param.name.contains("ptionsValues") =>
+            Direction::In | Direction::InOut
+                if rules::OPTION_VALUES.contains(&param.name.as_str()) =>
             {
                 self.option_values(place)?
             }
+            Direction::In if matches!(param.extent, Extent::Text(_)) => Role::Text,
+            Direction::In => Role::In(self.memory(place, param, Way::Passed)?),
+            Direction::Out => Role::Out(self.memory(place, param, Way::Answered)?),
             Direction::InOut => Role::InOut(self.memory(place, param, Way::Passed)?),
         };
         Ok(Some(role))
@@ -180,13 +180,13 @@ impl Compiler {
                 offset: 0,
                 target: Target::Scratch,
                 is_ambiguous: false,
-                when: None,
+                when: Vec::new(),
             }],
             Extent::One if self.is_new_host_memory(place, param) => vec![Relocation {
                 offset: 0,
                 target: Target::HostAddress,
                 is_ambiguous: false,
-                when: None,
+                when: Vec::new(),
             }],
             Extent::One | Extent::Count(_) => self.relocations(to, way),
             _ => Vec::new(),
@@ -234,6 +234,7 @@ impl Compiler {
         match &place.signature.params[place.number].extent {
             Extent::Count(Length::Param(count)) => Ok(Role::OptionValues {
                 options: options as u8,
+                is_library: place.signature.params[place.number].name == rules::OPTION_VALUES[0],
                 count: place.layout.first_word[usize::from(*count)] as u8,
             }),
             _ => Err(SkipReason::UnknownPrototype),

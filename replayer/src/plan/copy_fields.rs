@@ -22,6 +22,14 @@ impl CopyFields {
     }
 }
 
+impl When {
+    /// The same of a structure that lies that many bytes further on.
+    pub fn moved(mut self, by: u32) -> Self {
+        self.offset += by;
+        self
+    }
+}
+
 /// When a field of a copy's structure counts: `srcDevice` if the source is device memory.
 pub fn counts_when(owner: &TypeDef, field: &str) -> Option<When> {
     let side = field

@@ -141,6 +141,8 @@ pub enum Role {
     OptionValues {
         /// The parameter with the options.
         options: u8,
+        /// They are those of a library, not of the linker or the compiler.
+        is_library: bool,
         /// The word that says how many.
         count: u8,
     },
@@ -224,8 +226,8 @@ pub struct Relocation {
     pub target: Target,
     /// It may also be something else: other members of a union overlap it.
     pub is_ambiguous: bool,
-    /// When it counts at all; where it doesn't, nothing is passed in its place.
-    pub when: Option<When>,
+    /// When it counts at all: all of these must hold. Where it doesn't count, nothing is passed in its place.
+    pub when: Vec<When>,
 }
 
 /// A 4-byte number in the same item that says whether a place counts.
@@ -256,6 +258,19 @@ pub enum Target {
     Callback,
     /// What a host function gets.
     UserData,
+    /// A pointer to items that are on record by themselves.
+    Items {
+        /// Bytes of an item.
+        item: u32,
+        /// Where the number of items stands in the structure, and how many bytes it has.
+        count: (u32, u32),
+        /// What to replace in each item.
+        relocations: Vec<Relocation>,
+    },
+    /// Arguments of the kernel, a pointer to each.
+    KernelParams,
+    /// Arguments of the kernel in one buffer.
+    KernelExtra,
     /// A pointer that can only be null: what it leads to is not on record.
     OnlyNull,
 }

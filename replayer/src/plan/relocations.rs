@@ -1,6 +1,6 @@
 //! Which places of a type hold what only the recorded process understood: handles, device pointers, addresses.
 
-use cutape_cuda_api::{Api, Type, TypeDef, TypeKind};
+use cutape_cuda_api::{Api, Field, Type, TypeDef, TypeKind};
 
 use crate::plan::copy_fields::{copy_fields, counts_when};
 use crate::plan::{Kind, Relocation, Target, When};
@@ -48,7 +48,7 @@ pub struct Finder<'a> {
     pub way: Way,
     found: Vec<Relocation>,
     /// When the field that is being walked counts.
-    when: Option<When>,
+    when: Vec<When>,
 }
 
 impl<'a> Finder<'a> {
@@ -59,7 +59,7 @@ impl<'a> Finder<'a> {
             kinds,
             way,
             found: Vec::new(),
-            when: None,
+            when: Vec::new(),
         }
     }
 
@@ -157,27 +157,78 @@ impl<'a> Finder<'a> {
     fn field(
         &mut self,
         owner: &TypeDef,
-        field: &cutape_cuda_api::Field,
+        field: &Field,
         offset: u32,
         is_ambiguous: bool,
         depth: u32,
     ) {
         let at = offset + field.offset;
-        let outer = self.when.take();
-        self.when = counts_when(owner, &field.name)
-            .map(|when| When {
-                offset: when.offset + offset,
-                ..when
-            })
-            .or_else(|| outer.clone());
-        self.counting_field(owner, field, at, is_ambiguous, depth);
-        self.when = outer;
+        let conditions = self.when.len();
+        self.when
+            .extend(counts_when(owner, &field.name).map(|when| when.moved(offset)));
+        match self.selector(owner, field, offset) {
+            Some(selector) => self.selected_members(field, at, selector, depth),
+            None => self.counting_field(owner, field, at, is_ambiguous, depth),
+        }
+        self.when.truncate(conditions);
+    }
+
+    /// Where the number stands that says which member of a union counts.
+    fn selector(&self, owner: &TypeDef, field: &Field, offset: u32) -> Option<u32> {
+        let TypeKind::Struct(fields) = &owner.kind else {
+            return None;
+        };
+        let selector = fields.get(usize::from(field.selector?))?;
+        Some(offset + selector.offset)
+    }
+
+    fn selected_members(&mut self, field: &Field, at: u32, selector: u32, depth: u32) {
+        let api = self.api;
+        let definition = api.definition(&field.ty);
+        let Some(TypeDef {
+            kind: TypeKind::Union(members),
+            ..
+        }) = definition
+        else {
+            return;
+        };
+        for member in members {
+            let conditions = self.when.len();
+            self.when.extend(member.selected_by.map(|value| When {
+                offset: selector,
+                is_one_of: vec![value as u32],
+            }));
+            let is_ambiguous = member.selected_by.is_none();
+            self.walk(&member.ty, at + member.offset, is_ambiguous, depth + 1);
+            self.when.truncate(conditions);
+        }
+    }
+
+    /// What a pointer leads to whose number of items stands in another field.
+    fn items(&mut self, owner: &TypeDef, field: &Field, at: u32, depth: u32) -> Option<Target> {
+        let TypeKind::Struct(fields) = &owner.kind else {
+            return None;
+        };
+        let count = fields.get(usize::from(field.count?))?;
+        let Type::Pointer { to, .. } = self.api.without_aliases(&field.ty) else {
+            return None;
+        };
+        let item = self.api.size_of(to).filter(|&bytes| bytes > 0)?;
+        let count_bytes = self.api.size_of(&count.ty)?;
+        let mut inner = Finder::new(self.api, self.kinds, self.way);
+        inner.walk(to, 0, false, depth + 1);
+        let relocations = inner.found;
+        Some(Target::Items {
+            item,
+            count: (at - field.offset + count.offset, count_bytes),
+            relocations,
+        })
     }
 
     fn counting_field(
         &mut self,
         owner: &TypeDef,
-        field: &cutape_cuda_api::Field,
+        field: &Field,
         at: u32,
         is_ambiguous: bool,
         depth: u32,
@@ -189,8 +240,14 @@ impl<'a> Finder<'a> {
                 self.add(at, Target::CopyHost(fields), is_ambiguous);
                 return;
             }
-            if field.name == "userData" {
-                self.add(at, Target::UserData, is_ambiguous);
+            let by_name = match field.name.as_str() {
+                "userData" => Some(Target::UserData),
+                "kernelParams" => Some(Target::KernelParams),
+                "extra" => Some(Target::KernelExtra),
+                _ => None,
+            };
+            if let Some(target) = by_name.or_else(|| self.items(owner, field, at, depth)) {
+                self.add(at, target, is_ambiguous);
                 return;
             }
         }
@@ -216,7 +273,16 @@ mod tests {
             .iter()
             .any(|one| one.target == Target::Handle(0) && !one.is_ambiguous);
         assert!(stream, "{found:?}");
-        assert!(found.iter().any(|one| one.target == Target::OnlyNull));
+        let attributes = found.iter().find_map(|one| match &one.target {
+            Target::Items {
+                item, relocations, ..
+            } => Some((*item, relocations)),
+            _ => None,
+        });
+        let (item, inside) = attributes.expect("its attributes are on record");
+        assert!(item > 8);
+        // Which of an attribute's handles counts is told by its number.
+        assert!(inside.iter().all(|one| !one.when.is_empty()), "{inside:?}");
     }
 
     #[test]

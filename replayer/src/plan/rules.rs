@@ -387,6 +387,9 @@ pub fn size_rule(base: &str) -> Option<SizeRule> {
         .map(|&(_, rule)| rule)
 }
 
+/// Parameters with the values of options: those of libraries, and those of the linker and the compiler.
+pub const OPTION_VALUES: [&str; 3] = ["libraryOptionValues", "optionValues", "jitOptionsValues"];
+
 /// Functions that give host memory back, by base name; their only parameter is its start.
 pub const RELEASES_HOST: [&str; 2] = ["cuMemFreeHost", "cuMemHostUnregister"];
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use cutape_trace_format::call::{Call, ThreadId};
+use cutape_trace_format::record::Captured;
 
 use crate::plan::{Plan, Plans, Role, Span};
 use crate::session::order::{HappensBefore, Nesting, OneByOne};
@@ -66,7 +67,14 @@ impl<'a> Feed<'a> {
     }
 
     /// Makes the slot of a call.
-    pub fn slot(&mut self, thread: u32, call: &Call, is_barred: bool) -> &[u64] {
+    /// `images` says where its images lie.
+    pub fn slot(
+        &mut self,
+        thread: u32,
+        call: &Call,
+        is_barred: bool,
+        images: &[(u8, [u8; 16])],
+    ) -> &[u64] {
         let duration_ns = call.duration_ns.unwrap_or(0);
         let one: Option<Wait>;
         let waits = if self.options.is_serial {
@@ -89,11 +97,20 @@ impl<'a> Feed<'a> {
             &order,
             waits,
             &call.args,
-            call.captures(),
+            call.captures().map(|capture| with_place(capture, images)),
             words,
         );
         self.order.begins(thread, call.begin_ns, duration_ns);
         &self.slot
+    }
+}
+
+/// A capture that refers to an image says where it lies instead.
+fn with_place<'c>(capture: Captured<'c>, images: &'c [(u8, [u8; 16])]) -> Captured<'c> {
+    let place = images.iter().find(|(param, _)| *param == capture.param);
+    match place {
+        Some((_, bytes)) if !capture.out => Captured { bytes, ..capture },
+        _ => capture,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::session::player_process::{PlayerProcess, ending_text};
 use crate::session::process::{Done, Session};
 use crate::session::watch::{Limits, Watch, state_of};
 use crate::wire::board::{Board, CHUNK_BYTES, stage};
+use crate::wire::images::{Images, image_of};
 use crate::wire::slot::{AnswerMessage, HEAD_WORDS, Message, state};
 
 /// How a round ended.
@@ -76,6 +77,7 @@ pub struct Round<'s, 'j, 'd, 't> {
     /// Words of the slot that is being judged.
     words: Vec<u64>,
     watch: Watch,
+    images: Images,
     /// Calls that never returned when they were recorded.
     unfinished: Vec<Call>,
     /// Judged calls of this round, if another round may follow.
@@ -125,6 +127,7 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
             taken: 0,
             words: Vec::new(),
             watch: Watch::default(),
+            images: Images::default(),
             unfinished: Vec::new(),
             judged: Vec::new(),
         })
@@ -246,7 +249,9 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
         self.next = Some(site);
         self.wait_for_queue(thread)?;
         let is_barred = self.done.barred.contains(&call.seq);
-        let bytes = self.feed.slot(thread, call, is_barred).len() * 8;
+        let images = self.images(call);
+        let slot = self.feed.slot(thread, call, is_barred, &images);
+        let bytes = slot.len() * 8;
         if bytes > MAX_SLOT_BYTES {
             self.pass_over(
                 call,
@@ -268,6 +273,18 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
         self.next = None;
         feed::post(&self.board, thread, offset as u64);
         Ok(())
+    }
+
+    /// Where the images lie that a call refers to.
+    fn images(&mut self, call: &Call) -> Vec<(u8, [u8; 16])> {
+        let trace = self.session.trace;
+        call.captures()
+            .filter_map(|capture| image_of(&capture))
+            .filter_map(|(param, image)| {
+                let place = self.images.place(&self.board, trace, &image)?;
+                Some((param, place.to_bytes()))
+            })
+            .collect()
     }
 
     /// A call that can't be posted.
@@ -383,12 +400,20 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
 
     /// The call that ended the round, if one did.
     fn culprit(&self, end: &RoundEnd) -> Option<(Site, Ending)> {
+        let standing_in = self.board.control().standing_in_for.load(Ordering::Acquire);
+        let place = match standing_in {
+            0 => String::new(),
+            // libcudart's call through an export table is not recorded; what stands in is what call #N does.
+            seq => format!(
+                ", in what stands in for a call through an export table and does what #{seq} does"
+            ),
+        };
         match end {
             RoundEnd::Complete | RoundEnd::Trouble(_) => None,
             RoundEnd::Hung { seq, detail } => {
                 let mut open = self.chunks.open().map(|slot| slot.site);
                 let site = open.find(|site| site.seq == *seq);
-                Some((site?, Ending::Hung(detail.clone())))
+                Some((site?, Ending::Hung(format!("{detail}{place}"))))
             }
             RoundEnd::Died(how) => {
                 let in_flight = |slot: &&Posted| state_of(&self.board, slot) == state::STARTED;
@@ -418,7 +443,7 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
                         )
                     }
                 };
-                let why = format!("the driver ended the process ({how}) {detail}");
+                let why = format!("the driver ended the process ({how}) {detail}{place}");
                 Some((site, Ending::Crashed(why)))
             }
         }

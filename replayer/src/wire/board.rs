@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use crate::wire::images::IMAGE_ROOM_BYTES;
 use crate::wire::shared_memory::SharedMemory;
 use crate::wire::slot::{HEAD_WORDS, MESSAGE_WORDS, answer_at};
 
@@ -48,6 +49,8 @@ pub struct Control {
     pub instruction_bytes: AtomicU64,
     /// Threads that there is room for.
     pub max_threads: AtomicU32,
+    /// The call in whose place a function is called at this moment, outside of the calls that are played; 0 if none is.
+    pub standing_in_for: AtomicU64,
     /// Times that the driver called a function of ours back.
     pub called_back: AtomicU64,
 }
@@ -101,7 +104,8 @@ impl Board {
     pub fn new(threads: usize, chunks: usize, instructions: &[u8]) -> std::io::Result<Self> {
         let instructions_at = Self::threads_end(threads);
         let chunks_at = (instructions_at + instructions.len()).next_multiple_of(CHUNK_ALIGNMENT);
-        let memory = SharedMemory::new(chunks_at + chunks * CHUNK_BYTES)?;
+        let images_at = chunks_at + chunks * CHUNK_BYTES;
+        let memory = SharedMemory::new(images_at + IMAGE_ROOM_BYTES)?;
         let board = Self {
             memory,
             max_threads: threads,
@@ -186,6 +190,11 @@ impl Board {
     /// The offset at which a chunk starts.
     pub fn chunk(&self, number: usize) -> usize {
         self.chunks_at + number * CHUNK_BYTES
+    }
+
+    /// The offset at which the room for images starts.
+    pub fn images(&self) -> usize {
+        self.chunk(self.chunks)
     }
 
     /// The slot at an offset that was taken from a thread's queue.

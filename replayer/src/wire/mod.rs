@@ -10,5 +10,6 @@
 
 pub mod board;
 pub mod futex;
+pub mod images;
 pub mod shared_memory;
 pub mod slot;

@@ -8,7 +8,7 @@ use crate::plan::{
 use crate::wire::slot::{AnswerWriter, Message};
 use crate::worker::arguments::{Arguments, Given};
 use crate::worker::handles::{Handles, Known, Range};
-use crate::worker::relocate::{number_at, word_at};
+use crate::worker::relocate::{counts, number_at, word_at};
 use crate::worker::world::World;
 
 /// Text of the driver's is read up to here.
@@ -95,7 +95,11 @@ impl After<'_> {
         let item_bytes = memory.extent.item_bytes().max(1) as usize;
         let items = content.chunks_exact_mut(item_bytes);
         for (here, recorded) in items.zip(recorded.bytes.chunks_exact(item_bytes)) {
-            for relocation in &memory.relocations {
+            for relocation in memory
+                .relocations
+                .iter()
+                .filter(|one| counts(one, recorded))
+            {
                 self.word(&mut handles, param, relocation, (recorded, &mut *here));
             }
         }

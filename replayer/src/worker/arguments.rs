@@ -2,15 +2,18 @@
 
 use std::sync::MutexGuard;
 
+use cutape_trace_format::capture_number::PAYLOAD;
 use cutape_trace_format::record::Captured;
 
 use crate::plan::{HostSide, Memory, ParamPlan, Plan, Relocation, Role, Span, UNWRITTEN};
 use crate::skip::SkipReason;
+use crate::wire::images::ImagePlace;
 use crate::wire::slot::Message;
 use crate::worker::arena::{Arena, Piece};
 use crate::worker::callbacks;
-use crate::worker::handles::Handles;
+use crate::worker::handles::{Handles, Known};
 use crate::worker::host_memory::OwnMemory;
+use crate::worker::kernel;
 use crate::worker::refusal::Refusal;
 use crate::worker::relocate::{Relocator, number_at};
 use crate::worker::world::World;
@@ -24,6 +27,8 @@ const MAX_GIVEN: usize = 16;
 const LOG_BUFFERS: [(u32, u32); 2] = [(3, 4), (5, 6)];
 /// Options whose value leads to more: names and addresses of symbols, kernels and variables.
 const LEADING_OPTIONS: [u32; 6] = [15, 16, 25, 26, 27, 28];
+/// The option of a library whose value leads to more: a table of functions and data.
+const LEADING_LIBRARY_OPTION: u32 = 0;
 /// The largest log that anybody asks for.
 const MAX_LOG_BYTES: u64 = 1 << 20;
 
@@ -112,7 +117,7 @@ impl<'a> Builder<'a> {
         let word = usize::from(param.word);
         let recorded = self.arguments.words[word];
         if let Role::Value { bytes, relocations } = &param.role {
-            return self.value(word, *bytes, relocations);
+            return self.value(param, *bytes, relocations);
         }
         if recorded == 0 {
             return Ok(());
@@ -126,37 +131,60 @@ impl<'a> Builder<'a> {
                 self.give(place, piece)?.address()
             }
             Role::Text => self.text(param)?.address(),
-            Role::Copied(side) => self.copied(*side, recorded)?,
-            Role::Host => self.relocator().host(recorded, 0, true)?,
+            Role::Copied(side) => self.copied(param, *side, recorded)?,
+            Role::Host => self.relocator(param.number).host(recorded, 0, true)?,
             Role::Registered { bytes } => self.registered(recorded, *bytes)?,
-            Role::DeviceAddress => self.relocator().device_pointer(recorded)?,
+            Role::DeviceAddress => self.relocator(param.number).device_pointer(recorded)?,
             Role::Scratch { bytes } => {
                 let piece = self.arena.take(*bytes as usize)?;
                 self.give(place, piece)?.address()
             }
             Role::Callback(stub) => callbacks::address(*stub),
             Role::UserData => callbacks::USER_DATA,
-            Role::OptionValues { options, count } => self.option_values(param, *options, *count)?,
-            Role::Image => return Err(SkipReason::NoImage.into()),
-            Role::KernelParams | Role::KernelExtra => {
-                return Err(SkipReason::NoKernelArguments.into());
-            }
+            Role::OptionValues {
+                options,
+                is_library,
+                count,
+            } => self.option_values(param, (*options, *is_library), *count)?,
+            Role::Image => self.image(param)?,
+            Role::KernelParams => kernel::params(&self.relocator(param.number), false)?,
+            Role::KernelExtra => kernel::params(&self.relocator(param.number), true)?,
             Role::OnlyNull => return Err(SkipReason::NotRecorded.into()),
         };
         Ok(())
     }
 
-    fn relocator(&mut self) -> Relocator<'_> {
+    /// An image that the judge has put into the shared memory: it stays there.
+    fn image(&self, param: &ParamPlan) -> Result<u64, Refusal> {
+        let capture = self.message.capture(PAYLOAD | param.number, false);
+        let place = capture.and_then(|capture| ImagePlace::read(capture.bytes));
+        let start = place.and_then(|place| {
+            let memory = self.world.board.memory();
+            memory.at(place.offset as usize, place.bytes as usize)
+        });
+        let start = start.ok_or(SkipReason::NoImage)?;
+        Ok(start.as_ptr().addr() as u64)
+    }
+
+    fn relocator(&mut self, param: u8) -> Relocator<'_> {
         let world = self.world;
         Relocator {
             world,
             handles: self.handles.get_or_insert_with(|| world.handles()),
             arena: self.arena,
             may_stand_in: self.plan.takes_any_address || self.message.order.returned != Some(0),
+            message: self.message,
+            param,
         }
     }
 
-    fn value(&mut self, word: usize, bytes: u32, places: &[Relocation]) -> Result<(), Refusal> {
+    fn value(
+        &mut self,
+        param: &ParamPlan,
+        bytes: u32,
+        places: &[Relocation],
+    ) -> Result<(), Refusal> {
+        let word = usize::from(param.word);
         // Nearly always one handle.
         if let ([relocation], true) = (places, bytes == 8) {
             let recorded = self.arguments.words[word];
@@ -164,7 +192,7 @@ impl<'a> Builder<'a> {
                 return Ok(());
             }
             let mut item = recorded.to_le_bytes();
-            self.relocator()
+            self.relocator(param.number)
                 .item(std::slice::from_ref(relocation), &mut item)?;
             self.arguments.words[word] = u64::from_le_bytes(item);
             return Ok(());
@@ -176,7 +204,7 @@ impl<'a> Builder<'a> {
             .iter()
             .flat_map(|word| word.to_le_bytes())
             .collect();
-        self.relocator().item(places, &mut item)?;
+        self.relocator(param.number).item(places, &mut item)?;
         let here = item.as_chunks::<8>().0;
         for (to, from) in self.arguments.words[word..end].iter_mut().zip(here) {
             *to = u64::from_le_bytes(*from);
@@ -222,15 +250,19 @@ impl<'a> Builder<'a> {
 
     /// Memory with what was recorded of it.
     fn passed(&mut self, param: &ParamPlan, memory: &Memory) -> Result<Piece, Refusal> {
-        let capture = self.captured(param.number)?;
         let bytes = self.bytes(memory.extent)?;
+        if bytes == 0 {
+            // A list of no items: nothing is on record of it.
+            return Ok(self.arena.take(0)?);
+        }
+        let capture = self.captured(param.number)?;
         if capture.bytes.len() < bytes {
             return Err(SkipReason::NotRecorded.into());
         }
         let piece = self.arena.take(bytes)?;
         piece.write(capture.bytes);
         if !memory.relocations.is_empty() {
-            let relocator = self.relocator();
+            let relocator = self.relocator(param.number);
             let item_bytes = memory.extent.item_bytes().max(1) as usize;
             for item in piece.content().chunks_exact_mut(item_bytes) {
                 relocator.item(&memory.relocations, item)?;
@@ -265,15 +297,19 @@ impl<'a> Builder<'a> {
         Ok(piece)
     }
 
-    fn copied(&mut self, side: HostSide, recorded: u64) -> Result<u64, Refusal> {
+    fn copied(&mut self, param: &ParamPlan, side: HostSide, recorded: u64) -> Result<u64, Refusal> {
         let bytes = self.message.args.get(usize::from(side.bytes)).copied();
-        self.relocator()
+        self.relocator(param.number)
             .host(recorded, bytes.unwrap_or(0), side.is_written)
     }
 
     fn registered(&mut self, recorded: u64, word: u8) -> Result<u64, Refusal> {
         let bytes = self.message.args.get(usize::from(word)).copied();
         let limit = self.world.max_host_bytes;
+        // Registered a second time, it is the same memory.
+        if let Known::Here(address) = self.relocator(0).handles.host(recorded, 0) {
+            return Ok(address);
+        }
         let memory = OwnMemory::for_range(recorded, bytes.unwrap_or(0), limit)?;
         let address = memory.address();
         self.arguments.registered = Some(memory);
@@ -281,9 +317,17 @@ impl<'a> Builder<'a> {
     }
 
     /// Values of options are words: numbers, but for logs, which get memory of ours, and for what leads to more.
-    fn option_values(&mut self, param: &ParamPlan, options: u8, count: u8) -> Result<u64, Refusal> {
+    fn option_values(
+        &mut self,
+        param: &ParamPlan,
+        (options, is_library): (u8, bool),
+        count: u8,
+    ) -> Result<u64, Refusal> {
         let count = self.message.args.get(usize::from(count)).copied();
         let count = count.unwrap_or(0) as u32 as usize;
+        if count == 0 {
+            return Ok(self.arena.take(0)?.address());
+        }
         let options = self.captured(options)?.bytes.as_chunks::<4>().0;
         let values = self.captured(param.number)?.bytes.as_chunks::<8>().0;
         if options.len() < count || values.len() < count {
@@ -293,7 +337,12 @@ impl<'a> Builder<'a> {
         let piece = self.arena.take(count * 8)?;
         for place in 0..count {
             let recorded = u64::from_le_bytes(values[place]);
-            let log = LOG_BUFFERS.iter().find(|(log, _)| *log == option(place));
+            let mut logs = LOG_BUFFERS.iter().filter(|_| !is_library);
+            let log = logs.find(|(log, _)| *log == option(place));
+            let leads = match is_library {
+                true => option(place) == LEADING_LIBRARY_OPTION,
+                false => LEADING_OPTIONS.contains(&option(place)),
+            };
             let value = match log {
                 Some((_, length)) => {
                     let at = (0..count).find(|&other| option(other) == *length);
@@ -302,7 +351,7 @@ impl<'a> Builder<'a> {
                         .take(u64::from(bytes).min(MAX_LOG_BYTES) as usize)?
                         .address()
                 }
-                None if LEADING_OPTIONS.contains(&option(place)) && recorded != 0 => {
+                None if leads && recorded != 0 => {
                     return Err(SkipReason::NotRecorded.into());
                 }
                 None => recorded,

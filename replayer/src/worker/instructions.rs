@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plans;
+use crate::primary_contexts::PrimaryContext;
 
 /// What the player is told.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -17,9 +18,8 @@ pub struct Instructions {
     pub hidden: Vec<String>,
     /// How calls are played.
     pub plans: Plans,
-    /// Contexts that the program knew before any call answered them, because libcudart asks an export table for them: the recorded
-    /// handle and the device whose primary context it is.
-    pub primary_contexts: Vec<(u64, i32)>,
+    /// Contexts that the program knew before any call answered them, because libcudart asks an export table for them.
+    pub primary_contexts: Vec<PrimaryContext>,
     /// Host memory that the player may use for one call's data, bytes.
     pub max_host_bytes: u64,
 }

@@ -11,6 +11,7 @@ mod driver;
 mod handles;
 mod host_memory;
 mod instructions;
+mod kernel;
 mod player;
 mod refusal;
 mod relocate;

@@ -142,9 +142,12 @@ impl Player {
         };
         if let Err(refusal) = &built
             && refusal.reason == SkipReason::UnknownHandle
-            && self.world.find_primary_context(refusal.detail)
         {
-            built = arguments::build(&self.world, plan, message, &self.arena);
+            let param = refusal.param;
+            built = match self.world.find_primary_context(refusal.detail) {
+                Ok(()) => arguments::build(&self.world, plan, message, &self.arena),
+                Err(refusal) => Err(Refusal { param, ..refusal }),
+            };
         }
         match built {
             Ok(mut arguments) => {

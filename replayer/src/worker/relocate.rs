@@ -1,10 +1,14 @@
 //! Replaces what only the recorded process understood in memory that the driver is going to read.
 
+use cutape_trace_format::capture_number::REGION;
+
 use crate::plan::{CopyFields, Kind, Relocation, Target, When};
 use crate::skip::SkipReason;
+use crate::wire::slot::Message;
 use crate::worker::arena::Arena;
 use crate::worker::callbacks;
 use crate::worker::handles::{Handles, Known};
+use crate::worker::kernel;
 use crate::worker::refusal::Refusal;
 use crate::worker::world::World;
 
@@ -25,6 +29,10 @@ pub struct Relocator<'a> {
     pub arena: &'a Arena,
     /// Addresses that nobody knows may be passed as some memory of ours.
     pub may_stand_in: bool,
+    /// What was recorded of the call.
+    pub message: &'a Message<'a>,
+    /// Which parameter.
+    pub param: u8,
 }
 
 impl Relocator<'_> {
@@ -39,15 +47,15 @@ impl Relocator<'_> {
             if recorded == 0 {
                 continue;
             }
-            let here = if relocation
-                .when
-                .as_ref()
-                .is_none_or(|when| holds(when, item))
-            {
-                self.word(relocations, relocation, recorded, item)?
-            } else {
-                0
-            };
+            if !counts(relocation, item) {
+                // Perhaps another reading of the same place counts.
+                let mut others = relocations.iter();
+                if !others.any(|other| other.offset == relocation.offset && counts(other, item)) {
+                    item[at..at + 8].copy_from_slice(&[0; 8]);
+                }
+                continue;
+            }
+            let here = self.word(relocations, relocation, recorded, item)?;
             item[at..at + 8].copy_from_slice(&here.to_le_bytes());
         }
         Ok(())
@@ -70,6 +78,13 @@ impl Relocator<'_> {
             Target::Scratch => Ok(self.arena.take(SCRATCH_BYTES)?.address()),
             Target::Callback => Ok(callbacks::host_function_address()),
             Target::UserData => Ok(callbacks::USER_DATA),
+            Target::Items {
+                item: bytes,
+                count,
+                relocations,
+            } => self.items((*bytes, *count), relocations, recorded, item),
+            Target::KernelParams => kernel::params(self, false),
+            Target::KernelExtra => kernel::params(self, true),
             Target::OnlyNull => Err(SkipReason::NotRecorded.into()),
             Target::DriverAddress | Target::HostAddress => Ok(0),
         }
@@ -141,6 +156,38 @@ impl Relocator<'_> {
         }
     }
 
+    /// A copy of the items that a pointer in a structure led to.
+    fn items(
+        &self,
+        (bytes, (count_at, count_bytes)): (u32, (u32, u32)),
+        relocations: &[Relocation],
+        recorded: u64,
+        owner: &[u8],
+    ) -> Result<u64, Refusal> {
+        let count = number_at(owner, count_at as usize, count_bytes as usize).unwrap_or(0);
+        let all = u64::from(bytes)
+            .checked_mul(count)
+            .filter(|&all| all <= self.world.max_host_bytes)
+            .ok_or(SkipReason::TooLarge)? as usize;
+        let region = self
+            .message
+            .captures()
+            .filter(|capture| capture.param == REGION | self.param && !capture.out)
+            .find_map(|capture| {
+                let is_whole = capture.full.is_none();
+                let (at, content) = capture.bytes.split_first_chunk::<8>()?;
+                (u64::from_le_bytes(*at) == recorded && is_whole).then_some(content)
+            });
+        let content = region.and_then(|content| content.get(..all));
+        let content = content.ok_or(SkipReason::NotRecorded)?;
+        let piece = self.arena.take(all)?;
+        piece.write(content);
+        for item in piece.content().chunks_exact_mut(bytes.max(1) as usize) {
+            self.item(relocations, item)?;
+        }
+        Ok(piece.address())
+    }
+
     fn copy_host(&self, fields: &CopyFields, recorded: u64, item: &[u8]) -> Result<u64, Refusal> {
         let number = |offset: u32| number_at(item, offset as usize, fields.number_bytes as usize);
         let optional = |offset: Option<u32>, default: u64| match offset {
@@ -170,6 +217,11 @@ impl Relocator<'_> {
             .saturating_mul(slices.max(1));
         self.host(recorded, bytes, fields.is_written)
     }
+}
+
+/// Whether the place counts, by what stands in others.
+pub fn counts(relocation: &Relocation, item: &[u8]) -> bool {
+    relocation.when.iter().all(|when| holds(when, item))
 }
 
 fn holds(when: &When, item: &[u8]) -> bool {

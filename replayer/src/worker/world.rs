@@ -1,6 +1,7 @@
 //! What all playing threads share.
 
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::plan::{Kind, Plan};
@@ -9,6 +10,7 @@ use crate::worker::driver::Driver;
 use crate::worker::handles::{Handles, Known};
 use crate::worker::host_memory::CopyMemory;
 use crate::worker::instructions::Instructions;
+use crate::worker::refusal::Refusal;
 
 /// What all playing threads share.
 pub struct World {
@@ -47,20 +49,25 @@ impl World {
     ///
     /// libcudart gets it through an export table and makes it current before it retains it. Here it is retained at once, and given back
     /// when the program has retained it.
-    pub fn find_primary_context(&self, recorded: u64) -> bool {
-        let known = &self.instructions.primary_contexts;
-        let Some(&(_, device)) = known.iter().find(|(word, _)| *word == recorded) else {
-            return false;
-        };
+    ///
+    /// # Errors
+    /// It is no primary context, or can't be retained: then the program's own call that retains it will say why.
+    pub fn find_primary_context(&self, recorded: u64) -> Result<(), Refusal> {
+        let mut known = self.instructions.primary_contexts.iter();
+        let known = known.find(|context| context.handle == recorded);
+        let known = known.ok_or(Refusal::unknown(recorded))?;
         let kinds = &self.instructions.plans.kinds;
         let kind = kinds.iter().position(|kind| kind == "CUcontext");
-        let (Some(kind), Some(context)) = (kind, self.driver.retain_primary_context(device)) else {
-            return false;
-        };
-        self.borrowed().push(device);
+        let kind = kind.ok_or(Refusal::unknown(recorded))?;
+        let standing_in = &self.board.control().standing_in_for;
+        standing_in.store(known.retained_by, Ordering::Release);
+        let context = self.driver.retain_primary_context(known.device);
+        standing_in.store(0, Ordering::Release);
+        let context = context.ok_or(Refusal::consequence_of(known.retained_by))?;
+        self.borrowed().push(known.device);
         self.handles()
             .learn(kind as Kind, recorded, Known::Here(context));
-        true
+        Ok(())
     }
 
     /// The program has retained a device's primary context itself.

@@ -1,6 +1,6 @@
 //! `cuArray*`.
 
-use super::{Array, Shape, find};
+use super::{Array, Shape, find, not_null};
 use crate::abi::{
     CUDA_ARRAY_DESCRIPTOR_v2, CUDA_ARRAY_MEMORY_REQUIREMENTS_v1, CUDA_ARRAY_SPARSE_PROPERTIES_v1,
     CUDA_ARRAY3D_DESCRIPTOR_v2, CUarray, CUdevice,
@@ -47,6 +47,8 @@ pub fn cuArray3DCreate_v2(
 }
 
 pub fn cuArrayDestroy(hArray: CUarray) -> Answer {
+    driver::start_was_tried()?;
+    not_null(hArray.0, CuError::INVALID_HANDLE)?;
     let driver = driver::started()?;
     let context = current()?;
     // A level of a mipmapped array ends with it.
@@ -64,10 +66,7 @@ pub fn cuArrayGetDescriptor_v2(
     pArrayDescriptor: Out<CUDA_ARRAY_DESCRIPTOR_v2>,
     hArray: CUarray,
 ) -> Answer {
-    // Measured on 535: an array that is NULL is told before "not initialized".
-    if hArray.is_null() {
-        return Err(CuError::INVALID_HANDLE);
-    }
+    not_null(hArray.0, CuError::INVALID_HANDLE)?;
     let driver = driver::started()?;
     let place = pArrayDescriptor.required()?;
     let found = find(driver, hArray)?.descriptor;
@@ -84,6 +83,7 @@ pub fn cuArray3DGetDescriptor_v2(
     pArrayDescriptor: Out<CUDA_ARRAY3D_DESCRIPTOR_v2>,
     hArray: CUarray,
 ) -> Answer {
+    not_null(hArray.0, CuError::INVALID_HANDLE)?;
     let driver = driver::started()?;
     let place = pArrayDescriptor.required()?;
     place.set(find(driver, hArray)?.descriptor);
@@ -92,6 +92,7 @@ pub fn cuArray3DGetDescriptor_v2(
 
 /// Arrays of several planes are not simulated, so no array has a plane of its own.
 pub fn cuArrayGetPlane(pPlaneArray: Out<CUarray>, hArray: CUarray, _planeIdx: u32) -> Answer {
+    not_null(hArray.0, CuError::INVALID_HANDLE)?;
     let driver = driver::started()?;
     pPlaneArray.required()?;
     find(driver, hArray)?;
@@ -104,6 +105,7 @@ pub fn cuArrayGetMemoryRequirements(
     array: CUarray,
     device: CUdevice,
 ) -> Answer {
+    not_null(array.0, CuError::INVALID_VALUE)?;
     let driver = driver::started()?;
     memoryRequirements.required()?;
     driver.device(device)?;
@@ -116,6 +118,7 @@ pub fn cuArrayGetSparseProperties(
     sparseProperties: Out<CUDA_ARRAY_SPARSE_PROPERTIES_v1>,
     array: CUarray,
 ) -> Answer {
+    not_null(array.0, CuError::INVALID_VALUE)?;
     let driver = driver::started()?;
     sparseProperties.required()?;
     find(driver, array)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Array, flag};
+use super::{Array, flag, not_null};
 use crate::abi::{
     CUDA_ARRAY_MEMORY_REQUIREMENTS_v1, CUDA_ARRAY_SPARSE_PROPERTIES_v1, CUDA_ARRAY3D_DESCRIPTOR_v2,
     CUarray, CUdevice, CUmipmappedArray,
@@ -87,6 +87,8 @@ fn end_levels(driver: &Driver, levels: &[CUarray]) {
 }
 
 pub fn cuMipmappedArrayDestroy(hMipmappedArray: CUmipmappedArray) -> Answer {
+    driver::start_was_tried()?;
+    not_null(hMipmappedArray.0, CuError::INVALID_HANDLE)?;
     let driver = driver::started()?;
     let context = current()?;
     let mipmap = find(driver, hMipmappedArray)?;
@@ -102,6 +104,7 @@ pub fn cuMipmappedArrayGetLevel(
     hMipmappedArray: CUmipmappedArray,
     level: u32,
 ) -> Answer {
+    not_null(hMipmappedArray.0, CuError::INVALID_HANDLE)?;
     let driver = driver::started()?;
     let place = pLevelArray.required()?;
     let mipmap = find(driver, hMipmappedArray)?;
@@ -116,6 +119,7 @@ pub fn cuMipmappedArrayGetMemoryRequirements(
     mipmap: CUmipmappedArray,
     device: CUdevice,
 ) -> Answer {
+    not_null(mipmap.0, CuError::INVALID_VALUE)?;
     let driver = driver::started()?;
     memoryRequirements.required()?;
     driver.device(device)?;
@@ -128,6 +132,7 @@ pub fn cuMipmappedArrayGetSparseProperties(
     sparseProperties: Out<CUDA_ARRAY_SPARSE_PROPERTIES_v1>,
     mipmap: CUmipmappedArray,
 ) -> Answer {
+    not_null(mipmap.0, CuError::INVALID_VALUE)?;
     let driver = driver::started()?;
     sparseProperties.required()?;
     find(driver, mipmap)?;

@@ -230,6 +230,9 @@ pub fn cuGraphAddNode(
     numDependencies: usize,
     nodeParams: Out<CUgraphNodeParams>,
 ) -> Answer {
+    phGraphNode.required()?;
+    nodeParams.required()?;
+    driver::started()?;
     add(
         Place::new(phGraphNode, hGraph, dependencies, numDependencies),
         |driver, graph| node_params::operation(driver, graph, nodeParams),
@@ -277,6 +280,7 @@ pub fn cuGraphAddBatchMemOpNode(
     numDependencies: usize,
     nodeParams: In<CUDA_BATCH_MEM_OP_NODE_PARAMS_v1>,
 ) -> Answer {
+    MemoryBatch::check(&nodeParams.required()?)?;
     driver::started()?;
     add(
         Place::new(phGraphNode, hGraph, dependencies, numDependencies),

@@ -69,6 +69,9 @@ pub fn cuGraphKernelNodeSetParams(
     hNode: CUgraphNode,
     nodeParams: In<CUDA_KERNEL_NODE_PARAMS_v1>,
 ) -> Answer {
+    if hNode.is_null() {
+        return Err(CuError::INVALID_VALUE);
+    }
     nodeParams.required()?;
     driver::started()?;
     set(
@@ -81,6 +84,9 @@ pub fn cuGraphKernelNodeSetParams_v2(
     hNode: CUgraphNode,
     nodeParams: In<CUDA_KERNEL_NODE_PARAMS_v2>,
 ) -> Answer {
+    if hNode.is_null() {
+        return Err(CuError::INVALID_VALUE);
+    }
     nodeParams.required()?;
     driver::started()?;
     set(
@@ -404,6 +410,7 @@ pub fn cuGraphBatchMemOpNodeSetParams(
     nodeParams: In<CUDA_BATCH_MEM_OP_NODE_PARAMS_v1>,
 ) -> Answer {
     let params = nodeParams.required()?;
+    MemoryBatch::check(&params)?;
     driver::started()?;
     set(hNode, Operation::Memory(MemoryBatch::of(&params)?))
 }
@@ -414,6 +421,7 @@ pub fn cuGraphExecBatchMemOpNodeSetParams(
     nodeParams: In<CUDA_BATCH_MEM_OP_NODE_PARAMS_v1>,
 ) -> Answer {
     let params = nodeParams.required()?;
+    MemoryBatch::check(&params)?;
     driver::started()?;
     set_exec(
         hGraphExec,

@@ -79,13 +79,14 @@ pub fn cuUserObjectCreate(
     initialRefcount: u32,
     flags: u32,
 ) -> Answer {
-    let driver = driver::started()?;
+    // Measured on 535, here and below: what is wrong with the arguments is told before "not initialized".
     let place = object_out.required()?;
     let destroy = HostCall::new(destroy, ptr)?;
     let is_sensible = i32::try_from(initialRefcount).is_ok_and(|count| count > 0);
     if !is_sensible || flags != NO_DESTRUCTOR_SYNC {
         return Err(CuError::INVALID_VALUE);
     }
+    let driver = driver::started()?;
     let make = |handle| UserObject {
         handle: CUuserObject(handle),
         destroy,
@@ -97,20 +98,20 @@ pub fn cuUserObjectCreate(
 }
 
 pub fn cuUserObjectRetain(object: CUuserObject, count: u32) -> Answer {
-    let object = find_object(driver::started()?, object)?;
     if count == 0 {
         return Err(CuError::INVALID_VALUE);
     }
+    let object = find_object(driver::started()?, object)?;
     object.retain(count);
     Ok(())
 }
 
 pub fn cuUserObjectRelease(object: CUuserObject, count: u32) -> Answer {
-    let driver = driver::started()?;
-    let object = find_object(driver, object)?;
     if count == 0 {
         return Err(CuError::INVALID_VALUE);
     }
+    let driver = driver::started()?;
+    let object = find_object(driver, object)?;
     object.release(driver, count)
 }
 

@@ -95,6 +95,9 @@ fn move_into_file(base: u64, bytes: u64) -> Option<File> {
 pub fn cuIpcGetMemHandle(pHandle: Out<CUipcMemHandle_v1>, dptr: CUdeviceptr) -> Answer {
     // Measured on 535, here and below: wrong arguments are told before "not initialized".
     let place = pHandle.required()?;
+    if dptr.is_null() {
+        return Err(CuError::INVALID_VALUE);
+    }
     let driver = driver::started()?;
     let context = current()?;
     let found = driver

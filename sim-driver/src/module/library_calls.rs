@@ -169,14 +169,26 @@ pub fn cuLibraryEnumerateKernels(
 
 pub fn cuLibraryGetModule(pMod: Out<CUmodule>, library: CUlibrary) -> Answer {
     let place = pMod.required()?;
+    // Measured on 535, here and below: what is NULL or empty is told before "not initialized".
+    if library.is_null() {
+        return Err(CuError::INVALID_HANDLE);
+    }
     let driver = driver::started()?;
     let context = current()?;
     place.set(find(driver, library)?.module(driver, &context)?.handle);
     Ok(())
 }
 
-fn global(dptr: Out<CUdeviceptr>, bytes: Out<usize>, library: CUlibrary, name: Text) -> Answer {
+fn name_of_global(name: Text) -> Result<String, CuError> {
     let name = name.required()?;
+    if name.is_empty() {
+        return Err(CuError::INVALID_VALUE);
+    }
+    Ok(name)
+}
+
+fn global(dptr: Out<CUdeviceptr>, bytes: Out<usize>, library: CUlibrary, name: Text) -> Answer {
+    let name = name_of_global(name)?;
     let driver = driver::started()?;
     let context = current()?;
     let (address, size) = find(driver, library)?
@@ -202,7 +214,7 @@ pub fn cuLibraryGetManaged(
     library: CUlibrary,
     name: Text,
 ) -> Answer {
-    name.required()?;
+    name_of_global(name)?;
     // Managed variables are told by a section of their own, which is read as plain globals: none is found by this call.
     find(driver::started()?, library)?;
     Err(CuError::NOT_FOUND)
@@ -210,6 +222,9 @@ pub fn cuLibraryGetManaged(
 
 pub fn cuKernelGetFunction(pFunc: Out<CUfunction>, kernel: CUkernel) -> Answer {
     let place = pFunc.required()?;
+    if kernel.is_null() {
+        return Err(CuError::INVALID_HANDLE);
+    }
     let driver = driver::started()?;
     let context = current()?;
     let kernel = find_kernel(driver, kernel)?;

@@ -151,10 +151,16 @@ pub fn cuLinkCreate_v2(
     Ok(())
 }
 
-/// Measured on 535: a state that is NULL is told before "not initialized".
-fn check_state(state: CUlinkState) -> Result<(&'static Driver, Arc<Link>), CuError> {
+/// Measured on 535: what is NULL, the state first, is told before "not initialized".
+fn check_state(
+    state: CUlinkState,
+    has_arguments: bool,
+) -> Result<(&'static Driver, Arc<Link>), CuError> {
     if state.is_null() {
         return Err(CuError::INVALID_HANDLE);
+    }
+    if !has_arguments {
+        return Err(CuError::INVALID_VALUE);
     }
     let driver = driver::started()?;
     Ok((driver, find(driver, state)?))
@@ -171,11 +177,8 @@ pub fn cuLinkAddData_v2(
     options: Out<u32>,
     optionValues: Out<*mut c_void>,
 ) -> Answer {
-    let (_, link) = check_state(state)?;
+    let (_, link) = check_state(state, !data.is_null() && size > 0)?;
     check_options(numOptions, options, optionValues)?;
-    if data.is_null() || size == 0 {
-        return Err(CuError::INVALID_VALUE);
-    }
     link.add(r#type, Out::<u8>::at(data).all(size))
 }
 
@@ -187,9 +190,10 @@ pub fn cuLinkAddFile_v2(
     options: Out<u32>,
     optionValues: Out<*mut c_void>,
 ) -> Answer {
-    let (_, link) = check_state(state)?;
+    let path = path.get();
+    let (_, link) = check_state(state, path.is_some())?;
     check_options(numOptions, options, optionValues)?;
-    let bytes = std::fs::read(path.required()?).map_err(|_| CuError::FILE_NOT_FOUND)?;
+    let bytes = std::fs::read(path.unwrap_or_default()).map_err(|_| CuError::FILE_NOT_FOUND)?;
     link.add(r#type, bytes)
 }
 
@@ -198,8 +202,8 @@ pub fn cuLinkComplete(
     cubinOut: Out<*mut c_void>,
     sizeOut: Out<usize>,
 ) -> Answer {
-    let (_, link) = check_state(state)?;
-    let place = cubinOut.required()?;
+    let (_, link) = check_state(state, !cubinOut.is_null())?;
+    let place = cubinOut;
     let mut state = link.state();
     if state.inputs.is_empty() {
         return Err(CuError::INVALID_VALUE);
@@ -214,7 +218,7 @@ pub fn cuLinkComplete(
 }
 
 pub fn cuLinkDestroy(state: CUlinkState) -> Answer {
-    let (driver, link) = check_state(state)?;
+    let (driver, link) = check_state(state, true)?;
     driver.links.remove(link.handle.0);
     Ok(())
 }

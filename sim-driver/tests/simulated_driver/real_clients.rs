@@ -1,9 +1,11 @@
 //! Real software on the simulated driver. What is not in the user's cache of clients is skipped, and said so.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use cutape_test_clients::real;
+use cutape_cuda_api::{Api, Function, Library, Param, Type, TypeKind};
+use cutape_test_clients::{programs, python, real};
 
 use crate::conformance;
 use crate::driver::library_path;
@@ -82,5 +84,112 @@ fn nvidia_s_library_answers_what_the_golden_file_says() {
             "no-device",
             "no-device-535.txt",
         );
+    }
+}
+
+/// The letter of a parameter for tests/clients/error_order.py; `None` for those that are no word.
+fn letter(api: &Api, param: &Param) -> Option<char> {
+    match api.without_aliases(&param.ty) {
+        Type::Pointer { .. } => Some('p'),
+        Type::Int { .. } => Some('n'),
+        Type::Named(name) => match api.type_def(name)?.kind {
+            TypeKind::Handle => Some('h'),
+            TypeKind::Callback => Some('p'),
+            TypeKind::Enum { .. } | TypeKind::DevicePointer => Some('n'),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A line of the list of functions, if it can be called with words, changes nothing for the next one, and is one form only of a function.
+fn line(api: &Api, function: &Function) -> Option<String> {
+    const OTHERS: [&str; 9] = [
+        "cuInit",
+        "cudbg",
+        "cuGL",
+        "cuEGL",
+        "cuVDPAU",
+        "cuGraphics",
+        "cuCheckpoint",
+        "cuCoredump",
+        "cuLogs",
+    ];
+    let name = &function.name;
+    let is_wanted = function.library == Library::Cuda
+        && !OTHERS.iter().any(|begin| name.starts_with(begin))
+        && !name.ends_with("_ptsz")
+        && !name.ends_with("_ptds");
+    let params = &function.signature.as_ref().filter(|_| is_wanted)?.params;
+    let letters = params.iter().map(|param| letter(api, param));
+    let letters: String = letters
+        .map(|letter| Some([' ', letter?]))
+        .collect::<Option<Vec<_>>>()?
+        .concat()
+        .iter()
+        .collect();
+    Some(format!("{name}{letters}\n"))
+}
+
+/// What a library answers, by function and arguments.
+fn error_order(library: &Path, functions: &Path, before: bool) -> BTreeMap<String, String> {
+    let mut command = Command::new(python::interpreter());
+    command.arg(programs::python_script("error_order"));
+    command.arg(library).arg(functions);
+    if before {
+        command.arg("before");
+    }
+    let output = command
+        .env("CUTAPE_SIM_PROFILE", "no-device")
+        .output()
+        .expect("the interpreter runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let pairs = printed.lines().filter_map(|line| line.rsplit_once(": "));
+    pairs
+        .map(|(call, code)| (call.to_owned(), code.to_owned()))
+        .collect()
+}
+
+/// Where the simulated driver differs on purpose: cuBLASLt 13 asks about clusters of no kernel, and takes an error for a broken GPU.
+const ALLOWS_NO_KERNEL: [&str; 2] = [
+    "cuOccupancyMaxActiveClusters, places",
+    "cuOccupancyMaxPotentialClusterSize, places",
+];
+
+#[test]
+fn every_function_says_no_in_the_order_in_which_nvidia_s_library_does() {
+    let Some(folder) = real::driver_folder() else {
+        return;
+    };
+    if Path::new("/proc/driver/nvidia").exists() {
+        cutape_test_clients::skip("what NVIDIA's library says without a GPU: this machine has one");
+        return;
+    }
+    let api = Api::get();
+    let functions = Path::new(env!("CARGO_TARGET_TMPDIR")).join("functions.txt");
+    let lines: String = api
+        .functions()
+        .iter()
+        .filter_map(|function| line(api, function))
+        .collect();
+    std::fs::write(&functions, lines).expect("a temporary file");
+    for before in [true, false] {
+        let nvidia = error_order(&folder.join("libcuda.so.1"), &functions, before);
+        let simulated = error_order(&library_path(), &functions, before);
+        assert!(nvidia.len() > 1500, "{} calls", nvidia.len());
+        let mut compared = 0;
+        for (call, expected) in nvidia.iter().filter(|(_, code)| *code != "died") {
+            let found = &simulated[call];
+            // What is not simulated says so.
+            if found != "801" && !ALLOWS_NO_KERNEL.contains(&call.as_str()) {
+                assert_eq!(found, expected, "{call}, before cuInit: {before}");
+                compared += 1;
+            }
+        }
+        assert!(compared > 1000, "{compared} calls were compared");
+        let died = simulated.iter().find(|(_, code)| *code == "died");
+        assert_eq!(died, None);
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use cutape_analysis::benign::BenignJudge;
+use cutape_analysis::doctor::{Diagnosis, Finding};
 use cutape_analysis::index::Row;
 use cutape_analysis::objects::{ObjectId, Objects, Reference};
 use cutape_analysis::printable::push_printable;
@@ -11,9 +12,11 @@ use cutape_analysis::text::{Detail, push_named_call};
 use cutape_trace_format::call::Call;
 use cutape_trace_format::trace::Trace;
 
+use crate::command::{Action, key_of};
 use crate::facts::grouped;
 use crate::msg::Msg;
 use crate::naming::Naming;
+use crate::screen::ScreenId;
 use crate::theme::Role;
 use crate::verdict::{Verdict, Verdicts};
 use crate::workers::{Job, Slot, Worker};
@@ -77,6 +80,7 @@ pub fn details_job(seq: u64) -> Job {
         let trace = reading.trace();
         let verdicts = worker.opened.verdicts();
         let mut naming = Naming::new(worker.opened.objects());
+        let diagnosis = worker.opened.diagnosis();
         let mut details = CallDetails {
             seq,
             about: vec![AboutLine {
@@ -88,7 +92,7 @@ pub fn details_job(seq: u64) -> Job {
             ..CallDetails::default()
         };
         reading.calls([seq], |call| {
-            details = details_of(trace, &verdicts, (call, &mut naming));
+            details = details_of(trace, &verdicts, (call, &mut naming), diagnosis.as_deref());
             ControlFlow::Break(())
         });
         worker.send(Msg::Calls(CallsMsg::Details(Box::new(details))));
@@ -115,8 +119,12 @@ fn details_of(
     trace: &Trace,
     verdicts: &Verdicts,
     (call, naming): (&Call, &mut Naming),
+    diagnosis: Option<&Diagnosis>,
 ) -> CallDetails {
     let mut about = about(trace, verdicts, call);
+    if let Some(diagnosis) = diagnosis {
+        push_findings(&mut about, diagnosis, call.seq);
+    }
     let references = naming.references(trace.schema(), call);
     if let Some(objects) = naming.objects() {
         push_objects(&mut about, objects, (call, &references));
@@ -133,6 +141,25 @@ fn details_of(
         bytes: bytes(trace, call),
         verdict: verdicts.on(trace.schema(), call.seq, &Row::from(call)),
     }
+}
+
+/// The problems that a call shows stand first.
+fn push_findings(lines: &mut Vec<AboutLine>, diagnosis: &Diagnosis, seq: u64) {
+    let findings = diagnosis
+        .all()
+        .filter(|finding| finding.calls.contains(&seq));
+    let line = |finding: &Finding| AboutLine {
+        name: "problem".to_owned(),
+        text: format!(
+            "{}: {}; {} says why",
+            finding.rule.id,
+            finding.rule.title,
+            key_of(Action::Show(ScreenId::Diagnosis))
+        ),
+        role: Role::Failed,
+        jump: None,
+    };
+    lines.splice(0..0, findings.map(line).collect::<Vec<_>>());
 }
 
 /// Where the objects of a call came from, what uses them, and how they went.

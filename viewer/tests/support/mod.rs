@@ -96,6 +96,13 @@ impl Driven {
         self
     }
 
+    /// Compares with a second trace.
+    pub fn compare(&mut self, path: &Path) {
+        self.app.compare(Some(path.to_owned()));
+        let effects = self.app.take_effects();
+        self.settle(effects);
+    }
+
     fn settle(&mut self, effects: Vec<Effect>) {
         let mut effects = effects;
         loop {

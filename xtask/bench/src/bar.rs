@@ -1,4 +1,4 @@
-//! What recording may cost, and whether it does.
+//! What something may cost, and whether it does.
 
 use std::fmt;
 
@@ -26,6 +26,10 @@ pub enum Limit {
     MillionsPerSecond(f64),
     /// At most this many bytes.
     Bytes(f64),
+    /// At most this many million bytes.
+    Megabytes(f64),
+    /// At most this many seconds.
+    Seconds(f64),
 }
 
 /// A measured number.
@@ -57,7 +61,10 @@ pub enum Verdict {
 impl Limit {
     fn holds(self, value: f64) -> bool {
         match self {
-            Self::Times(limit) | Self::Bytes(limit) => value <= limit,
+            Self::Times(limit)
+            | Self::Bytes(limit)
+            | Self::Megabytes(limit)
+            | Self::Seconds(limit) => value <= limit,
             Self::TimesLess(limit) | Self::MillionsPerSecond(limit) => value >= limit,
         }
     }
@@ -69,6 +76,8 @@ impl Limit {
             Self::TimesLess(_) => format!("{value:.1}x less"),
             Self::MillionsPerSecond(_) => format!("{value:.1} M calls/s"),
             Self::Bytes(_) => format!("{value:.2} bytes"),
+            Self::Megabytes(_) => format!("{value:.0} MB"),
+            Self::Seconds(_) => format!("{value:.3} s"),
         }
     }
 }
@@ -80,6 +89,8 @@ impl fmt::Display for Limit {
             Self::TimesLess(limit) => write!(f, "{limit}x less"),
             Self::MillionsPerSecond(limit) => write!(f, "{limit} M calls/s"),
             Self::Bytes(limit) => write!(f, "{limit} bytes"),
+            Self::Megabytes(limit) => write!(f, "{limit} MB"),
+            Self::Seconds(limit) => write!(f, "{limit} s"),
         }
     }
 }
@@ -93,6 +104,17 @@ impl Line {
             Measured::Value(_) => Verdict::Miss,
             Measured::Skipped(_) => Verdict::Skipped,
             Measured::Failed(_) => Verdict::Failed,
+        }
+    }
+
+    /// The number as a part of what the bar allows: 0.5 is half of it. For costs.
+    pub fn share_of_bar(&self) -> Option<f64> {
+        match (&self.measured, self.bar) {
+            (
+                Measured::Value(value),
+                Limit::Seconds(limit) | Limit::Megabytes(limit) | Limit::Bytes(limit),
+            ) => Some(value / limit),
+            _ => None,
         }
     }
 

@@ -1,5 +1,8 @@
 //! Measurements of the project, each a ratio against a baseline of the same run. `cargo xtask bench` builds and runs this program.
 
+mod analysis;
+mod analysis_report;
+mod analysis_trace;
 mod bar;
 mod burst;
 mod client;
@@ -30,10 +33,12 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum What {
     Record(record::Args),
+    Analysis(analysis::Args),
 }
 
 fn main() -> ExitCode {
     match CommandLine::parse().what {
         What::Record(args) => record::run(&args),
+        What::Analysis(args) => analysis::run(&args),
     }
 }

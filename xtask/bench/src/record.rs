@@ -1,19 +1,17 @@
 //! `cargo xtask bench record`: what recording costs.
 
-use std::fs;
 use std::process::ExitCode;
 
 use crate::bar::Verdict;
 use crate::burst;
 use crate::document;
-use crate::error::BenchError;
 use crate::lttng::Lttng;
 use crate::machine;
 use crate::report::Results;
 use crate::stream;
 use crate::sustained::{self, Mix};
 use crate::threads;
-use crate::workbench::{Workbench, workspace};
+use crate::workbench::Workbench;
 
 /// Measure what recording costs: time per call, calls per second, bytes per call
 ///
@@ -41,7 +39,7 @@ pub fn run(args: &Args) -> ExitCode {
     let text = results.markdown();
     println!("{text}");
     if args.write
-        && let Err(error) = write(&text)
+        && let Err(error) = document::write("docs/performance.md", "record", &text)
     {
         eprintln!("xtask: {error}");
         return ExitCode::from(2);
@@ -81,13 +79,4 @@ fn measure(bench: &Workbench) -> Results {
         mixed,
         bytes,
     }
-}
-
-fn write(results: &str) -> Result<(), BenchError> {
-    let path = workspace().join("docs/performance.md");
-    let document = fs::read_to_string(&path).map_err(BenchError::file(&path))?;
-    let text = document::with_results(&document, results).ok_or_else(|| BenchError::Output {
-        line: format!("{} has no marks for the results", path.display()),
-    })?;
-    fs::write(&path, text).map_err(BenchError::file(&path))
 }

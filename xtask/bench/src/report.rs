@@ -249,14 +249,19 @@ impl Results {
     }
 }
 
-fn measured<T>(result: &Result<T, BenchError>, value: impl FnOnce(&T) -> f64) -> Measured {
+/// A number of a result, or why there is none.
+pub(crate) fn measured<T>(
+    result: &Result<T, BenchError>,
+    value: impl FnOnce(&T) -> f64,
+) -> Measured {
     match result {
         Ok(result) => Measured::Value(value(result)),
         Err(error) => Measured::Failed(error.to_string()),
     }
 }
 
-fn row(text: &mut String, cells: &[&str]) {
+/// Adds a row of a table.
+pub(crate) fn row(text: &mut String, cells: &[&str]) {
     // Text of others must not break the table.
     let cells: Vec<String> = cells
         .iter()

@@ -66,11 +66,7 @@ impl LookUp {
     /// The exported function that name, version and flags mean to a driver of some version: of the variants the newest that is newer than
     /// neither.
     fn expected(&self, exports: &DriverExports, driver: u32) -> Option<&'static Function> {
-        // cuda.h means the second version by this name until CUDA 13, whatever newer ones there are (HAMi-core#57).
-        let version = match self.symbol.as_str() {
-            "cuCtxCreate" if self.version < 13_000 => self.version.min(3_020),
-            _ => self.version.min(driver),
-        };
+        let version = self.version.min(driver);
         let api = Api::get();
         let exported = |stream: DefaultStream| {
             api.variants(&self.symbol)
@@ -89,10 +85,22 @@ impl LookUp {
         own.or_else(|| exported(DefaultStream::Legacy))
     }
 
+    /// cuda.h means the second version by cuCtxCreate until CUDA 13, whatever newer ones there are, and HAMi-core#57 tells of drivers that
+    /// answer so for a toolkit's version (12090). NVIDIA's 535 gives the newest (measured with cuda-bindings, which ask for the very versions
+    /// that brought a change, and call what they asked for). So the second version will do, but not for such a version.
+    fn may_be_second(&self, expected: &Function) -> bool {
+        let asked = self.version;
+        self.symbol == "cuCtxCreate"
+            && asked < 13_000
+            && asked != expected.since
+            && self.found.iter().any(|function| function.since == 3_020)
+    }
+
     fn is_wrong(&self, exports: &DriverExports, driver: u32) -> bool {
         let expected = self.expected(exports, driver);
         expected.is_some_and(|expected| {
             !self.found.is_empty()
+                && !self.may_be_second(expected)
                 && self
                     .found
                     .iter()

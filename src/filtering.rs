@@ -1,0 +1,237 @@
+//! Which calls a command is about: all, or those that `-e` chooses.
+
+use std::collections::HashMap;
+use std::ops::{ControlFlow, Range};
+use std::path::Path;
+
+use cutape_analysis::filter::{Filter, Matcher, Selection};
+use cutape_analysis::index::Index;
+use cutape_cuda_api::Api;
+use cutape_trace_format::call::Call;
+use cutape_trace_format::metadata::note;
+use cutape_trace_format::seal::{Keep, SealError, SealOptions, SealProgress, Sealed, seal_some};
+use cutape_trace_format::trace::Trace;
+
+use crate::message;
+use crate::progress::Progress;
+
+/// Reads the value of `-e`.
+///
+/// # Errors
+/// The message, with the place of the mistake.
+pub fn parse(text: &str) -> Result<Filter, String> {
+    Filter::parse(text).map_err(|error| format!("-e: {error}"))
+}
+
+/// The calls of a trace that a filter means, found on all processors.
+pub fn select(filter: &Filter, trace: &Trace) -> Selection {
+    let all = trace.call_count();
+    let mut progress = Progress::new("reading");
+    let index = Index::build(trace, &mut |index| {
+        progress.show(index.len(), all);
+        ControlFlow::Continue(())
+    });
+    let mut progress = Progress::new("filtering");
+    let selection = filter.select(trace, &index, &mut |done| {
+        progress.show(done, all);
+        ControlFlow::Continue(())
+    });
+    // There is none only where the work was broken off, and nobody did.
+    selection.unwrap_or_default()
+}
+
+/// What the interposer needs to know of a filter: the functions whose calls it leaves out. Number of functions, a colon, and a
+/// hexadecimal digit for each four of them, lowest bit first.
+pub fn unrecorded(filter: &Filter) -> String {
+    let functions = Api::get().functions();
+    let left_out = filter.unrecorded(functions);
+    let digits = left_out.chunks(4).map(|four| {
+        let bits = four
+            .iter()
+            .rev()
+            .fold(0, |bits, &bit| bits << 1 | u32::from(bit));
+        char::from_digit(bits, 16).unwrap_or('0')
+    });
+    format!("{}:", functions.len()) + &digits.collect::<String>()
+}
+
+/// The filter of a recording. One that this version does not understand is told of, and is none.
+pub fn recorded_with(trace: &Trace) -> Option<Filter> {
+    let options = trace
+        .recording()
+        .map_or(&[][..], |recording| &recording.options);
+    let of_recording = options.iter().find(|(name, _)| name == "filter");
+    let of_process = trace.notes().iter().find(|note| note.kind == note::FILTER);
+    let text = match (of_recording, of_process) {
+        (Some((_, text)), _) => text,
+        (None, Some(note)) => &note.text,
+        (None, None) => return None,
+    };
+    parse(text).map_err(message::say).ok()
+}
+
+/// Keeps the calls that a filter means.
+pub struct Kept<'f> {
+    matcher: Matcher<'f>,
+    text: &'f str,
+}
+
+impl<'f> Kept<'f> {
+    /// By this filter.
+    pub fn by(filter: &'f Filter) -> Self {
+        Self {
+            matcher: Matcher::new(filter),
+            text: filter.text(),
+        }
+    }
+}
+
+impl Keep for Kept<'_> {
+    fn keeps(&mut self, trace: &Trace, call: &Call) -> bool {
+        self.matcher.matches(trace, call)
+    }
+
+    fn reason(&self) -> String {
+        self.text.to_owned()
+    }
+}
+
+/// Makes one file of a recording folder, with the calls that the recording's filter means: what the interposer could not decide is decided
+/// now.
+///
+/// # Errors
+/// As [`seal_some`].
+pub fn seal(
+    folder: &Path,
+    out: &Path,
+    options: SealOptions,
+    progress: &mut dyn FnMut(SealProgress),
+) -> Result<Sealed, SealError> {
+    let filter = Trace::open(folder)
+        .ok()
+        .and_then(|trace| recorded_with(&trace));
+    match filter {
+        Some(filter) => seal_some(folder, out, options, &mut Kept::by(&filter), progress),
+        None => cutape_trace_format::seal::seal(folder, out, options, progress),
+    }
+}
+
+/// Chooses calls one after the other.
+pub struct Choice<'f> {
+    chosen: Chosen<'f>,
+    /// Those that may still be chosen.
+    left: u64,
+}
+
+enum Chosen<'f> {
+    Numbers(Range<u64>),
+    Selection(Selection, u64),
+    Matching(Box<Matcher<'f>>),
+}
+
+impl<'f> Choice<'f> {
+    /// Calls with these numbers.
+    pub fn numbers(numbers: Range<u64>) -> Self {
+        Self {
+            chosen: Chosen::Numbers(numbers),
+            left: u64::MAX,
+        }
+    }
+
+    /// Calls of a selection.
+    pub fn selection(selection: Selection) -> Self {
+        Self {
+            left: selection.count(),
+            chosen: Chosen::Selection(selection, 1),
+        }
+    }
+
+    /// Calls that a filter means.
+    pub fn matching(filter: &'f Filter) -> Self {
+        Self {
+            chosen: Chosen::Matching(Box::new(Matcher::new(filter))),
+            left: u64::MAX,
+        }
+    }
+
+    /// The first `calls` of them.
+    pub fn first(self, calls: u64) -> Self {
+        Self {
+            left: self.left.min(calls),
+            ..self
+        }
+    }
+
+    /// The last `calls` of a selection.
+    pub fn last(self, calls: u64) -> Self {
+        match self.chosen {
+            Chosen::Selection(selection, _) => {
+                let before = selection.count().saturating_sub(calls);
+                let first = selection.nth(before).unwrap_or(u64::MAX);
+                Self {
+                    left: selection.count() - before,
+                    chosen: Chosen::Selection(selection, first),
+                }
+            }
+            chosen => Self { chosen, ..self },
+        }
+    }
+
+    /// No call with a lower number is chosen, nor has to be seen.
+    pub fn first_seq(&self) -> u64 {
+        match &self.chosen {
+            Chosen::Numbers(numbers) => numbers.start,
+            Chosen::Selection(selection, first) => {
+                selection.iter_from(*first).next().unwrap_or(u64::MAX)
+            }
+            Chosen::Matching(_) => 1,
+        }
+    }
+
+    /// Whether no call behind that number is chosen.
+    pub fn is_over(&self, seq: u64) -> bool {
+        match &self.chosen {
+            Chosen::Numbers(numbers) => seq.saturating_add(1) >= numbers.end,
+            Chosen::Selection(..) | Chosen::Matching(_) => self.left == 0,
+        }
+    }
+
+    /// Whether the next call is chosen.
+    pub fn takes(&mut self, trace: &Trace, call: &Call) -> bool {
+        let taken = match &mut self.chosen {
+            Chosen::Numbers(numbers) => numbers.contains(&call.seq),
+            Chosen::Selection(selection, first) => {
+                call.seq >= *first && selection.contains(call.seq)
+            }
+            Chosen::Matching(matcher) => matcher.matches(trace, call),
+        };
+        self.left -= u64::from(taken);
+        taken
+    }
+}
+
+/// Which of the last calls of a recording a filter means, when the recording has become another trace meanwhile.
+pub fn matches_in(trace: &Trace, calls: &[Call], matcher: &mut Matcher<'_>) -> Vec<bool> {
+    matcher.restart();
+    if !matcher.needs_all_calls() {
+        return calls
+            .iter()
+            .map(|call| matcher.matches(trace, call))
+            .collect();
+    }
+    // What the filter says of them depends on calls before, whose objects have other numbers in this trace.
+    let places: HashMap<_, _> = (0..)
+        .zip(calls)
+        .map(|(place, call)| ((call.thread, call.begin_ns, call.function), place))
+        .collect();
+    let mut matches = vec![false; calls.len()];
+    for call in trace.calls().flatten() {
+        let matching = matcher.matches(trace, &call);
+        let key = (call.thread, call.begin_ns, call.function);
+        if let Some(&place) = places.get(&key) {
+            let place: usize = place;
+            matches[place] = matching;
+        }
+    }
+    matches
+}

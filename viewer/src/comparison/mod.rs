@@ -1,0 +1,208 @@
+//! Screen 6: this trace beside a second one. Two runs of one program call by call, the first difference first; two programs by what they ask
+//! and what they are answered.
+
+mod compute;
+mod draw;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ratatui::layout::Rect;
+
+pub use compute::{DiffLine, DiffRow, Shown};
+
+use crate::canvas::Canvas;
+use crate::command::{Action, Direction, Kind};
+use crate::desk::Desk;
+use crate::list_window::{ListWindow, Motion};
+use crate::screen::{Screen, ScreenId};
+
+/// Lines of the pane that compares arguments.
+const PANE_LINES: u16 = 9;
+/// Lines of the pane that shows a long line in full.
+const TEXT_LINES: u16 = 5;
+/// Lines of the screen from which on there is room for it.
+const LEAST_FOR_PANE: u16 = 18;
+
+/// What workers answer.
+#[derive(Debug)]
+pub enum ComparisonMsg {
+    /// What came out, or why nothing did.
+    Compared(Result<Arc<Shown>, String>),
+}
+
+/// How far it is.
+#[derive(Debug, Default)]
+enum State {
+    /// There is no second trace.
+    #[default]
+    Nothing,
+    /// A second trace is there, and to be compared with.
+    Wanted(Option<PathBuf>),
+    /// It is being compared.
+    Comparing,
+    /// It was compared.
+    Compared(Arc<Shown>),
+    /// It could not be.
+    Failed(String),
+}
+
+/// State of the screen.
+#[derive(Debug, Default)]
+pub struct ComparisonScreen {
+    state: State,
+    window: ListWindow,
+    area: Rect,
+    list: Rect,
+    pane: Rect,
+}
+
+impl Screen for ComparisonScreen {
+    fn arrange(&mut self, area: Rect, desk: &mut Desk) {
+        self.area = area;
+        if let State::Wanted(path) = &self.state
+            && desk.indexed
+        {
+            desk.work(compute::compare_job(path.clone()));
+            self.state = State::Comparing;
+        }
+        let has_rows = self.lines().any(|line| matches!(line, DiffLine::Row(_)));
+        let wanted = if has_rows { PANE_LINES } else { TEXT_LINES };
+        let room = area.height >= LEAST_FOR_PANE && !desk.settings.panes_hidden;
+        let is_shown = matches!(self.state, State::Compared(_)) && room;
+        let pane = if is_shown { wanted } else { 0 };
+        self.list = Rect {
+            height: area.height - pane,
+            ..area
+        };
+        self.pane = Rect {
+            y: area.y + self.list.height,
+            height: pane,
+            ..area
+        };
+        self.window.set_height(self.list.height.into());
+        self.window.set_len(self.lines().count() as u64);
+    }
+
+    fn act(&mut self, action: Action, desk: &mut Desk) -> bool {
+        match action {
+            Action::Move(motion) => self.window.step(motion),
+            Action::Find(Kind::Error, direction) | Action::Pane(direction) => {
+                if !self.to_hunk(direction) {
+                    desk.complain("no further difference");
+                }
+            }
+            Action::Open => match self.row_under_cursor().map(|row| &row.a) {
+                Some(Some((seq, _))) => {
+                    desk.jump(*seq);
+                    desk.show(ScreenId::Calls);
+                }
+                Some(None) => desk.complain("only the other trace has this call"),
+                None => desk.complain("this line is about no call"),
+            },
+            Action::Centre => self.window.centre(),
+            _ => return false,
+        }
+        true
+    }
+
+    fn draw(&self, canvas: &mut Canvas<'_>, desk: &Desk) {
+        draw::draw(self, canvas, desk);
+    }
+
+    fn outdate(&mut self) {}
+
+    fn scroll(&mut self, lines: i32, _: &mut Desk) {
+        let motion = if lines < 0 { Motion::Up } else { Motion::Down };
+        (0..lines.unsigned_abs()).for_each(|_| self.window.step(motion));
+    }
+
+    fn click(&mut self, _: u16, row: u16, _: &mut Desk) {
+        let line = u64::from(row.saturating_sub(self.list.y));
+        self.window.go(self.window.top() + line);
+    }
+}
+
+impl ComparisonScreen {
+    /// Compares with the trace at a path; without one, with the second trace that the viewer was started with.
+    pub fn compare_with(&mut self, path: Option<PathBuf>) {
+        self.state = State::Wanted(path);
+        self.window.go(0);
+    }
+
+    /// Takes in what a worker answered.
+    pub fn update(&mut self, message: ComparisonMsg, desk: &mut Desk) {
+        let ComparisonMsg::Compared(answer) = message;
+        desk.progress = None;
+        match answer {
+            Ok(shown) => {
+                self.state = State::Compared(shown);
+                self.window.set_len(self.lines().count() as u64);
+                self.window.go(0);
+                self.to_hunk(Direction::Forward);
+                self.to_difference();
+            }
+            Err(why) => self.state = State::Failed(why),
+        }
+    }
+
+    /// All lines, those of the heading first.
+    fn lines(&self) -> impl Iterator<Item = &DiffLine> {
+        let shown = match &self.state {
+            State::Compared(shown) => Some(shown),
+            _ => None,
+        };
+        shown
+            .into_iter()
+            .flat_map(|shown| shown.heading.iter().chain(&shown.lines))
+    }
+
+    fn line_under_cursor(&self) -> Option<&DiffLine> {
+        self.lines()
+            .nth(usize::try_from(self.window.cursor()).ok()?)
+    }
+
+    fn row_under_cursor(&self) -> Option<&DiffRow> {
+        match self.line_under_cursor()? {
+            DiffLine::Row(row) => Some(row),
+            _ => None,
+        }
+    }
+
+    /// To the next or previous difference.
+    fn to_hunk(&mut self, direction: Direction) -> bool {
+        let here = self.window.cursor();
+        let hunks = (0..).zip(self.lines());
+        let places: Vec<u64> = hunks
+            .filter(|(_, line)| matches!(line, DiffLine::Hunk(_)))
+            .map(|(place, _)| place)
+            .collect();
+        let found = match direction {
+            Direction::Forward => places.iter().find(|&&place| place > here).copied(),
+            // The hunk that the cursor is in begins before it, too.
+            Direction::Backward => {
+                let before = places.partition_point(|&place| place < here);
+                before.checked_sub(2).map(|place| places[place])
+            }
+        };
+        if let Some(place) = found {
+            self.window.jump(place);
+            self.to_difference();
+        }
+        found.is_some()
+    }
+
+    /// From the begin of a hunk to its first difference.
+    fn to_difference(&mut self) {
+        let here = self.window.cursor();
+        let is_it = |(_, line): &(u64, &DiffLine)| matches!(line, DiffLine::Row(row) if row.kind.is_difference());
+        let found = (0..)
+            .zip(self.lines())
+            .skip(here as usize)
+            .find(is_it)
+            .map(|(place, _)| place);
+        if let Some(place) = found {
+            self.window.go(place);
+        }
+    }
+}

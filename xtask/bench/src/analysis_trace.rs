@@ -1,0 +1,83 @@
+//! Traces to measure with: generated like a PyTorch training loop, each the same in every run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cutape_cuda_api::Api;
+use cutape_trace_format::sample_recording::SampleRecording;
+use cutape_trace_format::sample_stream::{FUNCTIONS, SampleStream};
+use cutape_trace_format::schema::{Schema, schema_file};
+use cutape_trace_format::seal::{SealOptions, seal};
+
+use crate::error::BenchError;
+
+/// Bytes of records that are made into blocks at once.
+const FLUSH_BYTES: usize = 4 << 20;
+/// Calls of a layer of the stream, about.
+const CALLS_OF_LAYER: u64 = 9;
+
+/// A sealed file, removed in the end.
+pub struct GeneratedTrace {
+    path: PathBuf,
+}
+
+impl GeneratedTrace {
+    /// Makes a trace of at least so many calls, which differ by `seed` as two runs of one program do.
+    ///
+    /// # Errors
+    /// Files can't be written.
+    pub fn make(folder: &Path, calls: u64, seed: u64) -> Result<Self, BenchError> {
+        let name = format!("{calls}-{seed}");
+        let (recording, path) = (
+            folder.join(format!("{name}.folder")),
+            folder.join(format!("{name}.cutape")),
+        );
+        let failed = |error: &dyn std::fmt::Display| BenchError::Trace(error.to_string());
+        record(&recording, calls, seed).map_err(|error| failed(&error))?;
+        seal(&recording, &path, SealOptions::default(), &mut |_| {})
+            .map_err(|error| failed(&error))?;
+        fs::remove_dir_all(&recording).map_err(BenchError::file(&recording))?;
+        Ok(Self { path })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for GeneratedTrace {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn record(folder: &Path, calls: u64, seed: u64) -> std::io::Result<()> {
+    let recording = SampleRecording::create(folder)?;
+    let schema = schema_file(&real_schema()).map_err(std::io::Error::other)?;
+    fs::write(recording.path.join("schema"), schema)?;
+    let mut process = recording.process(100, 0)?;
+    process.ring().thread(0, 0, 100, "python");
+    let mut stream = SampleStream::new(seed);
+    for _ in 0..calls.div_ceil(CALLS_OF_LAYER) + 1 {
+        stream.layer(&mut process.rings[0]);
+        if process.rings[0].bytes.len() > FLUSH_BYTES {
+            process.flush()?;
+        }
+    }
+    process.flush()
+}
+
+/// The stream's functions as the API table describes them.
+fn real_schema() -> Schema {
+    let api = Api::get();
+    let functions = FUNCTIONS.iter().filter_map(|&(number, name)| {
+        let function = api.function(name)?;
+        Some((number, api.at(function).clone()))
+    });
+    Schema {
+        functions: functions.collect(),
+        types: api.types().to_vec(),
+        export_tables: Vec::new(),
+    }
+}
