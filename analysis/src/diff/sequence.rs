@@ -10,6 +10,7 @@ use super::judging::{Judge, mark_moved};
 use super::lane_alignment::align;
 use super::myers::{Budget, Common};
 use super::pairing::{Candidate, Match, Pair, pair};
+use super::profile::gives_back;
 use super::rows::{Row, RowCounts, Run, ThreadPair};
 use super::scan::{Lane, Scan};
 use super::symbols::{Counterparts, Symbols};
@@ -76,6 +77,10 @@ impl Sequence {
         let exact = Symbols::exact(&a, &b, &comparing.counterparts);
         comparing.align_again(&processes, &exact, &mut aligned)?;
         let mut judge = Judge::new((&a, &b), (&exact, &questions), &comparing.counterparts);
+        let gives_back: Vec<bool> = (0..b.classes.len() as u32)
+            .map(|class| traces.1.function(b.class(class).function()))
+            .map(|function| function.is_some_and(gives_back))
+            .collect();
         let mut counts = RowCounts::default();
         let mut aligned = aligned.into_iter();
         for process in &mut processes {
@@ -88,7 +93,7 @@ impl Sequence {
                     (judge.rows(lanes(thread), &aligned), lanes(thread))
                 })
                 .collect();
-            mark_moved(&mut judge, &mut threads);
+            mark_moved(&mut judge, &gives_back, &mut threads);
             for (thread, (runs, _)) in process.threads.iter_mut().zip(threads) {
                 thread.set_runs(runs);
                 thread
