@@ -75,7 +75,6 @@ fn assert_one_complaint(run: &Finished, alone: &Finished, reason: &str) {
     );
 }
 
-// The mode `stack` runs over NVIDIA's library: without optimisation, the simulated driver itself wants more stack than there is.
 #[test]
 fn limits_that_stop_a_recording_do_not_stop_the_program() {
     let path = client("limits");
@@ -91,6 +90,7 @@ fn limits_that_stop_a_recording_do_not_stop_the_program() {
         ("stderr-closed", "after", whole),
         ("all-closed", "before", whole),
         ("all-closed", "after", whole),
+        ("stack", "before", whole),
         ("seccomp", "before", Some("Operation not permitted")),
         ("seccomp", "after", whole),
     ] {

@@ -131,7 +131,13 @@ fn images_are_in_the_trace_each_once() {
     // The linker is told the length, which has the NUL in it.
     let linked = image("cuLinkAddData_v2", 0, 2);
     assert_eq!(linked.bytes, by_address.bytes + 1);
-    assert_eq!(recorded.trace.payloads().count(), 3);
+    // What it answers is an image, too, of the length that it says.
+    let output = image("cuLinkComplete", 0, 1);
+    let size = recorded.argument(recorded.of("cuLinkComplete")[0], "sizeOut");
+    assert_eq!(size, Value::Uint(output.bytes));
+    let content = recorded.trace.payload(&output.hash.expect("named"));
+    assert_eq!(content.expect("there").len() as u64, output.bytes);
+    assert_eq!(recorded.trace.payloads().count(), 4);
     let printed = run.print(&["--columns", "none"]);
     let short = by_address.hash.expect("named").short();
     let shown = format!("image=<ptx {} bytes blake3:{short}>", by_address.bytes);
@@ -259,12 +265,12 @@ fn info_tells_what_is_kept() {
         .find(|line| line.starts_with("payload "));
     let line = line.unwrap_or_else(|| panic!("{}", info.stdout));
     assert!(line.contains("modules"), "{line}");
-    assert!(line.contains("3 "), "{line}");
+    assert!(line.contains("4 kept"), "{line}");
     assert!(line.contains(&bytes.to_string()), "{line}");
     let json = finish(cutape(["info", "--json"]).arg(run.path()));
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(json["payload"]["mode"], "modules");
-    assert_eq!(json["payload"]["count"], 3);
+    assert_eq!(json["payload"]["count"], 4);
     assert_eq!(json["payload"]["bytes"], bytes);
 }
 
@@ -298,7 +304,7 @@ fn a_recording_that_was_not_sealed_has_its_images_in_the_folder() {
     assert_eq!(finished.end, End::Code(0), "{}", finished.stderr);
     assert!(path.is_dir());
     let unsealed = Recorded::open(&path);
-    assert_eq!(unsealed.trace.payloads().count(), 3);
+    assert_eq!(unsealed.trace.payloads().count(), 4);
     let verified = finish(cutape(["verify"]).arg(&path));
     assert_eq!(verified.end, End::Code(0), "{}", verified.stdout);
     assert_private(&path);

@@ -3,6 +3,10 @@
 #[allow(dead_code)]
 mod sample;
 
+use cutape_analysis::doctor::Diagnosis;
+use cutape_analysis::doctor::json::to_json;
+use cutape_analysis::doctor::report::report;
+use cutape_analysis::doctor::rules::RULES;
 use cutape_analysis::export::{ExportFormat, Exporter};
 use cutape_analysis::objects::{Namer, Objects, ReferenceFinder};
 use cutape_analysis::redact::Redaction;
@@ -147,5 +151,22 @@ fn every_form_of_export_and_every_part_copes_with_nonsense() {
         let kept = Kept::of(&trace, &Wanted::Numbers(3000..=3010), |_| ());
         assert_eq!(kept.wanted(), 11);
         assert!((1..3000).filter(|&seq| kept.contains(seq)).count() as u64 == kept.needed());
+    }
+}
+
+#[test]
+fn a_diagnosis_of_nonsense_is_short_readable_and_the_same_each_time() {
+    for seed in [4, 5, 6] {
+        let (_sample, trace) = nonsense(seed);
+        let diagnosis = Diagnosis::of(&trace, &[], |_| {});
+        // One problem, one finding: at most one of each rule.
+        assert!(diagnosis.all().count() <= RULES.len());
+        assert!(diagnosis.all().all(|finding| finding.evidence.len() <= 5));
+        let text = report(&trace, &diagnosis).plain();
+        let is_clean = |letter: char| letter == '\n' || !letter.is_control();
+        assert!(text.chars().all(is_clean), "{text:?}");
+        let json = to_json(&trace, &diagnosis);
+        let again = Diagnosis::of(&trace, &[], |_| {});
+        assert_eq!(json, to_json(&trace, &again));
     }
 }

@@ -162,7 +162,11 @@ pub fn straight(api: &Api) -> String {
     let mut text = String::new();
     for trampoline in used {
         match trampoline {
-            Trampoline::Wide | Trampoline::Plain | Trampoline::PlainIn | Trampoline::PlainCopy => {}
+            Trampoline::Wide
+            | Trampoline::Plain
+            | Trampoline::PlainIn
+            | Trampoline::PlainCopy
+            | Trampoline::Launch => {}
             Trampoline::Launches { words } => {
                 line(
                     &mut text,
@@ -200,6 +204,8 @@ enum Trampoline {
     PlainIn,
     /// The same, unless the recording wants copied data.
     PlainCopy,
+    /// A launch of a kernel with a structure.
+    Launch,
     /// Words go in and a 32-bit code comes out.
     Scalars { words: usize },
     /// Words go in, and there is more to look at after the call.
@@ -230,6 +236,7 @@ impl Trampoline {
             (true, true) if more.has_before() => Self::Plain,
             (true, false) => Self::Scalars { words },
             (true, true) => Self::Answers { words },
+            (false, false) if more.launches => Self::Launch,
             (false, false) if more.only_data => Self::PlainCopy,
             (false, false) if more.has_after() => Self::Plain,
             (false, false) => Self::PlainIn,
@@ -244,6 +251,7 @@ impl fmt::Display for Trampoline {
             Self::Wide => f.write_str("trampoline::wide"),
             Self::Plain => f.write_str("trampoline::plain"),
             Self::PlainIn => f.write_str("trampoline::plain_in"),
+            Self::Launch => f.write_str("trampoline::launch"),
             Self::PlainCopy => f.write_str("trampoline::plain_copy"),
             Self::Scalars { words } => write!(f, "straight::scalars_{words}"),
             Self::Answers { words } => write!(f, "straight::answers_{words}"),
@@ -283,9 +291,6 @@ fn special(function: &Function, more: &More) -> String {
     }
     if more.has_after() {
         bits.push("SPECIAL_AFTER");
-    }
-    if more.launches {
-        bits.push("SPECIAL_LAUNCH");
     }
     if more.only_data {
         bits.push("SPECIAL_DATA");

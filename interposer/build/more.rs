@@ -100,7 +100,9 @@ impl More {
         finder.regions(&mut more);
         let no_kernels = more.before.len();
         finder.kernels(&mut more);
-        more.launches = more.before.len() > no_kernels && finder.param("kernelParams").is_some();
+        more.launches = more.before.len() > no_kernels
+            && finder.param("kernelParams").is_some()
+            && layout.is_straight();
         let no_payloads = (more.before.len(), more.after.len());
         finder.payloads(&mut more);
         more.only_data = no_payloads == (0, 0) && finder.is_copy() && !more.is_empty();

@@ -11,8 +11,7 @@ use crate::clock;
 use crate::fixed_capture::{begin_with_fixed_ins, end_with_small_outs};
 use crate::fork_page::{NOT_STARTED, fork_page};
 use crate::frame::Frame;
-use crate::hook::{HEADER_WORDS, SPECIAL_AFTER, SPECIAL_BEFORE, SPECIAL_LAUNCH, SPECIAL_UNLOADS};
-use crate::launch::begin_launch;
+use crate::hook::{HEADER_WORDS, SPECIAL_AFTER, SPECIAL_BEFORE, SPECIAL_UNLOADS};
 use crate::process::{Process, Purpose};
 use crate::record::Record;
 use crate::recording;
@@ -128,11 +127,6 @@ pub unsafe extern "sysv64" fn begin_slowly(
     unsafe {
         if !is_attached(thread) && !recording::enter(thread) {
             return pass(frame);
-        }
-        if hook.special & SPECIAL_LAUNCH != 0
-            && let Some(dispatch) = begin_launch(frame, thread)
-        {
-            return dispatch;
         }
         let mut gathered = Gathered::new();
         for capture in hook.ins {

@@ -52,6 +52,17 @@ impl Frame {
         }
     }
 
+    /// The same of a function whose words are the integer registers in order, followed by the stack in order.
+    #[inline(always)]
+    pub fn straight_word(&self, index: u8) -> u64 {
+        let index = usize::from(index);
+        match self.registers.get(index) {
+            Some(&word) => word,
+            // SAFETY: as in `word`.
+            None => unsafe { *self.stack().add(index - REGISTERS) },
+        }
+    }
+
     fn word_at(&self, place: Place) -> u64 {
         match place {
             Place::Register(n) => self.registers[usize::from(n)],

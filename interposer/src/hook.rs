@@ -30,7 +30,7 @@ pub struct Hook {
     pub wide_return: bool,
     /// [`Detail::places`] says where the words lie.
     pub placed: bool,
-    /// Bits of [`SPECIAL_BEFORE`], [`SPECIAL_AFTER`], [`SPECIAL_LAUNCH`], [`SPECIAL_DATA`], [`SPECIAL_UNLOADS`]: what the slow ways look at.
+    /// Bits of [`SPECIAL_BEFORE`], [`SPECIAL_AFTER`], [`SPECIAL_DATA`], [`SPECIAL_UNLOADS`]: what the slow ways look at.
     pub special: u8,
     /// What in-pointers point to, copied before the call.
     pub ins: &'static [Capture],
@@ -46,10 +46,8 @@ const _: () = assert!(size_of::<Hook>() == 64);
 pub const SPECIAL_BEFORE: u8 = 1;
 /// The same after the call.
 pub const SPECIAL_AFTER: u8 = 2;
-/// Launches a kernel, and what is read before the call has a known size.
-pub const SPECIAL_LAUNCH: u8 = 4;
 /// Copies data: [`crate::payload_switch`] says whether anybody wants it.
-pub const SPECIAL_DATA: u8 = 16;
+pub const SPECIAL_DATA: u8 = 4;
 /// Handles of kernels may mean others afterwards.
 pub const SPECIAL_UNLOADS: u8 = 8;
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr};
 
 use crate::hook::{
     Capture, Count, Detail, Extent, Hook, Library, Place, SPECIAL_AFTER, SPECIAL_BEFORE,
-    SPECIAL_DATA, SPECIAL_LAUNCH, SPECIAL_UNLOADS,
+    SPECIAL_DATA, SPECIAL_UNLOADS,
 };
 use crate::more::{
     Belonging, Content, CopyBox, Kernel, KernelPlace, Kernels, More, NOTHING_MORE, Number, Payload,

@@ -94,12 +94,14 @@ impl KernelTable {
         }
     }
 
+    #[inline]
     fn slots(&self) -> &'static [Slot] {
         // SAFETY: tables are leaked and published whole.
         unsafe { &*self.slots.load(Ordering::Acquire) }
     }
 
     /// What is known of a handle.
+    #[inline]
     pub fn find(&self, handle: u64) -> Entry {
         match find_slot(self.slots(), handle) {
             Some(slot) if slot.handle.load(Ordering::Acquire) == handle => {
@@ -206,6 +208,7 @@ fn kind_of(slot: &Slot) -> HandleKind {
 }
 
 /// The slot that has a handle, or the free one where it would be; `None` if there is neither.
+#[inline]
 fn find_slot(slots: &[Slot], handle: u64) -> Option<&Slot> {
     let mask = slots.len() - 1;
     let home = (handle.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & mask;

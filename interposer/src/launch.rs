@@ -7,13 +7,14 @@ use std::sync::atomic::Ordering;
 
 use cutape_trace_format::ring::MAX_CAPTURE;
 
-use crate::call::Dispatch;
+use crate::call::{Dispatch, begin_slowly};
 use crate::capture::is_on_stack;
 use crate::clock;
-use crate::fixed_capture::{fixed_words, put_fixed};
-use crate::frame::Frame;
+use crate::fixed_capture::{begin_with_fixed_ins, fixed_words, put_fixed};
+use crate::frame::{Frame, REGISTERS};
 use crate::kernel_table::{Entry, KnownLayout};
 use crate::more::{Belonging, Kernel, RegionPlace, Regions};
+use crate::payload_switch::KERNEL_ARGUMENTS;
 use crate::process::Process;
 use crate::record::Record;
 use crate::thread::ThreadState;
@@ -21,12 +22,49 @@ use crate::thread::ThreadState;
 /// Parameters of a kernel that are looked at here; the general way has no such limit.
 const FEW_PARAMS: usize = 64;
 
-/// [`begin`](crate::call::begin) for launches. `None` where the general way is needed, and nothing has happened.
+/// [`begin`](crate::call::begin) for launches.
 ///
 /// # Safety
-/// As for `begin`; `thread` is the calling thread's state, and the function's hook says that it is a launch.
-#[inline(never)]
-pub unsafe fn begin_launch(frame: &mut Frame, thread: *mut ThreadState) -> Option<Dispatch> {
+/// As for `begin`.
+pub unsafe extern "sysv64" fn begin_launch(frame: &mut Frame) -> Dispatch {
+    let thread = ThreadState::current();
+    // SAFETY: the caller's promise; the state is the calling thread's.
+    unsafe {
+        // Nothing belongs to the call but what others have, too; those that come here have all their words in registers.
+        let in_registers = usize::from(frame.hook.arg_words()) <= REGISTERS;
+        let wanted = KERNEL_ARGUMENTS.load(Ordering::Relaxed) != 0;
+        if in_registers && !wanted && leads_nowhere(frame, thread) {
+            return begin_with_fixed_ins(frame, thread);
+        }
+        match begin_as_usual(frame, thread) {
+            Some(dispatch) => dispatch,
+            None => begin_slowly(frame, thread),
+        }
+    }
+}
+
+/// Whether there is nothing behind the pointers in the launch's structure, as far as can be seen at once.
+///
+/// # Safety
+/// As for [`begin_launch`]; `thread` is the calling thread's state.
+#[inline(always)]
+unsafe fn leads_nowhere(frame: &Frame, thread: *const ThreadState) -> bool {
+    frame.hook.detail.more.before.iter().all(|belonging| {
+        let Belonging::Regions(regions) = belonging else {
+            return true;
+        };
+        // SAFETY: the caller's promise.
+        let found = unsafe { FastRegion::find(frame, thread, regions) };
+        matches!(found, Some(None))
+    })
+}
+
+/// `None` where the general way is needed, and nothing has happened.
+///
+/// # Safety
+/// As for [`begin_launch`]; `thread` is the calling thread's state.
+#[inline(always)]
+unsafe fn begin_as_usual(frame: &mut Frame, thread: *mut ThreadState) -> Option<Dispatch> {
     let hook = frame.hook;
     let real: *const c_void = hook.real.load(Ordering::Relaxed);
     if real.is_null() {
@@ -83,6 +121,7 @@ impl FastRegion {
     ///
     /// # Safety
     /// `thread` is the calling thread's state.
+    #[inline(always)]
     unsafe fn find(
         frame: &Frame,
         thread: *const ThreadState,
@@ -91,7 +130,7 @@ impl FastRegion {
         let [place] = regions.places else {
             return None;
         };
-        let structure = frame.word(regions.word.into()) as usize;
+        let structure = frame.straight_word(regions.word) as usize;
         if structure == 0 {
             return Some(None);
         }
@@ -139,6 +178,7 @@ impl FastRegion {
 
     /// # Safety
     /// The record has [`Self::words`] words left, and the thread has not returned from the call.
+    #[inline(always)]
     unsafe fn write(&self, record: &mut Record) {
         // SAFETY: the caller's promise; `find` has seen that the memory is on the stack above our frame.
         unsafe {
@@ -161,21 +201,24 @@ impl FastArguments {
     ///
     /// # Safety
     /// `thread` is the calling thread's state, and `frame` that of a call of a function with this launch.
+    #[inline(always)]
     unsafe fn find(
         frame: &Frame,
         thread: *const ThreadState,
         kernel: &Kernel,
     ) -> Option<Option<Self>> {
-        let process = Process::get()?;
-        let params = frame.word(kernel.params.into());
-        let extra = kernel.extra.map_or(0, |extra| frame.word(extra.into()));
-        if !process.wants_kernel_arguments() || (params == 0 && extra == 0) {
+        let params = frame.straight_word(kernel.params);
+        let extra = kernel.extra.map_or(0, |extra| frame.straight_word(extra));
+        if KERNEL_ARGUMENTS.load(Ordering::Relaxed) == 0 || (params == 0 && extra == 0) {
             return Some(None);
         }
         if params == 0 {
             return None;
         }
-        let known = match process.kernels().find(frame.word(kernel.function.into())) {
+        let known = match Process::get()?
+            .kernels()
+            .find(frame.straight_word(kernel.function))
+        {
             Entry::Known(known) => known,
             Entry::Unasked(_) => return None,
             Entry::Unknown => return Some(None),
@@ -209,6 +252,7 @@ impl FastArguments {
 
     /// # Safety
     /// The record has [`Self::words`] words left, and the thread has not returned from the call.
+    #[inline(always)]
     unsafe fn write(&self, record: &mut Record) {
         let bytes = self.known.buffer_bytes;
         let number = u64::from(self.number) << 32;

@@ -157,7 +157,9 @@ impl Record {
         let room = self.next;
         // SAFETY: the caller reserved the words.
         unsafe {
-            ptr::write_bytes(room, 0, words);
+            for index in 0..words {
+                room.add(index).write(0);
+            }
             self.next = room.add(words);
         }
         room

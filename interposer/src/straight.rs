@@ -21,7 +21,7 @@ use crate::payload_switch::{COPIED_DATA, KERNEL_ARGUMENTS};
 use crate::record::AHEAD;
 use crate::returned::{returned_answer, returned_code};
 use crate::thread::ThreadState;
-use crate::trampoline::{FRAME_BYTES, plain, plain_in};
+use crate::trampoline::{FRAME_BYTES, launch, plain};
 
 /// The routine for so many argument words; $keep puts registers into the frame, $returned is what runs after the call.
 macro_rules! straight {
@@ -204,7 +204,7 @@ macro_rules! unless {
 
 macro_rules! launches {
     ($name:ident, $words:literal) => {
-        unless!($name, $words, plain_in, KERNEL_ARGUMENTS);
+        unless!($name, $words, launch, KERNEL_ARGUMENTS);
     };
 }
 

@@ -10,6 +10,7 @@ use std::mem::offset_of;
 
 use crate::call::begin;
 use crate::frame::Frame;
+use crate::launch::begin_launch;
 use crate::returned::{returned_answer, returned_anything, returned_code, returned_copy};
 
 /// Bytes of [`Frame`] below the saved frame pointer; a multiple of 16.
@@ -21,6 +22,9 @@ const _: () = assert!(FRAME_BYTES.is_multiple_of(16));
 
 macro_rules! trampoline {
     ($(#[$doc:meta])* $name:ident, $save_vectors:literal, $load_vectors:literal, $returned:path) => {
+        trampoline!($(#[$doc])* $name, $save_vectors, $load_vectors, $returned, begin);
+    };
+    ($(#[$doc:meta])* $name:ident, $save_vectors:literal, $load_vectors:literal, $returned:path, $begin:path) => {
         $(#[$doc])*
         ///
         /// # Safety
@@ -84,7 +88,7 @@ macro_rules! trampoline {
                 regs = const offset_of!(Frame, registers),
                 hook = const offset_of!(Frame, hook),
                 result = const offset_of!(Frame, result),
-                begin = sym begin,
+                begin = sym $begin,
                 returned = sym $returned,
             )
         }
@@ -104,6 +108,11 @@ trampoline!(
 trampoline!(
     /// The same, unless the recording wants to look at what the driver has copied.
     plain_copy, "", "", returned_copy
+);
+
+trampoline!(
+    /// For launches of kernels, whose arguments are looked for.
+    launch, "", "", returned_code, begin_launch
 );
 
 trampoline!(

@@ -12,6 +12,7 @@ use crate::memory::{Memory, Physical, Pool};
 use crate::module::{Function, Kernel, Library, Link, Module};
 use crate::profile::{self, Pattern, Profile};
 use crate::registry::{Kind, Registry};
+use crate::stack_room;
 use crate::status::{Answer, CuError};
 use crate::stream::Stream;
 use crate::visible_devices;
@@ -48,7 +49,8 @@ pub struct Driver {
     pub links: Registry<Link>,
 }
 
-static DRIVER: OnceLock<Option<Driver>> = OnceLock::new();
+/// Behind a reference, because it is large: the caller's stack may be small.
+static DRIVER: OnceLock<Option<&'static Driver>> = OnceLock::new();
 
 /// A page that the kernel wipes in a forked child. It holds [`STARTED`] once `cuInit` has succeeded; so a child, however it was
 /// forked, finds 0 there, and answers as the real driver does in a child of an initialised process.
@@ -60,7 +62,7 @@ static START_WAS_TRIED: AtomicBool = AtomicBool::new(false);
 /// The machine, or nothing if its profile cannot be used (which was then said on stderr).
 #[inline]
 pub fn machine() -> Option<&'static Driver> {
-    DRIVER.get_or_init(load).as_ref()
+    *DRIVER.get_or_init(|| stack_room::with_room(load))
 }
 
 /// The machine, if `cuInit` has succeeded in this process.
@@ -151,9 +153,9 @@ pub fn profile_name() -> String {
         .unwrap_or_else(|| DEFAULT_PROFILE.to_owned())
 }
 
-fn load() -> Option<Driver> {
+fn load() -> Option<&'static Driver> {
     match profile::load(&profile_name()).map(for_this_process) {
-        Ok(profile) => Some(Driver {
+        Ok(profile) => Some(Box::leak(Box::new(Driver {
             gpus: (0..profile.count)
                 .map(|index| Device::new(&profile.gpu, index as usize))
                 .collect(),
@@ -178,7 +180,7 @@ fn load() -> Option<Driver> {
             textures: Registry::new(Kind::Texture),
             surfaces: Registry::new(Kind::Surface),
             links: Registry::new(Kind::Link),
-        }),
+        }))),
         Err(error) => {
             eprintln!(
                 "cutape: simulated driver ({PROFILE_VARIABLE}): {error}; every call will answer \"not initialized\""

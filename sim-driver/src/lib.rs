@@ -33,6 +33,7 @@ mod proc_address;
 mod profile;
 mod registry;
 mod shared_file;
+mod stack_room;
 mod start;
 mod status;
 mod stream;

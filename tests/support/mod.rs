@@ -8,6 +8,7 @@ mod diagnosed;
 pub mod exports;
 mod process;
 mod recorded;
+pub mod terminal;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -17,6 +17,8 @@ use crate::workers::Worker;
 
 /// How often the recording is looked at; the traced process writes blocks about every 10 ms when it is busy.
 const LOOK: Duration = Duration::from_millis(100);
+/// Looks in a row that may fail.
+const MOST_FAILURES: u32 = 50;
 /// Over how long calls a second are counted.
 const RATE_OVER: Duration = Duration::from_secs(1);
 
@@ -51,9 +53,16 @@ pub fn follow(worker: &Worker<'_>) {
     let mut index = Index::default();
     let mut judging = Judging::default();
     let mut rate = Rate::new();
+    let mut failures = 0;
     while !worker.is_stopped() {
         let batch = match poll(worker) {
             Ok(batch) => batch,
+            // The folder is gone for a moment before the file is in its place.
+            Err(_) if failures < MOST_FAILURES => {
+                failures += 1;
+                thread::sleep(LOOK);
+                continue;
+            }
             Err(error) => {
                 worker.send(Msg::Say(format!(
                     "the recording can't be followed: {error}"
@@ -61,6 +70,7 @@ pub fn follow(worker: &Worker<'_>) {
                 return;
             }
         };
+        failures = 0;
         if batch.new_trace || batch.ended {
             reopen(worker);
             return;

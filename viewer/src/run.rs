@@ -12,6 +12,7 @@ use cutape_analysis::filter::Filter;
 use cutape_trace_format::trace::Trace;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
 use signal_hook::consts::signal::{SIGCONT, SIGTSTP};
 use signal_hook::low_level::emulate_default_handler;
 
@@ -69,6 +70,7 @@ pub fn view(source: Source, options: &Options) -> io::Result<End> {
     facts.live |= source.is_followed();
     let held = Held::take(settings.mouse)?;
     let mut viewer = Viewer::start(source, options)?;
+    viewer.mouse = settings.mouse;
     let size = viewer.terminal.size()?;
     let mut app = App::new(facts, settings, (size.width, size.height));
     if options.other.is_some() {
@@ -100,6 +102,8 @@ struct Viewer {
     /// Listens as long as it is there.
     _listening: Listening,
     settings_path: Option<PathBuf>,
+    /// The mouse is reported.
+    mouse: bool,
 }
 
 impl Viewer {
@@ -118,6 +122,7 @@ impl Viewer {
             answers,
             _listening: Listening::start(&to_viewer)?,
             settings_path: options.settings_path.clone(),
+            mouse: false,
         })
     }
 
@@ -191,7 +196,7 @@ impl Viewer {
             }
             Input::Signal(SIGCONT) => {
                 // Stopped by a signal that can't be caught, and who knows what was done to the terminal.
-                terminal::take(false)?;
+                terminal::take(self.mouse)?;
                 Taken::Effects(app.update(Msg::Returned))
             }
             Input::Signal(signal) => Taken::End(End::Signal(signal)),
@@ -205,8 +210,11 @@ impl Viewer {
                 Effect::Stop(slot) => self.workers.stop(slot),
                 Effect::Copy(text) => self.copy(&text)?,
                 Effect::Save(settings) => self.save(settings),
-                Effect::Mouse(on) => terminal::set_mouse(on)?,
-                Effect::Redraw => self.terminal.clear()?,
+                Effect::Mouse(on) => {
+                    self.mouse = on;
+                    terminal::set_mouse(on)?;
+                }
+                Effect::Redraw => self.draw_anew()?,
                 Effect::Suspend => self.suspend()?,
                 Effect::Quit => return Ok(Some(End::Left)),
             }
@@ -253,8 +261,16 @@ impl Viewer {
     fn suspend(&mut self) -> io::Result<()> {
         terminal::give_back();
         emulate_default_handler(SIGTSTP)?;
-        terminal::take(false)?;
-        self.terminal.clear()
+        terminal::take(self.mouse)?;
+        self.draw_anew()
+    }
+
+    /// Nothing of what was drawn is taken to be there. (`Terminal::clear` asks the terminal where its cursor is, and the answer would go to the
+    /// thread that reads keys.)
+    fn draw_anew(&mut self) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        self.terminal
+            .resize(Rect::new(0, 0, size.width, size.height))
     }
 }
 

@@ -7,7 +7,8 @@ use cutape_trace_format::trace::Trace;
 
 use super::finding::{Evidence, Finding};
 use crate::caller::Callers;
-use crate::text::{Detail, push_call};
+use crate::objects::{CallNames, names_in};
+use crate::text::{Detail, push_named_call};
 
 /// Reads the calls that findings name once more and gives each finding its evidence.
 pub fn attach(trace: &Trace, findings: &mut [Finding]) {
@@ -24,38 +25,48 @@ pub fn attach(trace: &Trace, findings: &mut [Finding]) {
     }
 }
 
+/// Calls up to which handles and addresses are shown by their names, as `print` does: names need all calls before.
+const MAX_NAMED: u64 = 1 << 20;
+
 fn read(trace: &Trace, numbers: &[u64]) -> HashMap<u64, Evidence> {
-    let mut callers = Callers::default();
-    let mut found = HashMap::new();
-    let mut keep = |call: &Call| {
-        found.insert(call.seq, evidence(trace, &mut callers, call));
+    let calls = calls(trace, numbers);
+    let names = if trace.call_count() <= MAX_NAMED {
+        names_in(trace, &calls)
+    } else {
+        vec![CallNames::default(); calls.len()]
     };
+    let mut callers = Callers::default();
+    calls
+        .iter()
+        .zip(&names)
+        .map(|call| (call.0.seq, evidence(trace, &mut callers, call)))
+        .collect()
+}
+
+/// The calls of those numbers, which rise.
+fn calls(trace: &Trace, numbers: &[u64]) -> Vec<Call> {
     if trace.is_sealed() {
         // Damage on the way was reported when the trace was read.
         let calls = numbers.iter().filter_map(|&seq| trace.call(seq).ok()?);
-        calls.for_each(|call| keep(&call));
-    } else if let Some(&last) = numbers.last() {
-        // In a folder calls are counted off from the start, so one pass serves all.
-        let mut reader = trace.calls();
-        let mut call = Call::default();
-        loop {
-            match reader.read_next(&mut call) {
-                Ok(true) if call.seq <= last => {
-                    if numbers.binary_search(&call.seq).is_ok() {
-                        keep(&call);
-                    }
-                }
-                Ok(_) => break,
-                Err(_) => {}
-            }
+        return calls.collect();
+    }
+    // In a folder calls are counted off from the start, so one pass serves all.
+    let mut found = Vec::new();
+    let mut reader = trace.calls();
+    let mut call = Call::default();
+    while found.len() < numbers.len() {
+        match reader.read_next(&mut call) {
+            Ok(true) if numbers.binary_search(&call.seq).is_ok() => found.push(call.clone()),
+            Ok(true) | Err(_) => {}
+            Ok(false) => break,
         }
     }
     found
 }
 
-fn evidence(trace: &Trace, callers: &mut Callers, call: &Call) -> Evidence {
+fn evidence(trace: &Trace, callers: &mut Callers, (call, names): (&Call, &CallNames)) -> Evidence {
     let mut text = String::new();
-    push_call(&mut text, trace.schema(), call, &Detail::LINE);
+    push_named_call(&mut text, trace.schema(), (call, names), &Detail::LINE);
     Evidence {
         seq: call.seq,
         pid: trace.process(call.process).map(|entry| entry.process.pid),

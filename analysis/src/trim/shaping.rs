@@ -14,8 +14,10 @@ pub(super) enum Shapes {
 }
 
 /// Beginnings of base names; the first that fits counts.
-const BEGINNINGS: [(&str, Shapes); 38] = [
+const BEGINNINGS: [(&str, Shapes); 39] = [
     ("cuInit", Shapes::Process),
+    // The runtime gets primary contexts through one of the tables; a replay has to know that it could.
+    ("cuGetExportTable", Shapes::Process),
     ("nvmlInit", Shapes::Process),
     ("cuDevicePrimaryCtxSetFlags", Shapes::Process),
     ("cuDeviceSetMemPool", Shapes::Process),

@@ -49,6 +49,8 @@ pub enum Ending {
     Crashed(String),
     /// The process ended before its turn.
     NotReached(Option<u64>),
+    /// It never returned when it was recorded, as too many did for all of them to be played.
+    NeverReturned,
 }
 
 /// Judges the calls of one process.
@@ -301,7 +303,7 @@ impl<'a> Judge<'a> {
         let verdict = match ending {
             Ending::Hung(_) => Verdict::Hung,
             Ending::Crashed(_) => Verdict::Crashed,
-            Ending::NotReached(_) => Verdict::Skipped,
+            Ending::NotReached(_) | Ending::NeverReturned => Verdict::Skipped,
         };
         let never_returned = message.is_some_and(|message| message.order.returned.is_none());
         if never_returned && verdict != Verdict::Skipped {
@@ -314,6 +316,7 @@ impl<'a> Judge<'a> {
         };
         match ending {
             Ending::Hung(why) | Ending::Crashed(why) => divergence.detail = Some(why.clone()),
+            Ending::NeverReturned => divergence.skipped = Some(SkipReason::NeverReturned),
             Ending::NotReached(cause) => {
                 divergence.skipped = Some(SkipReason::NotReached);
                 divergence.cause = *cause;

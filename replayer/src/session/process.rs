@@ -94,8 +94,10 @@ pub fn play(
 /// What earlier rounds have done.
 #[derive(Debug, Default)]
 pub struct Done {
-    /// All calls up to this number are judged.
+    /// All calls up to this number are judged, but for `open` ones.
     pub up_to: u64,
+    /// Calls that never returned when they were recorded, and are not judged yet.
+    pub open: HashSet<u64>,
     /// Judged calls beyond.
     pub beyond: HashSet<u64>,
     /// Calls that have ended a process.
@@ -107,6 +109,6 @@ pub struct Done {
 impl Done {
     /// Whether a call is judged.
     pub fn has(&self, seq: u64) -> bool {
-        seq <= self.up_to || self.beyond.contains(&seq)
+        (seq <= self.up_to && !self.open.contains(&seq)) || self.beyond.contains(&seq)
     }
 }

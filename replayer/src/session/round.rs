@@ -1,6 +1,6 @@
 //! One player from its start to its end: calls are posted, answers judged, and where nothing moves, the player is looked after.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -57,6 +57,10 @@ const PAUSES: [Duration; 4] = [
     Duration::from_millis(1),
     Duration::from_millis(5),
 ];
+/// Calls that never returned are kept to the end, but not more of them.
+const MAX_UNFINISHED: usize = 4096;
+/// Judged calls whose numbers are kept before those are dropped that need not be.
+const MANY_JUDGED: usize = 1 << 16;
 /// Threads beyond this are ended as soon as they make no further call.
 const MANY_THREADS: usize = 64;
 /// One player from its start to its end.
@@ -80,8 +84,12 @@ pub struct Round<'s, 'j, 'd, 't> {
     images: Images,
     /// Calls that never returned when they were recorded.
     unfinished: Vec<Call>,
-    /// Judged calls of this round, if another round may follow.
+    /// Judged calls of this round behind the first one that is not, if another round may follow.
     judged: Vec<u64>,
+    /// Calls that did not answer and were judged.
+    ended: HashSet<u64>,
+    /// The call that was taken last.
+    last: u64,
 }
 
 impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
@@ -130,6 +138,8 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
             images: Images::default(),
             unfinished: Vec::new(),
             judged: Vec::new(),
+            ended: HashSet::new(),
+            last: 0,
         })
     }
 
@@ -173,7 +183,7 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
         while self.take(&mut call) {
             progress(call.seq);
             if call.returned.is_none() {
-                self.unfinished.push(call.clone());
+                self.put_off(&call);
                 continue;
             }
             self.post(&call)?;
@@ -191,6 +201,15 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
         self.wait_for_all()
     }
 
+    /// A call that never returned is played last.
+    fn put_off(&mut self, call: &Call) {
+        if self.unfinished.len() < MAX_UNFINISHED {
+            self.unfinished.push(call.clone());
+        } else if !self.done.has(call.seq) {
+            self.end(&site(call), &Ending::NeverReturned);
+        }
+    }
+
     /// Takes the next call of the process from the trace.
     fn take(&mut self, call: &mut Call) -> bool {
         loop {
@@ -198,6 +217,7 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
                 Ok(true) if call.seq > self.session.until => return false,
                 Ok(true) if call.process == self.session.process => {
                     self.taken += 1;
+                    self.last = call.seq;
                     return true;
                 }
                 Ok(true) => {}
@@ -365,7 +385,7 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
             judged,
             ..
         } = self;
-        chunks.judge(board, |slot| {
+        let count = chunks.judge(board, |slot| {
             if done.has(slot.site.seq) {
                 return;
             }
@@ -373,7 +393,35 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
                 judged.push(slot.site.seq);
             }
             judge_slot(judge, board, words, slot);
-        })
+        });
+        if self.judged.len() > MANY_JUDGED {
+            self.forget_what_all_know();
+        }
+        count
+    }
+
+    /// The first call that is not judged, those that never returned left out.
+    fn first_open(&self) -> u64 {
+        let open = self.chunks.open().map(|slot| slot.site.seq);
+        let next = self.next.map(|site| site.seq);
+        let first = open
+            .chain(next)
+            .filter(|seq| !self.ended.contains(seq) && !self.is_unfinished(*seq))
+            .min();
+        first.unwrap_or(self.last + 1)
+    }
+
+    fn is_unfinished(&self, seq: u64) -> bool {
+        let place = self.unfinished.binary_search_by_key(&seq, |call| call.seq);
+        place.is_ok()
+    }
+
+    /// Of calls before the first open one it is enough to know that one.
+    fn forget_what_all_know(&mut self) {
+        let first = self.first_open();
+        let mut judged = std::mem::take(&mut self.judged);
+        judged.retain(|&seq| seq > first || self.is_unfinished(seq));
+        self.judged = judged;
     }
 
     /// Ends the player and judges what it left.
@@ -452,6 +500,7 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
     /// Tells the judge how a call ended that did not answer.
     fn end(&mut self, site: &Site, ending: &Ending) {
         self.judged.push(site.seq);
+        self.ended.insert(site.seq);
         if self.done.has(site.seq) {
             return;
         }
@@ -490,22 +539,14 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
 
     /// For the next round: which calls are judged.
     fn remember(&mut self) {
-        let open = self.chunks.open().map(|slot| slot.site.seq);
+        let up_to = self.first_open() - 1;
+        let judged: HashSet<u64> = std::mem::take(&mut self.judged).into_iter().collect();
         let unfinished = self.unfinished.iter().map(|call| call.seq);
-        let next = self.next.map(|site| site.seq);
-        let is_judged = |seq: &u64| self.judged.contains(seq) || self.done.has(*seq);
-        let first_open = open
-            .chain(unfinished)
-            .chain(next)
-            .filter(|seq| !is_judged(seq))
-            .min();
-        if let Some(first) = first_open {
-            self.done.up_to = self.done.up_to.max(first - 1);
-        }
-        let up_to = self.done.up_to;
-        self.done
-            .beyond
-            .extend(self.judged.iter().filter(|&&seq| seq > up_to));
+        self.done.open = unfinished
+            .filter(|seq| !judged.contains(seq) && !self.done.has(*seq))
+            .collect();
+        self.done.up_to = self.done.up_to.max(up_to);
+        self.done.beyond.extend(judged);
     }
 }
 

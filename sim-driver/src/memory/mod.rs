@@ -15,6 +15,7 @@ mod ipc;
 pub mod pages;
 mod pointer_attribute;
 mod pool;
+mod shareable;
 mod virtual_memory;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,6 +31,7 @@ pub use host::*;
 pub use ipc::{cuIpcCloseMemHandle, cuIpcGetMemHandle, cuIpcOpenMemHandle, cuIpcOpenMemHandle_v2};
 pub use pointer_attribute::*;
 pub use pool::*;
+pub use shareable::{cuMemExportToShareableHandle, cuMemImportFromShareableHandle};
 pub use virtual_memory::*;
 
 use crate::context::Context;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::pages::{self, Access};
+use super::shareable::SharedMemory;
 use crate::abi::{
     CUdeviceptr, CUmemAccessDesc, CUmemAllocationProp, CUmemGenericAllocationHandle, CUmemLocation,
 };
@@ -17,6 +18,8 @@ const GRANULARITY: u64 = 2 << 20;
 
 /// `CU_MEM_ALLOCATION_TYPE_PINNED`, the only one there is.
 const PINNED: u32 = 1;
+/// `CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR`: memory that may go to other processes by a descriptor.
+pub const FILE_DESCRIPTOR: u32 = 1;
 /// `CU_MEM_LOCATION_TYPE_DEVICE`.
 const ON_DEVICE: u32 = 1;
 /// `CU_MEM_LOCATION_TYPE_HOST`, `..._HOST_NUMA`, `..._HOST_NUMA_CURRENT`.
@@ -31,12 +34,42 @@ pub struct Physical {
     bytes: u64,
     /// The GPU whose memory it is, for giving back.
     device: Option<usize>,
+    /// The file that holds it, if it may go to other processes or came from one.
+    pub shared: Option<SharedMemory>,
 }
 
 // SAFETY: the one pointer in it (`win32HandleMetaData`) means nothing on Linux and is never followed.
 unsafe impl Send for Physical {}
 // SAFETY: as above; nothing in it changes after creation.
 unsafe impl Sync for Physical {}
+
+impl Physical {
+    /// Pages of the process that count for no GPU yet.
+    pub fn new(
+        prop: CUmemAllocationProp,
+        (base, bytes): (u64, u64),
+        shared: Option<SharedMemory>,
+    ) -> Self {
+        Self {
+            handle: 0,
+            prop,
+            base,
+            bytes,
+            device: None,
+            shared,
+        }
+    }
+
+    /// Gives it a handle.
+    pub fn register(mut self, driver: &Driver) -> Result<CUmemGenericAllocationHandle, CuError> {
+        let make = |handle| {
+            self.handle = handle;
+            self
+        };
+        let made = driver.physical.insert(make).ok_or(CuError::OUT_OF_MEMORY)?;
+        Ok(CUmemGenericAllocationHandle(made.handle))
+    }
+}
 
 impl Drop for Physical {
     /// The memory lives as long as its handle or a mapping of it.
@@ -215,25 +248,18 @@ pub fn cuMemCreate(
     if bytes == 0 || !is_granular(bytes) || flags != 0 {
         return Err(CuError::INVALID_VALUE);
     }
+    let memory = if prop.requestedHandleTypes & FILE_DESCRIPTOR == 0 {
+        pages::map_shareable(bytes).map(|base| (base, None))
+    } else {
+        SharedMemory::make(bytes, &prop).and_then(|made| Some((made.map()?, Some(made))))
+    };
+    let (base, shared) = memory.ok_or(CuError::OUT_OF_MEMORY)?;
+    let mut physical = Physical::new(prop, (base, bytes), shared);
     if let Some(device) = device {
         driver.gpus[device].take(bytes)?;
+        physical.device = Some(device);
     }
-    let Some(base) = pages::map_shareable(bytes) else {
-        if let Some(device) = device {
-            driver.gpus[device].give_back(bytes);
-        }
-        return Err(CuError::OUT_OF_MEMORY);
-    };
-    let made = driver.physical.insert(|handle| Physical {
-        handle,
-        prop,
-        base,
-        bytes,
-        device,
-    });
-    place.set(CUmemGenericAllocationHandle(
-        made.ok_or(CuError::OUT_OF_MEMORY)?.handle,
-    ));
+    place.set(physical.register(driver)?);
     Ok(())
 }
 

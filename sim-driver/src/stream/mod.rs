@@ -17,7 +17,7 @@ pub use capture::{CapturedPoint, end_captures_of, unsafe_call, waits_for_context
 pub use capture_calls::*;
 pub use host_function::*;
 pub use memory_op::*;
-pub use queue::{Group, Place, Queue, Ticket};
+pub use queue::{Group, Place, Queue, Ticket, with_signals_blocked};
 
 use crate::abi::{CUcontext, CUstream};
 use crate::context::{Context, current, per_thread_stream};

@@ -217,7 +217,7 @@ impl Queue {
 }
 
 /// Threads inherit the signal mask: the program's signals must not land on a thread that it does not know of.
-fn with_signals_blocked<R>(start: impl FnOnce() -> R) -> R {
+pub fn with_signals_blocked<R>(start: impl FnOnce() -> R) -> R {
     // SAFETY: the sets are local and initialised by the calls; the mask is put back before returning.
     unsafe {
         let mut all = std::mem::zeroed();

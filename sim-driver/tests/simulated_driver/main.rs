@@ -12,3 +12,5 @@ mod ipc_events;
 mod linker;
 mod memory_ops;
 mod real_clients;
+mod shareable;
+mod small_stack;

@@ -3,6 +3,8 @@
 // Each file of tests is a program of its own and uses a part of this.
 #![allow(dead_code)]
 
+pub mod svg;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 

@@ -59,7 +59,7 @@ pub const KINDS: [Kind; 7] = [
     },
     Kind {
         key: "arguments4",
-        name: "launch and its 4 arguments (cuLaunchKernel)",
+        name: "launch with its 4 arguments (cuLaunchKernel)",
         is_scalar: false,
     },
 ];
@@ -148,11 +148,18 @@ fn add(to: &mut Result<Samples, BenchError>, more: impl FnOnce() -> Result<Sampl
 fn recorded(bench: &Workbench) -> Result<Samples, BenchError> {
     let (samples, recording) = bench.record(Driver::Idle, &["burst", REPEATS, CALLS])?;
     recording.expect_calls(samples.count("calls")?)?;
+    let launches = ["arguments", REPEATS, CALLS];
+    let (arguments, recording) = bench.record_with("modules", Driver::Idle, &launches)?;
+    recording.expect_calls(arguments.count("calls")?)?;
+    let mut samples = samples;
+    samples.append(arguments);
     Ok(samples)
 }
 
 fn run(bench: &Workbench, library: &Path) -> Result<Samples, BenchError> {
-    bench.measure(library, Driver::Idle, &["burst", REPEATS, CALLS])
+    let mut samples = bench.measure(library, Driver::Idle, &["burst", REPEATS, CALLS])?;
+    samples.append(bench.measure(library, Driver::Idle, &["arguments", REPEATS, CALLS])?);
+    Ok(samples)
 }
 
 fn all(samples: &Samples) -> Result<[Cost; KINDS.len()], BenchError> {

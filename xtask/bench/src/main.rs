@@ -11,6 +11,7 @@ mod error;
 mod lttng;
 mod machine;
 mod record;
+mod replay;
 mod report;
 mod stream;
 mod sustained;
@@ -34,11 +35,13 @@ struct CommandLine {
 enum What {
     Record(record::Args),
     Analysis(analysis::Args),
+    Replay(replay::Args),
 }
 
 fn main() -> ExitCode {
     match CommandLine::parse().what {
         What::Record(args) => record::run(&args),
         What::Analysis(args) => analysis::run(&args),
+        What::Replay(args) => replay::run(&args),
     }
 }

@@ -86,6 +86,18 @@ impl Workbench {
         &self.folder
     }
 
+    /// Builds the command's release build.
+    ///
+    /// # Errors
+    /// cargo fails.
+    pub fn command_line(&self) -> Result<PathBuf, BenchError> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--release", "--quiet", "--package", "cutape"]);
+        output_of(build.current_dir(workspace()))?;
+        Ok(release_folder()?.join("cutape"))
+    }
+
     /// Path of a driver.
     pub fn driver(&self, driver: Driver) -> &Path {
         match driver {
@@ -107,7 +119,7 @@ impl Workbench {
         Samples::parse(&output_of(&mut self.command(library, driver, mode))?)
     }
 
-    /// Runs the client with the interposer recording to a fresh folder.
+    /// Runs the client with the interposer recording to a fresh folder, nothing but arguments and results.
     ///
     /// # Errors
     /// As for [`Self::measure`].
@@ -116,9 +128,23 @@ impl Workbench {
         driver: Driver,
         mode: &[&str],
     ) -> Result<(Samples, Recording), BenchError> {
+        self.record_with("none", driver, mode)
+    }
+
+    /// The same with this much of payload.
+    ///
+    /// # Errors
+    /// As for [`Self::measure`].
+    pub fn record_with(
+        &self,
+        payload: &str,
+        driver: Driver,
+        mode: &[&str],
+    ) -> Result<(Samples, Recording), BenchError> {
         let recording = Recording::new(self.folder.join("recording"))?;
         let mut client = self.command(&self.interposer, driver, mode);
         client
+            .env("CUTAPE_PAYLOAD", payload)
             .env("CUTAPE_OUT", recording.path())
             .env("CUTAPE_DRIVER", self.driver(driver));
         let samples = Samples::parse(&output_of(&mut client)?)?;
