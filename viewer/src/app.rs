@@ -244,7 +244,7 @@ impl App {
             self.desk.listing = Listing::All(self.desk.calls());
         }
         if more && self.desk.follows {
-            self.desk.to_end();
+            self.desk.go_to_end();
         }
         if self.desk.filter.is_some() && (complete || more && !self.desk.is_filtering) {
             self.desk.choose_calls();
@@ -499,9 +499,9 @@ impl App {
         self.desk.follows = !self.desk.follows;
         self.desk.seen = self.desk.calls();
         match (self.desk.follows, self.desk.facts.live) {
-            (true, true) => self.desk.to_end(),
+            (true, true) => self.desk.go_to_end(),
             (true, false) => {
-                self.desk.to_end();
+                self.desk.go_to_end();
                 self.desk.follows = false;
                 self.desk
                     .complain("this recording has ended: there will be no new calls");

@@ -260,7 +260,7 @@ impl Desk {
     }
 
     /// Looks at the last call.
-    pub fn to_end(&mut self) {
+    pub fn go_to_end(&mut self) {
         let last = self.listing.len().saturating_sub(1);
         self.current = self.listing.seq(last).unwrap_or(0);
     }

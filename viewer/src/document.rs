@@ -123,7 +123,7 @@ impl Document {
     }
 
     /// Puts the cursor on the next line about a call, or the one before.
-    pub fn to_next_jump(&mut self, forward: bool) -> bool {
+    pub fn go_to_next_jump(&mut self, forward: bool) -> bool {
         let has = |place: &usize| {
             let shown = &self.shown[*place];
             shown.is_first && self.lines[shown.line].jump.is_some()

@@ -88,7 +88,7 @@ impl Screen for ComparisonScreen {
         match action {
             Action::Move(motion) => self.window.step(motion),
             Action::Find(Kind::Error, direction) | Action::Pane(direction) => {
-                if !self.to_hunk(direction) {
+                if !self.go_to_hunk(direction) {
                     desk.complain("no further difference");
                 }
             }
@@ -139,8 +139,8 @@ impl ComparisonScreen {
                 self.state = State::Compared(shown);
                 self.window.set_len(self.lines().count() as u64);
                 self.window.go(0);
-                self.to_hunk(Direction::Forward);
-                self.to_difference();
+                self.go_to_hunk(Direction::Forward);
+                self.go_to_difference();
             }
             Err(why) => self.state = State::Failed(why),
         }
@@ -170,7 +170,7 @@ impl ComparisonScreen {
     }
 
     /// To the next or previous difference.
-    fn to_hunk(&mut self, direction: Direction) -> bool {
+    fn go_to_hunk(&mut self, direction: Direction) -> bool {
         let here = self.window.cursor();
         let hunks = (0..).zip(self.lines());
         let places: Vec<u64> = hunks
@@ -187,13 +187,13 @@ impl ComparisonScreen {
         };
         if let Some(place) = found {
             self.window.jump(place);
-            self.to_difference();
+            self.go_to_difference();
         }
         found.is_some()
     }
 
     /// From the begin of a hunk to its first difference.
-    fn to_difference(&mut self) {
+    fn go_to_difference(&mut self) {
         let here = self.window.cursor();
         let is_it = |(_, line): &(u64, &DiffLine)| matches!(line, DiffLine::Row(row) if row.kind.is_difference());
         let found = (0..)

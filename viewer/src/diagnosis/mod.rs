@@ -53,7 +53,10 @@ impl Screen for DiagnosisScreen {
                 None => desk.complain("this line is about no call"),
             },
             Action::Find(Kind::Error, direction) | Action::Pane(direction) => {
-                if !self.document.to_next_jump(direction == Direction::Forward) {
+                if !self
+                    .document
+                    .go_to_next_jump(direction == Direction::Forward)
+                {
                     desk.complain("no further evidence");
                 }
             }

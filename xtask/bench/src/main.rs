@@ -17,6 +17,7 @@ mod stream;
 mod sustained;
 mod threads;
 mod trace_check;
+mod view;
 mod workbench;
 
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ struct CommandLine {
 enum What {
     Record(record::Args),
     Analysis(analysis::Args),
+    View(view::Args),
     Replay(replay::Args),
 }
 
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
     match CommandLine::parse().what {
         What::Record(args) => record::run(&args),
         What::Analysis(args) => analysis::run(&args),
+        What::View(args) => view::run(&args),
         What::Replay(args) => replay::run(&args),
     }
 }
