@@ -319,6 +319,7 @@ const BREAKS: &[(&str, &str)] = &[
         "shim-uninitialized",
         "regressed: #621 cuMemGetInfo_v2 0 -> 3, free 78 GiB -> 0",
     ),
+    ("ptsz-ignored", "changed: #95 cuGetProcAddress_v2 pfn"),
     (
         "unified-addressing-off",
         "changed: #543 cuDeviceGetAttribute pi 1 -> 0",

@@ -347,15 +347,25 @@ fn calls_print(scan: &Scan, lane: &Lane) -> u64 {
 
 /// How often threads ask what, sorted by fingerprint.
 pub(crate) fn profile(scan: &Scan, lanes: &[&Lane]) -> Vec<(u64, u32)> {
-    let mut counts: HashMap<u32, u32> = HashMap::new();
-    for &class in lanes.iter().flat_map(|lane| &lane.classes) {
-        *counts.entry(class).or_default() += 1;
-    }
     let mut asked: HashMap<u64, u32> = HashMap::new();
-    for (class, count) in counts {
+    for (class, count) in class_counts(scan, lanes) {
         *asked.entry(scan.class(class).asked()).or_default() += count;
     }
     let mut profile: Vec<(u64, u32)> = asked.into_iter().collect();
     profile.sort_unstable();
     profile
+}
+
+/// How many calls of each class threads make.
+fn class_counts(scan: &Scan, lanes: &[&Lane]) -> Vec<(u32, u32)> {
+    let classes = lanes.iter().flat_map(|lane| &lane.classes);
+    let calls: usize = lanes.iter().map(|lane| lane.classes.len()).sum();
+    if calls < scan.classes.len() / 4 {
+        let mut counts: HashMap<u32, u32> = HashMap::new();
+        classes.for_each(|&class| *counts.entry(class).or_default() += 1);
+        return counts.into_iter().collect();
+    }
+    let mut counts = vec![0u32; scan.classes.len()];
+    classes.for_each(|&class| counts[class as usize] += 1);
+    (0..).zip(counts).filter(|&(_, count)| count > 0).collect()
 }

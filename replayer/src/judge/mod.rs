@@ -23,6 +23,7 @@ use crate::report::collector::{Collector, PlainCall};
 use crate::skip::SkipReason;
 use crate::verdict::Verdict;
 use crate::wire::slot::{AnswerMessage, Message, Outcome};
+use crate::worker::WRONG_NAME;
 
 /// A call must take this much longer before it counts as slower, whatever the factor: shorter delays are the machine's.
 const SLOWER_BY_NS: u64 = 1_000_000;
@@ -183,6 +184,11 @@ impl<'a> Judge<'a> {
             returned,
             &mut divergence.differences,
         );
+        let wrong = answer.outputs().find(|output| output.param == WRONG_NAME);
+        divergence.detail = wrong.map(|name| {
+            let name = String::from_utf8_lossy(name.bytes);
+            format!("finds {name}, which is not what was asked for")
+        });
         overruns(
             plan,
             answer.overrun,

@@ -115,7 +115,13 @@ fn with_place<'c>(capture: Captured<'c>, images: &'c [(u8, [u8; 16])]) -> Captur
 }
 
 fn fixed_answer_words(plan: &Plan) -> usize {
-    plan.params
+    // A look-up may answer a function's name besides.
+    let name = match plan.function.starts_with("cuGetProcAddress") {
+        true => BLOB_WORDS + words_of(USUAL_ANSWER_BYTES),
+        false => 0,
+    };
+    name + plan
+        .params
         .iter()
         .map(|param| match &param.role {
             Role::Out(memory) | Role::InOut(memory) => {
@@ -127,7 +133,7 @@ fn fixed_answer_words(plan: &Plan) -> usize {
             }
             _ => 0,
         })
-        .sum()
+        .sum::<usize>()
 }
 
 /// Words of room for a call's answer: at least what was recorded.

@@ -7,6 +7,7 @@ use crate::plan::{
 };
 use crate::wire::slot::{AnswerWriter, Message};
 use crate::worker::arguments::{Arguments, Given};
+use crate::worker::found_function::{LOOK_UP, WRONG_NAME, wrong_name};
 use crate::worker::handles::{Handles, Known, Range};
 use crate::worker::relocate::{counts, number_at, word_at};
 use crate::worker::world::World;
@@ -84,7 +85,16 @@ impl After<'_> {
             && !memory.relocations.is_empty()
             && let Some(recorded) = self.message.capture(param.number, true)
         {
+            let found = word_at(content, 0);
             self.translate(param.number, memory, &recorded, content);
+            if self.plan.function.starts_with(LOOK_UP)
+                && let Some(name) =
+                    found.and_then(|found| wrong_name(&self.world.driver, self.message, found))
+            {
+                // As the driver answered it: not what was asked for.
+                given.piece.write(&found.unwrap_or(0).to_le_bytes());
+                writer.output(WRONG_NAME, name.as_bytes());
+            }
         }
         writer.output(param.number, content);
     }

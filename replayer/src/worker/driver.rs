@@ -13,6 +13,7 @@ const STACK_WORDS: usize = 34;
 /// The addresses of functions, by number of the plan; 0 where the driver lacks the function.
 pub struct Driver {
     functions: Vec<usize>,
+    cuda: Library,
     /// `cuDevicePrimaryCtxRetain` and `cuDevicePrimaryCtxRelease_v2`, which stand in for a call through an export table.
     primary_context: [usize; 2],
 }
@@ -41,9 +42,15 @@ impl Driver {
         });
         Ok(Self {
             functions: functions.collect(),
+            cuda,
             primary_context: ["cuDevicePrimaryCtxRetain", "cuDevicePrimaryCtxRelease_v2"]
                 .map(|name| look_up(cuda, name)),
         })
+    }
+
+    /// The address of a function by its exported name; 0 where the driver lacks it.
+    pub fn exported(&self, name: &str) -> usize {
+        look_up(self.cuda, name)
     }
 
     /// The primary context of a device, retained.
@@ -79,9 +86,28 @@ impl Driver {
     }
 }
 
+/// The exported function that begins at an address, by the name that the loader finds first.
+pub fn name_at(address: u64) -> Option<String> {
+    // SAFETY: all zeros is a valid Dl_info.
+    let mut found: libc::Dl_info = unsafe { std::mem::zeroed() };
+    // SAFETY: the loader compares the address with those of the libraries that it has loaded; it is not followed.
+    let is_found =
+        unsafe { libc::dladdr(std::ptr::without_provenance(address as usize), &mut found) };
+    if is_found == 0 || found.dli_saddr.addr() as u64 != address {
+        return None;
+    }
+    // SAFETY: a name that dladdr answers is one of a loaded library.
+    Some(unsafe { text(found.dli_sname) })
+}
+
 /// A loaded library; never unloaded.
 #[derive(Clone, Copy)]
 struct Library(*mut c_void);
+
+// SAFETY: a handle of the loader's, which any thread may use.
+unsafe impl Send for Library {}
+// SAFETY: as above.
+unsafe impl Sync for Library {}
 
 fn open(path: &Path) -> Result<Library, String> {
     let name = CString::new(path.as_os_str().as_encoded_bytes())

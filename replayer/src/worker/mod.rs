@@ -8,6 +8,7 @@ mod arena;
 mod arguments;
 mod callbacks;
 mod driver;
+mod found_function;
 mod handles;
 mod host_memory;
 mod instructions;
@@ -17,6 +18,7 @@ mod refusal;
 mod relocate;
 mod world;
 
+pub use found_function::WRONG_NAME;
 pub use instructions::Instructions;
 
 use std::sync::Arc;
