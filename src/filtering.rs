@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
 
-use cutape_analysis::filter::{Filter, Matcher, Selection};
+use cutape_analysis::filter::{Filter, Matcher, Selection, WantedFunction};
 use cutape_analysis::index::Index;
-use cutape_cuda_api::Api;
+use cutape_cuda_api::{Api, Effect};
 use cutape_trace_format::call::Call;
 use cutape_trace_format::metadata::note;
 use cutape_trace_format::seal::{Keep, SealError, SealOptions, SealProgress, Sealed, seal_some};
@@ -14,6 +14,15 @@ use cutape_trace_format::trace::Trace;
 
 use crate::message;
 use crate::progress::Progress;
+
+/// Whether calls that launch kernels can be meant.
+pub fn wants_launches(filter: &Filter) -> bool {
+    let mut functions = Api::get().functions().iter();
+    functions.any(|function| {
+        function.effects.contains(&Effect::Launches)
+            && filter.wants(function) != WantedFunction::None
+    })
+}
 
 /// Reads the value of `-e`.
 ///

@@ -165,10 +165,13 @@ impl RecordingOptions {
         ];
         if let Some(filter) = filter {
             environment.push(("CUTAPE_FILTER".into(), filter.text().into()));
-            environment.push((
-                "CUTAPE_UNRECORDED".into(),
-                filtering::unrecorded(&filter).into(),
-            ));
+            // Arguments of kernels are found by what earlier calls said of the kernels, so that those calls have to be seen then.
+            if self.payload == Payload::None || !filtering::wants_launches(&filter) {
+                environment.push((
+                    "CUTAPE_UNRECORDED".into(),
+                    filtering::unrecorded(&filter).into(),
+                ));
+            }
         }
         environment.extend(
             driver

@@ -189,6 +189,14 @@ fn stat_counts_by_function() {
     let row = text.lines().find(|line| line.ends_with("cuMemGetInfo_v2"));
     let cells: Vec<&str> = row.expect("has the function").split_whitespace().collect();
     assert_eq!(cells, ["0", "1", "1", "0", "0", "cuMemGetInfo_v2"]);
+    let (_, text, _) = run(
+        &["--stat"],
+        &golden("pytorch-on-shim-uninitialized"),
+        &golden("ggml-backend-on-shim-uninitialized"),
+    );
+    let row = text.lines().find(|line| line.ends_with("cuMemAlloc"));
+    let cells: Vec<&str> = row.expect("has the function").split_whitespace().collect();
+    assert_eq!(cells, ["1", "0", "0", "0", "cuMemAlloc"]);
 }
 
 #[test]
@@ -260,4 +268,27 @@ fn ignored_calls_are_left_out_and_counted() {
     let (code, _, error) = run(&["--ignore", "api == cuMemGetInf"], &a, &b);
     assert_eq!(code, Some(1));
     assert!(error.contains("warning: --ignore: "), "{error}");
+}
+
+#[test]
+fn two_programs_on_two_drivers_are_told_what_was_answered_differently() {
+    let (_, text, _) = run(
+        &[],
+        &golden("cudart-12.9-on-535-without-gpu"),
+        &golden("ggml-backend-on-h100"),
+    );
+    let answers: Vec<&str> = text
+        .lines()
+        .skip_while(|line| *line != "same question, another answer")
+        .skip(1)
+        .take(2)
+        .collect();
+    assert_eq!(
+        answers,
+        [
+            "! 421 1  cuDriverGetVersion(): driverVersion=12020 (12.2) -> driverVersion=13050 (13.5)",
+            "! 422 484  cuInit(Flags=0): CUDA_ERROR_NO_DEVICE (100) -> CUDA_SUCCESS (0)",
+        ],
+        "{text}"
+    );
 }

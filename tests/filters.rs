@@ -142,7 +142,7 @@ fn what_only_the_call_tells_is_decided_when_the_recording_is_sealed() {
         functions(&trace).contains(&"cuCtxSetCurrent"),
         "objects of calls that are left out count"
     );
-    let (run, trace) = record("cuGraph*");
+    let (run, trace) = record("cuTexRef*");
     assert_eq!(functions(&trace), [""; 0]);
     assert!(
         run.stderr
@@ -198,4 +198,33 @@ fn a_wrong_filter_records_nothing() {
         );
         assert!(!trace.exists());
     }
+}
+
+#[test]
+fn stats_counts_what_a_filter_means_and_compares_two_traces() {
+    let broken = golden("ggml-startup-on-shim-uninitialized.cutape");
+    let fixed = golden("ggml-startup-on-shim-fixed.cutape");
+    let counted = finish(cutape(["stats", "-e", "ret != 0", "--by", "caller"]).arg(&broken));
+    assert_eq!((counted.end, counted.stderr.as_str()), (End::Code(0), ""));
+    let lines: Vec<&str> = counted.stdout.lines().collect();
+    assert!(
+        lines[1].contains("  1       1  ") && lines[1].ends_with("  ggml_startup"),
+        "{lines:?}"
+    );
+    let compared = finish(
+        cutape(["stats", "-e", "cuMemGetInfo"])
+            .arg(&broken)
+            .arg(&fixed),
+    );
+    assert_eq!((compared.end, compared.stderr.as_str()), (End::Code(0), ""));
+    let lines: Vec<&str> = compared.stdout.lines().collect();
+    let words: Vec<&str> = lines[1].split_whitespace().collect();
+    assert_eq!(
+        words[..4],
+        ["1", "1", "1", "0"],
+        "fails on the one and not on the other"
+    );
+    assert_eq!(words.last(), Some(&"cuMemGetInfo_v2"));
+    let wrong = finish(cutape(["stats", "-e", "ret = 0"]).arg(&broken));
+    assert_eq!(wrong.end, End::Code(2));
 }

@@ -106,7 +106,12 @@ fn limits_that_stop_a_recording_do_not_stop_the_program() {
         assert_eq!(run.messages(), [""; 0], "{mode} {when}");
         let recorded = Recorded::open(&setting.path("trace.cutape"));
         recorded.assert_nothing_lost();
-        let before = if when == "after" { 1000 } else { 0 };
+        // The thread with a small stack makes its calls before the others, too.
+        let before = if when == "after" || mode == "stack" {
+            1000
+        } else {
+            0
+        };
         assert_eq!(recorded.calls.len(), before + 1 + 2000, "{mode} {when}");
     }
 }

@@ -600,3 +600,29 @@ fn a_comparison_can_be_stopped() {
         Some(DiffError::Stopped)
     );
 }
+
+#[test]
+fn the_order_in_which_objects_are_given_back_is_no_difference() {
+    let run = |order: [usize; 4]| {
+        move |run: &mut Run| {
+            let main = run.thread(1, "main");
+            let memory = [1, 2, 3, 4].map(|number| run.alloc(main, number, number * 4096));
+            for place in order {
+                run.call(main, FREE, &[memory[place]], 0, &[]);
+            }
+        }
+    };
+    let compared = Pair::new(run([0, 3, 2, 1]), run([1, 2, 3, 0])).compare();
+    assert_eq!(
+        compared.comparison.verdict(),
+        Verdict::Same,
+        "{}",
+        compared.text()
+    );
+    let less = Pair::new(run([0, 1, 2, 3]), run([1, 2, 3, 3])).compare();
+    assert_eq!(
+        less.comparison.verdict(),
+        Verdict::Differ,
+        "one is never freed"
+    );
+}

@@ -216,9 +216,11 @@ impl<'a> Finder<'a> {
     /// Arguments of kernels: passed by the call itself, or by a structure.
     fn kernels(&self, more: &mut More) {
         if let (Some(params), Some(function)) = (self.param("kernelParams"), self.param("f")) {
-            let extra = option(self.param("extra").map(|extra| self.word(extra)));
+            let extra = self.param("extra");
+            let extra_number = extra.map_or(0, |extra| extra | KERNEL_ARGUMENTS);
+            let extra = option(extra.map(|extra| self.word(extra)));
             more.before.push(format!(
-                "Belonging::Kernel(Kernel {{ number: {}, function: {}, params: {}, extra: {extra} }})",
+                "Belonging::Kernel(Kernel {{ number: {}, extra_number: {extra_number}, function: {}, params: {}, extra: {extra} }})",
                 params | KERNEL_ARGUMENTS,
                 self.word(function),
                 self.word(params),

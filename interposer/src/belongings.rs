@@ -107,7 +107,12 @@ fn gather_kernel(
         params: frame.word(kernel.params.into()),
         extra: kernel.extra.map_or(0, |extra| frame.word(extra.into())),
     };
-    kernel_capture::gather(gathered, reader, process, (kernel.number, launch));
+    let number = if launch.params == 0 {
+        kernel.extra_number
+    } else {
+        kernel.number
+    };
+    kernel_capture::gather(gathered, reader, process, (number, launch));
 }
 
 fn gather_kernels(

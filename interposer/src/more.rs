@@ -74,8 +74,10 @@ pub struct When {
 
 /// A launch whose arguments are all words.
 pub struct Kernel {
-    /// Number of the captures.
+    /// Number of the captures of arguments passed by pointers.
     pub number: u8,
+    /// Number of the captures of arguments in a buffer.
+    pub extra_number: u8,
     /// Word with the kernel.
     pub function: u8,
     /// Word with the pointer to pointers to arguments.

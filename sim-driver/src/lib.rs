@@ -38,4 +38,5 @@ mod start;
 mod status;
 mod stream;
 mod surface;
+mod tensor_map;
 mod visible_devices;

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use clap::{Args, ValueEnum};
 use cutape_analysis::diff::report::{
     Compared, Extent, Line, LineKind, SequenceText, closing, function_stats, heading,
-    profile_lines, stat_lines, to_json,
+    profile_lines, profile_stat_lines, stat_lines, to_json,
 };
 use cutape_analysis::diff::{Comparison, Mode, Options, Outcome, Sequence, Verdict};
 use cutape_analysis::filter::Filter;
@@ -205,6 +205,9 @@ fn print(arguments: &Arguments, compared: Compared<'_>) -> Result<(), ExitCode> 
     match &compared.comparison.outcome {
         Outcome::Sequence(sequence) => {
             print_sequence(arguments, (compared, sequence), &mut printer)?;
+        }
+        Outcome::Profile(profile) if arguments.stat => {
+            printer.print(&profile_stat_lines(profile))?;
         }
         Outcome::Profile(profile) => {
             let most = if arguments.all {

@@ -240,6 +240,7 @@ impl App {
         let more = index.len() > self.desk.calls();
         self.desk.index = index;
         self.desk.indexed = complete;
+        self.desk.count_unreadable();
         if more && matches!(self.desk.listing, Listing::All(_)) {
             self.desk.listing = Listing::All(self.desk.calls());
         }

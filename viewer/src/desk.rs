@@ -49,6 +49,8 @@ pub struct Desk {
     pub index: Arc<Index>,
     /// All calls are indexed.
     pub indexed: bool,
+    /// Calls that could not be read when the trace was indexed.
+    pub unreadable: u64,
     /// Which calls failed; `None` until that is known.
     pub verdicts: Option<Arc<Verdicts>>,
     /// The objects of the trace; `None` until they are known.
@@ -208,6 +210,24 @@ impl Desk {
         let last = self.listing.len() - 1;
         let (position, _) = self.listing.position(wanted);
         self.current = self.listing.seq(position.min(last)).unwrap_or(0);
+    }
+
+    /// Counts the calls that the index has no row for, and says so when there are any.
+    pub fn count_unreadable(&mut self) {
+        let holes = self.index.holes();
+        let before = self.unreadable;
+        self.unreadable = holes.map(|hole| hole.end - hole.start).sum();
+        if self.unreadable > before {
+            let calls = grouped(self.unreadable);
+            self.complain(format!(
+                "{calls} calls can't be read: the trace is damaged; `cutape verify` says where"
+            ));
+        }
+    }
+
+    /// Calls that were made and are not here, as far as is known.
+    pub fn lost(&self) -> u64 {
+        self.facts.lost().saturating_add(self.unreadable)
     }
 
     /// Asks for something.

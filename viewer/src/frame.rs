@@ -123,7 +123,7 @@ fn counts(desk: &Desk) -> String {
             text.push_str(&format!("  {} in flight", grouped(verdicts.in_flight)));
         }
     }
-    text.push_str(&format!("  lost {} ", grouped(desk.facts.lost())));
+    text.push_str(&format!("  lost {} ", grouped(desk.lost())));
     text
 }
 

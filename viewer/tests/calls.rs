@@ -258,3 +258,25 @@ fn filter(driven: &Driven) -> String {
         .map_or(text.len(), |_| text.find("  ").unwrap_or(text.len()));
     text[..end].trim().to_owned()
 }
+
+#[test]
+fn damage_is_counted_and_said() {
+    let mut bytes = std::fs::read(support::golden(BROKEN)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 400].fill(0x55);
+    let folder = std::env::temp_dir().join(format!("cutape-viewer-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("damaged.cutape");
+    std::fs::write(&path, bytes).unwrap();
+    let trace = cutape_trace_format::trace::Trace::open(&path).unwrap();
+    let driven = Driven::of(trace, (120, 40));
+    std::fs::remove_dir_all(&folder).unwrap();
+    let picture = driven.picture();
+    assert!(picture.contains("lost 622"), "{picture}");
+    assert!(picture.contains("(damaged: can't be read)"), "{picture}");
+    assert!(
+        driven.bottom().contains("`cutape verify` says where"),
+        "{}",
+        driven.bottom()
+    );
+}

@@ -194,11 +194,17 @@ fn add(runs: &mut Vec<Run>, kind: RowKind, (a, b): (u32, u32), rows: u32) {
     runs.push(Run { kind, a, b, rows });
 }
 
-/// Finds calls that one thread makes in A and another one in B, and marks them as moved. Rows of each pair of threads, with their lanes.
-pub(crate) fn mark_moved(judge: &mut Judge<'_>, threads: &mut [(Vec<Run>, (&Lane, &Lane))]) {
-    if threads.len() < 2 {
-        return;
-    }
+/// Calls that give an object back are the same in another order if they are at most so many calls apart: runtimes give back what is in their
+/// tables, whose order depends on addresses (cudart unloads PyTorch's libraries so).
+const NEAR: u32 = 64;
+
+/// Finds calls that one thread makes in A and another one in B, and those that give objects back in another order, and marks them as moved.
+/// `gives_back` says by class of B which do. Rows of each pair of threads, with their lanes.
+pub(crate) fn mark_moved(
+    judge: &mut Judge<'_>,
+    gives_back: &[bool],
+    threads: &mut [(Vec<Run>, (&Lane, &Lane))],
+) {
     // What A alone has, by exact question: thread and place.
     let mut waiting: HashMap<u32, Vec<(usize, u32)>> = HashMap::new();
     for (thread, (runs, lanes)) in threads.iter().enumerate() {
@@ -218,8 +224,12 @@ pub(crate) fn mark_moved(judge: &mut Judge<'_>, threads: &mut [(Vec<Run>, (&Lane
                 let Some(list) = waiting.get_mut(&judge.exact.b[class as usize]) else {
                     continue;
                 };
-                // A thread that makes the same calls in another order does differ.
-                let Some((other, at)) = list.pop_if(|&mut (other, _)| other != thread) else {
+                // A thread that makes the same calls in another order does differ, unless it gives back.
+                let back = gives_back.get(class as usize) == Some(&true);
+                let moved_here =
+                    |other: usize, at: u32| other != thread || back && at.abs_diff(place) <= NEAR;
+                let Some((other, at)) = list.pop_if(|&mut (other, at)| moved_here(other, at))
+                else {
                     continue;
                 };
                 if judge.is_same(threads[other].1.0.classes[at as usize], class) {

@@ -21,6 +21,8 @@ const IN_FLIGHT: u64 = 0x0e;
 const RETURNED: u64 = 0x0f;
 /// Words below this are no handle that a driver made up but names of their own: the default streams, the number of a callback.
 const LEAST_HANDLE: u64 = 0x1000;
+/// Elements of an array that count; no real call has more behind a pointer that is followed.
+const MAX_ELEMENTS: usize = 4096;
 
 /// Writes calls as classes.
 #[derive(Debug, Default)]
@@ -196,7 +198,7 @@ impl Prints<'_, '_> {
                 // A structure of a later version may be shorter or longer than the schema's; what is there counts.
                 let size = (*size as usize).max(1);
                 self.print.word((capture.bytes.len() / size) as u64);
-                for value in capture.bytes.chunks(size) {
+                for value in capture.bytes.chunks(size).take(MAX_ELEMENTS) {
                     self.value(behind.param, value, pieces);
                 }
             }

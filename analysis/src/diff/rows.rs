@@ -15,9 +15,10 @@ pub enum RowKind {
     OnlyA,
     /// Only B made the call.
     OnlyB,
-    /// A made the call here, B in another thread. Which thread of a pool does a piece of work is a matter of time.
+    /// A made the call here, B in another thread, or gave the object back a little earlier or later. Which thread of a pool does a piece of
+    /// work is a matter of time.
     MovedA,
-    /// B made the call here, A in another thread.
+    /// B made the call here, A in another thread or a little earlier or later.
     MovedB,
     /// A made the call, and calls of B are missing here.
     UnknownA,

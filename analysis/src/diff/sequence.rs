@@ -10,6 +10,7 @@ use super::judging::{Judge, mark_moved};
 use super::lane_alignment::align;
 use super::myers::{Budget, Common};
 use super::pairing::{Candidate, Match, Pair, pair};
+use super::profile::gives_back;
 use super::rows::{Row, RowCounts, Run, ThreadPair};
 use super::scan::{Lane, Scan};
 use super::symbols::{Counterparts, Symbols};
@@ -76,6 +77,10 @@ impl Sequence {
         let exact = Symbols::exact(&a, &b, &comparing.counterparts);
         comparing.align_again(&processes, &exact, &mut aligned)?;
         let mut judge = Judge::new((&a, &b), (&exact, &questions), &comparing.counterparts);
+        let gives_back: Vec<bool> = (0..b.classes.len() as u32)
+            .map(|class| traces.1.function(b.class(class).function()))
+            .map(|function| function.is_some_and(gives_back))
+            .collect();
         let mut counts = RowCounts::default();
         let mut aligned = aligned.into_iter();
         for process in &mut processes {
@@ -88,7 +93,7 @@ impl Sequence {
                     (judge.rows(lanes(thread), &aligned), lanes(thread))
                 })
                 .collect();
-            mark_moved(&mut judge, &mut threads);
+            mark_moved(&mut judge, &gives_back, &mut threads);
             for (thread, (runs, _)) in process.threads.iter_mut().zip(threads) {
                 thread.set_runs(runs);
                 thread
@@ -347,15 +352,25 @@ fn calls_print(scan: &Scan, lane: &Lane) -> u64 {
 
 /// How often threads ask what, sorted by fingerprint.
 pub(crate) fn profile(scan: &Scan, lanes: &[&Lane]) -> Vec<(u64, u32)> {
-    let mut counts: HashMap<u32, u32> = HashMap::new();
-    for &class in lanes.iter().flat_map(|lane| &lane.classes) {
-        *counts.entry(class).or_default() += 1;
-    }
     let mut asked: HashMap<u64, u32> = HashMap::new();
-    for (class, count) in counts {
+    for (class, count) in class_counts(scan, lanes) {
         *asked.entry(scan.class(class).asked()).or_default() += count;
     }
     let mut profile: Vec<(u64, u32)> = asked.into_iter().collect();
     profile.sort_unstable();
     profile
+}
+
+/// How many calls of each class threads make.
+fn class_counts(scan: &Scan, lanes: &[&Lane]) -> Vec<(u32, u32)> {
+    let classes = lanes.iter().flat_map(|lane| &lane.classes);
+    let calls: usize = lanes.iter().map(|lane| lane.classes.len()).sum();
+    if calls < scan.classes.len() / 4 {
+        let mut counts: HashMap<u32, u32> = HashMap::new();
+        classes.for_each(|&class| *counts.entry(class).or_default() += 1);
+        return counts.into_iter().collect();
+    }
+    let mut counts = vec![0u32; scan.classes.len()];
+    classes.for_each(|&class| counts[class as usize] += 1);
+    (0..).zip(counts).filter(|&(_, count)| count > 0).collect()
 }

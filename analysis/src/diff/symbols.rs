@@ -104,8 +104,8 @@ impl Symbols {
 pub(crate) struct Counterparts {
     of_a: Vec<u32>,
     of_b: Vec<u32>,
-    /// Pairs of classes that were looked at.
-    seen: HashMap<u32, u32>,
+    /// By class of A: the class of B that it was aligned with last.
+    seen: Vec<u32>,
 }
 
 impl Counterparts {
@@ -118,9 +118,10 @@ impl Counterparts {
             let a = &lanes.0.classes[left..left + length];
             let b = &lanes.1.classes[right..right + length];
             for (&a, &b) in a.iter().zip(b) {
-                if self.seen.insert(a, b) == Some(b) {
+                if get(&self.seen, a) == Some(b) {
                     continue;
                 }
+                set(&mut self.seen, a, b);
                 let (a, b) = (scans.0.class(a), scans.1.class(b));
                 self.pair(a.taken(), b.taken());
                 self.pair(a.given(), b.given());

@@ -36,7 +36,8 @@ pub fn params(relocator: &Relocator<'_>, is_extra: bool) -> Result<u64, Refusal>
         .unwrap_or_default()
         .chunks_exact(LAYOUT_PARAM_BYTES);
     let is_known = layout.bytes.first().is_some_and(|&origin| origin != 0);
-    if !is_known || buffer.full.is_some() {
+    // A buffer goes as it is, whatever lies in it.
+    if !(is_known || is_extra) || buffer.full.is_some() {
         return Err(SkipReason::NoKernelArguments.into());
     }
     let copy = relocator.arena.take(buffer.bytes.len())?;

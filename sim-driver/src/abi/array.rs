@@ -84,3 +84,10 @@ pub struct CUDA_RESOURCE_VIEW_DESC_v1 {
     pub lastLayer: u32,
     pub reserved: [u32; 16],
 }
+
+/// How boxes of a tensor are fetched; only the driver and the GPU know what lies where.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CUtensorMap {
+    pub opaque: [u64; 16],
+}

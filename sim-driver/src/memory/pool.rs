@@ -237,6 +237,10 @@ pub fn cuMemPoolCreate(pool: Out<CUmemoryPool>, poolProps: In<CUmemPoolProps>) -
     if props.allocType != PINNED || props.location.r#type != ON_DEVICE {
         return Err(CuError::INVALID_VALUE);
     }
+    // Pools do not go to other processes, and the attribute for it says so.
+    if props.handleTypes != 0 {
+        return Err(CuError::NOT_SUPPORTED);
+    }
     let device = driver.device(props.location.id)?.index;
     let made = driver
         .pools

@@ -54,7 +54,7 @@ impl Essence {
     }
 }
 
-/// Questions that both programs asked and got no common answer to, in A's order.
+/// Questions that both programs asked and got no common answer to, in A's order; look-ups of functions come last.
 pub(super) fn different_answers(a: &Program<'_>, b: &Program<'_>) -> Vec<AnswerDifference> {
     let (of_a, of_b) = (answers(a), answers(b));
     let mut found: Vec<AnswerDifference> = of_a
@@ -74,7 +74,11 @@ pub(super) fn different_answers(a: &Program<'_>, b: &Program<'_>) -> Vec<AnswerD
             })
         })
         .collect();
-    found.sort_by_key(|difference| difference.a.1);
+    // Look-ups are many, and what they find matters less than what the driver says about itself.
+    found.sort_by_key(|difference| {
+        let is_look_up = difference.question.starts_with("cuGetProcAddress");
+        (is_look_up, difference.a.1)
+    });
     found
 }
 
@@ -124,6 +128,8 @@ fn question(schema: &TraceSchema, call: &Call) -> Option<(String, Given)> {
                 }
                 asked.push(format!("{name}={text}"));
             }
+            // A null pointer says that nobody wants to know.
+            Direction::Out if argument.word == 0 => {}
             Direction::Out => {
                 take_answer(&function.base, &argument, &text, &mut essence);
                 told.push(format!("{name}={}", shown(&argument, &text)));
@@ -132,11 +138,12 @@ fn question(schema: &TraceSchema, call: &Call) -> Option<(String, Given)> {
         }
     }
     push_answer(&mut essence.returned, schema, call, &Detail::LINE);
-    let failed = call.returned != Some(0);
-    let text = if told.is_empty() || failed && function.base != "cuMemGetInfo" {
-        essence.returned.clone()
-    } else {
-        format!("{} = {}", told.join(", "), essence.returned)
+    let told = told.join(", ");
+    let text = match call.returned {
+        Some(0) if !told.is_empty() => told,
+        // What a failed call wrote counts where clients read it all the same.
+        Some(1..) if function.base == "cuMemGetInfo" => format!("{told} = {}", essence.returned),
+        _ => essence.returned.clone(),
     };
     let given = Given {
         seq: call.seq,

@@ -12,6 +12,8 @@ pub use failures::{Failure, Failures, SharedFailure};
 pub use phase::{PHASES, Phase, gives_back, phase_of};
 pub use program::{After, FunctionTally};
 
+use std::collections::BTreeSet;
+
 use cutape_trace_format::trace::Trace;
 
 use self::program::Program;
@@ -30,6 +32,8 @@ pub struct Profile {
     pub answers: Vec<AnswerDifference>,
     /// Functions of which one program's calls all succeed and some of the other's fail.
     pub outcomes: Vec<OutcomeDifference>,
+    /// All functions by base name, with what A and what B did with them.
+    pub functions: Vec<(String, Option<FunctionTally>, Option<FunctionTally>)>,
     /// Functions that A alone calls, by phase and first call.
     pub only_a: Vec<FunctionTally>,
     /// Functions that B alone calls.
@@ -57,6 +61,7 @@ impl Profile {
             failures: failures::failures(&a, &b),
             answers: answers::different_answers(&a, &b),
             outcomes: different_outcomes(&a, &b),
+            functions: all_functions(&a, &b),
             only_a: only(&a, &b),
             only_b: only(&b, &a),
             arguments: arguments::different_arguments(&a, &b),
@@ -81,6 +86,18 @@ impl Profile {
                 .iter()
                 .any(SharedFailure::is_told_apart))
     }
+}
+
+fn all_functions(
+    a: &Program<'_>,
+    b: &Program<'_>,
+) -> Vec<(String, Option<FunctionTally>, Option<FunctionTally>)> {
+    let names: BTreeSet<&String> = a.functions.keys().chain(b.functions.keys()).collect();
+    let of = |program: &Program<'_>, base: &String| program.functions.get(base).cloned();
+    names
+        .into_iter()
+        .map(|base| (base.clone(), of(a, base), of(b, base)))
+        .collect()
 }
 
 /// Functions that one program calls and the other doesn't.

@@ -110,7 +110,10 @@ fn sequence_result(sequence: &Sequence, verdict: Verdict) -> String {
     let same = counted(counts.same, "call");
     let moved = match counts.moved / 2 {
         0 => String::new(),
-        moved => format!(", {} made by another thread", counted(moved, "call")),
+        moved => format!(
+            ", {} made by another thread or in another order of giving back",
+            counted(moved, "call")
+        ),
     };
     match verdict {
         Verdict::Same => format!("no difference but time: {same} the same{moved}"),

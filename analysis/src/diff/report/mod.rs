@@ -13,7 +13,7 @@ pub use json::to_json;
 pub use line::{Line, LineKind};
 pub use profile_text::profile_lines;
 pub use sequence_text::{Extent, SequenceText};
-pub use stat::{FunctionStat, function_stats, stat_lines};
+pub use stat::{FunctionStat, function_stats, profile_stat_lines, stat_lines};
 
 use cutape_trace_format::trace::Trace;
 

@@ -173,7 +173,7 @@ fn outcomes(compared: Compared<'_>, profile: &Profile, lines: &mut Vec<Line>) {
     heading(lines, "succeeds here, fails there");
     let codes = |trace: &cutape_trace_format::trace::Trace, tally: &FunctionTally| {
         if tally.codes.is_empty() {
-            return format!("all {} succeed", counted(tally.calls, "call"));
+            return format!("{}, none failed", counted(tally.calls, "call"));
         }
         let library = trace
             .schema()

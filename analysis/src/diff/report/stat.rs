@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Compared;
 use super::line::{Line, LineKind};
+use crate::diff::profile::{FunctionTally, Profile};
 use crate::diff::rows::{RowKind, Run, ThreadPair};
 use crate::diff::scan::Scan;
 use crate::diff::sequence::{Sequence, lanes_of};
@@ -137,6 +138,40 @@ pub fn stat_lines(stats: &[FunctionStat]) -> Vec<Line> {
         let mut text = row(&same, "");
         text.push_str(&format!("({functions} functions without a difference)"));
         lines.push(Line::new(LineKind::Both, text));
+    }
+    lines
+}
+
+/// Two programs' functions as a table.
+pub fn profile_stat_lines(profile: &Profile) -> Vec<Line> {
+    let mut lines = vec![Line::new(
+        LineKind::Heading,
+        format!(
+            "{:>10} {:>10} {:>10} {:>10}  function",
+            "calls A", "calls B", "failed A", "failed B"
+        ),
+    )];
+    for (base, a, b) in &profile.functions {
+        let calls = |tally: &Option<FunctionTally>| tally.as_ref().map_or(0, |tally| tally.calls);
+        let failed = |tally: &Option<FunctionTally>| {
+            let codes = tally.iter().flat_map(|tally| tally.codes.values());
+            codes.sum::<u64>()
+        };
+        let kind = match (a, b) {
+            (Some(_), None) => LineKind::OnlyA,
+            (None, _) => LineKind::OnlyB,
+            (Some(_), Some(_)) if (failed(a) == 0) != (failed(b) == 0) => LineKind::Changed,
+            (Some(_), Some(_)) => LineKind::Both,
+        };
+        let mut text = format!(
+            "{:>10} {:>10} {:>10} {:>10}  ",
+            calls(a),
+            calls(b),
+            failed(a),
+            failed(b)
+        );
+        push_printable(&mut text, base);
+        lines.push(Line::new(kind, text));
     }
     lines
 }
