@@ -226,8 +226,10 @@ pub struct Relocation {
     pub target: Target,
     /// It may also be something else: other members of a union overlap it.
     pub is_ambiguous: bool,
-    /// When it counts at all: all of these must hold. Where it doesn't count, nothing is passed in its place.
+    /// When it counts at all: all of these must hold.
     pub when: Vec<When>,
+    /// Where it doesn't count, something else stands there, which is passed as it is. Otherwise nothing is passed in its place.
+    pub shares_place: bool,
 }
 
 /// A 4-byte number in the same item that says whether a place counts.

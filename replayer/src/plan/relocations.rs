@@ -49,6 +49,8 @@ pub struct Finder<'a> {
     found: Vec<Relocation>,
     /// When the field that is being walked counts.
     when: Vec<When>,
+    /// The field that is being walked is a member of a union, or lies in one.
+    in_union: bool,
 }
 
 impl<'a> Finder<'a> {
@@ -60,6 +62,7 @@ impl<'a> Finder<'a> {
             way,
             found: Vec::new(),
             when: Vec::new(),
+            in_union: false,
         }
     }
 
@@ -75,6 +78,7 @@ impl<'a> Finder<'a> {
             target,
             is_ambiguous,
             when: self.when.clone(),
+            shares_place: self.in_union,
         };
         if !self.found.contains(&relocation) {
             self.found.push(relocation);
@@ -192,6 +196,7 @@ impl<'a> Finder<'a> {
         else {
             return;
         };
+        let outer = std::mem::replace(&mut self.in_union, true);
         for member in members {
             let conditions = self.when.len();
             self.when.extend(member.selected_by.map(|value| When {
@@ -202,6 +207,7 @@ impl<'a> Finder<'a> {
             self.walk(&member.ty, at + member.offset, is_ambiguous, depth + 1);
             self.when.truncate(conditions);
         }
+        self.in_union = outer;
     }
 
     /// What a pointer leads to whose number of items stands in another field.
@@ -283,6 +289,8 @@ mod tests {
         assert!(item > 8);
         // Which of an attribute's handles counts is told by its number.
         assert!(inside.iter().all(|one| !one.when.is_empty()), "{inside:?}");
+        // Where none of them counts, it is the cluster's dimensions or another number that stands there.
+        assert!(inside.iter().all(|one| one.shares_place), "{inside:?}");
     }
 
     #[test]

@@ -48,9 +48,7 @@ impl Relocator<'_> {
                 continue;
             }
             if !counts(relocation, item) {
-                // Perhaps another reading of the same place counts.
-                let mut others = relocations.iter();
-                if !others.any(|other| other.offset == relocation.offset && counts(other, item)) {
+                if !relocation.shares_place {
                     item[at..at + 8].copy_from_slice(&[0; 8]);
                 }
                 continue;
