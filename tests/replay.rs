@@ -27,6 +27,15 @@ fn profile(folder: &Path, faults: &str) -> String {
     format!("sim:{}", path.display())
 }
 
+/// A profile as the simulated driver had it when the golden traces were recorded: since then it says that no memory pool goes to other
+/// processes.
+fn as_recorded(folder: &Path, name: &str) -> String {
+    let path = folder.join("as-recorded.toml");
+    let text = format!("extends = \"{name}\"\n[attributes]\nmempool_supported_handle_types = 1\n");
+    fs::write(&path, text).unwrap();
+    format!("sim:{}", path.display())
+}
+
 /// The report has a line that starts so.
 fn assert_line(report: &Finished, start: &str) {
     let found = report.stdout.lines().any(|line| line.starts_with(start));
@@ -39,21 +48,23 @@ fn assert_line(report: &Finished, start: &str) {
 
 #[test]
 fn golden_traces_conform_on_the_driver_that_they_were_recorded_on() {
-    for (trace, driver) in [
-        (FIXED, "sim:shim-fixed"),
-        (BROKEN, "sim:shim-uninitialized"),
-        ("traces/ggml-backend-on-h100.cutape", "sim:h100"),
+    let scratch = tempfile::tempdir().unwrap();
+    for (trace, profile) in [
+        (FIXED, "shim-fixed"),
+        (BROKEN, "shim-uninitialized"),
+        ("traces/ggml-backend-on-h100.cutape", "h100"),
         (
             "traces/ggml-backend-on-shim-uninitialized.cutape",
-            "sim:shim-uninitialized",
+            "shim-uninitialized",
         ),
-        ("traces/pytorch-on-h100.cutape", "sim:h100"),
+        ("traces/pytorch-on-h100.cutape", "h100"),
         (
             "traces/pytorch-on-shim-uninitialized.cutape",
-            "sim:shim-uninitialized",
+            "shim-uninitialized",
         ),
     ] {
-        let report = replay(golden(trace), driver, &[]);
+        let driver = as_recorded(scratch.path(), profile);
+        let report = replay(golden(trace), &driver, &[]);
         assert_eq!(
             report.end,
             End::Code(0),
@@ -332,9 +343,11 @@ const BREAKS: &[(&str, &str)] = &[
 
 #[test]
 fn what_is_wrong_with_a_driver_is_the_first_divergence() {
+    let scratch = tempfile::tempdir().unwrap();
     for (profile, headline) in BREAKS {
         let trace = golden("traces/ggml-backend-on-h100.cutape");
-        let report = replay(trace, &format!("sim:{profile}"), &["--timeout", "1"]);
+        let driver = as_recorded(scratch.path(), profile);
+        let report = replay(trace, &driver, &["--timeout", "1"]);
         assert_eq!(report.end, End::Code(1), "{profile}\n{}", report.stdout);
         // Under the heading and an empty line.
         let first = report.stdout.lines().nth(2).unwrap_or_default();
