@@ -14,7 +14,7 @@ use super::{Column, ObjectsMsg};
 /// Parts of the time of a trace for which memory is known.
 pub const MOMENTS: usize = 512;
 
-/// Memory allocated over the time of a trace: for each of [`MOMENTS`] parts, the most at any moment of it.
+/// Memory allocated over the time of a trace: for each of so many parts, the most at any moment of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     /// Begin of the first part, CLOCK_MONOTONIC nanoseconds.

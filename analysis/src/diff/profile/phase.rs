@@ -2,7 +2,7 @@
 
 use cutape_cuda_api::{Effect, Function};
 
-/// A phase. Which call belongs to which is decided by its function, in the order of [`TABLE`]; what destroys objects after the last work is
+/// A phase. Which call belongs to which is decided by its function, in the order of the table; what destroys objects after the last work is
 /// teardown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Phase {
