@@ -1,5 +1,7 @@
 //! Whether programs find the driver library, and in it what they need.
 
+use cutape_trace_format::trace::Losses;
+
 use crate::doctor::client::ClientKind::{
     Ggml, OllamaInProcess, OllamaRunner, OllamaServer, PyTorch,
 };
@@ -101,7 +103,10 @@ pub static NO_CALLS: Rule = Rule {
     stage: Stage::Loading,
     checks: &[Check::Trace(|story| {
         let trace = story.trace;
-        if story.calls() > 0 || !trace.damages().is_empty() || trace.is_live() {
+        // Calls that damage took, or that found no room, were made all the same.
+        let made =
+            story.calls() > 0 || trace.call_count() > 0 || trace.losses() != Losses::default();
+        if made || !trace.damages().is_empty() || trace.is_live() {
             return Vec::new();
         }
         let what = "No call to the CUDA driver or NVML was recorded: the program uses no CUDA, or its CUDA library could not be loaded, or it found another driver than the recording library.";
