@@ -32,6 +32,8 @@ pub struct Feed<'a> {
     plans: &'a Plans,
     options: FeedOptions,
     threads: HashMap<ThreadId, u32>,
+    /// The thread that was asked for last: mostly it is asked for again.
+    last_thread: Option<(ThreadId, u32)>,
     order: HappensBefore,
     one_by_one: OneByOne,
     nesting: Nesting,
@@ -47,6 +49,7 @@ impl<'a> Feed<'a> {
             plans,
             options,
             threads: HashMap::new(),
+            last_thread: None,
             order: HappensBefore::default(),
             one_by_one: OneByOne::default(),
             nesting: Nesting::default(),
@@ -57,8 +60,15 @@ impl<'a> Feed<'a> {
 
     /// The number of a thread in the player, given when it is first met.
     pub fn thread(&mut self, id: ThreadId) -> u32 {
+        if let Some((last, number)) = self.last_thread
+            && last == id
+        {
+            return number;
+        }
         let next = self.threads.len() as u32;
-        *self.threads.entry(id).or_insert(next)
+        let number = *self.threads.entry(id).or_insert(next);
+        self.last_thread = Some((id, number));
+        number
     }
 
     /// The slot that was made last.

@@ -187,7 +187,7 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
                 continue;
             }
             self.post(&call)?;
-            if last_calls.get(&call.thread) == Some(&call.seq) {
+            if !last_calls.is_empty() && last_calls.get(&call.thread) == Some(&call.seq) {
                 let thread = self.feed.thread(call.thread);
                 self.wait_for_queue(thread)?;
                 feed::post_end(&self.board, thread);
