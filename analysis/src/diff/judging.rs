@@ -181,7 +181,7 @@ fn kind_alone(kind: RowKind, other: (&[Hole], &Lane), gap: (u32, u32), calls: u3
 }
 
 /// Adds rows, joined with those before them if they go on there.
-fn add(runs: &mut Vec<Run>, kind: RowKind, (a, b): (u32, u32), rows: u32) {
+pub(crate) fn add(runs: &mut Vec<Run>, kind: RowKind, (a, b): (u32, u32), rows: u32) {
     if rows == 0 {
         return;
     }
@@ -192,87 +192,4 @@ fn add(runs: &mut Vec<Run>, kind: RowKind, (a, b): (u32, u32), rows: u32) {
         return;
     }
     runs.push(Run { kind, a, b, rows });
-}
-
-/// Calls that give an object back are the same in another order if they are at most so many calls apart: runtimes give back what is in their
-/// tables, whose order depends on addresses (cudart unloads PyTorch's libraries so).
-const NEAR: u32 = 64;
-
-/// Finds calls that one thread makes in A and another one in B, and those that give objects back in another order, and marks them as moved.
-/// `gives_back` says by class of B which do. Rows of each pair of threads, with their lanes.
-pub(crate) fn mark_moved(
-    judge: &mut Judge<'_>,
-    gives_back: &[bool],
-    threads: &mut [(Vec<Run>, (&Lane, &Lane))],
-) {
-    // What A alone has, by exact question: thread and place.
-    let mut waiting: HashMap<u32, Vec<(usize, u32)>> = HashMap::new();
-    for (thread, (runs, lanes)) in threads.iter().enumerate() {
-        for run in runs.iter().filter(|run| run.kind == RowKind::OnlyA) {
-            for place in (run.a..run.a + run.rows).rev() {
-                let class = lanes.0.classes[place as usize];
-                let symbol = judge.exact.a[class as usize];
-                waiting.entry(symbol).or_default().push((thread, place));
-            }
-        }
-    }
-    let mut moved = vec![(Vec::new(), Vec::new()); threads.len()];
-    for (thread, (runs, lanes)) in threads.iter().enumerate() {
-        for run in runs.iter().filter(|run| run.kind == RowKind::OnlyB) {
-            for place in run.b..run.b + run.rows {
-                let class = lanes.1.classes[place as usize];
-                let Some(list) = waiting.get_mut(&judge.exact.b[class as usize]) else {
-                    continue;
-                };
-                // A thread that makes the same calls in another order does differ, unless it gives back.
-                let back = gives_back.get(class as usize) == Some(&true);
-                let moved_here =
-                    |other: usize, at: u32| other != thread || back && at.abs_diff(place) <= NEAR;
-                let Some((other, at)) = list.pop_if(|&mut (other, at)| moved_here(other, at))
-                else {
-                    continue;
-                };
-                if judge.is_same(threads[other].1.0.classes[at as usize], class) {
-                    moved[other].0.push(at);
-                    moved[thread].1.push(place);
-                } else {
-                    list.push((other, at));
-                }
-            }
-        }
-    }
-    for ((runs, _), (of_a, of_b)) in threads.iter_mut().zip(&mut moved) {
-        of_a.sort_unstable();
-        of_b.sort_unstable();
-        *runs = with_moved(runs, of_a, of_b);
-    }
-}
-
-/// Splits runs at calls that moved, which are given by place, sorted.
-fn with_moved(runs: &[Run], of_a: &[u32], of_b: &[u32]) -> Vec<Run> {
-    let mut split = Vec::with_capacity(runs.len());
-    for run in runs {
-        let (moved, kind) = match run.kind {
-            RowKind::OnlyA => (of_a, RowKind::MovedA),
-            RowKind::OnlyB => (of_b, RowKind::MovedB),
-            _ => {
-                add(&mut split, run.kind, (run.a, run.b), run.rows);
-                continue;
-            }
-        };
-        for step in 0..run.rows {
-            let at = match run.kind {
-                RowKind::OnlyA => (run.a + step, run.b),
-                _ => (run.a, run.b + step),
-            };
-            let place = if run.kind == RowKind::OnlyA {
-                at.0
-            } else {
-                at.1
-            };
-            let has_moved = moved.binary_search(&place).is_ok();
-            add(&mut split, if has_moved { kind } else { run.kind }, at, 1);
-        }
-    }
-    split
 }

@@ -16,6 +16,7 @@ mod hunks;
 mod judging;
 mod lane_alignment;
 mod layout;
+mod moved;
 mod myers;
 mod normal_form;
 mod pairing;

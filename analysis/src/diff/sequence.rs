@@ -6,8 +6,9 @@ use cutape_trace_format::call::ProcessId;
 use cutape_trace_format::trace::Trace;
 
 use super::fingerprint::Fingerprint;
-use super::judging::{Judge, mark_moved};
+use super::judging::Judge;
 use super::lane_alignment::align;
+use super::moved::mark_moved;
 use super::myers::{Budget, Common};
 use super::pairing::{Candidate, Match, Pair, pair};
 use super::profile::gives_back;
