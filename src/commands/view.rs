@@ -1,7 +1,7 @@
 //! `cutape view`: the terminal interface.
 
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use clap::Args;
 use cutape_analysis::filter::Filter;
 use cutape_viewer::opened::Source;
 use cutape_viewer::run::{End, Options, view};
-use cutape_viewer::settings::settings_path;
 
 use crate::child;
 use crate::commands::print;
 use crate::message;
 use crate::reading::{self, TROUBLE};
+use crate::viewing;
 
 /// Look at a trace in the terminal
 ///
@@ -72,18 +72,12 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Ok(other) => other.map(Arc::new),
         Err(code) => return code,
     };
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let folder = |name: &str| set(name).map(PathBuf::from);
     let options = Options {
-        settings_path: settings_path(
-            folder("XDG_CONFIG_HOME").as_deref(),
-            folder("HOME").as_deref().map(Path::new),
-        ),
-        mono: set("NO_COLOR").is_some(),
         ascii: arguments.ascii,
         follow: arguments.follow,
         filter,
         other,
+        ..viewing::options()
     };
     match view(source, &options) {
         Ok(End::Left) => ExitCode::SUCCESS,
@@ -94,6 +88,5 @@ pub fn run(arguments: Arguments) -> ExitCode {
 
 /// Whether there is a terminal that a picture can be drawn on.
 fn can_show() -> bool {
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
-    io::stdout().is_terminal() && !dumb
+    io::stdout().is_terminal() && !viewing::is_dumb()
 }

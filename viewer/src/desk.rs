@@ -14,6 +14,7 @@ use crate::filtering::{Chosen, filter_job};
 use crate::jumps::{Jumps, Marks};
 use crate::listing::Listing;
 use crate::msg::Effect;
+use crate::program::ProgramState;
 use crate::screen::ScreenId;
 use crate::settings::Settings;
 use crate::theme::Role;
@@ -93,6 +94,8 @@ pub struct Desk {
     pub notice: Option<Notice>,
     /// What a long job that was asked for is doing.
     pub progress: Option<Progress>,
+    /// The program that runs beside the viewer, if it was started so.
+    pub program: Option<ProgramState>,
     /// The screen's columns and rows.
     pub size: Rect,
     effects: Vec<Effect>,

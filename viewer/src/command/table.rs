@@ -346,6 +346,12 @@ const LOOKING: &[Command] = &[
         Show(ScreenId::Comparison),
     ),
     row(
+        "output",
+        &["7"],
+        "what the program that record --view runs wrote",
+        Show(ScreenId::Output),
+    ),
+    row(
         "compare",
         &[],
         "open a second trace and compare with it",
@@ -434,7 +440,25 @@ const PROGRAM: &[Command] = &[
         "back to the shell; fg returns",
         Action::Suspend,
     ),
-    row("quit", &["q", "ctrl-c"], "leave", Action::Quit),
+    row(
+        "interrupt",
+        &["ctrl-c"],
+        "interrupt the program that record --view runs; leave where none runs",
+        Action::Interrupt,
+    ),
+    row(
+        "signal",
+        &[],
+        "send the program that record --view runs a signal: INT, TERM, KILL",
+        Action::Signal,
+    )
+    .takes(Takes::Text("name")),
+    row(
+        "quit",
+        &["q"],
+        "leave; beside a running program, ask what becomes of it",
+        Action::Quit,
+    ),
     #[cfg(debug_assertions)]
     row(
         "panic",

@@ -117,7 +117,11 @@ impl Driven {
                     Effect::Copy(text) => self.copied.push(text),
                     Effect::Save(settings) => self.saved.push(settings),
                     Effect::Quit => self.has_quit = true,
-                    Effect::Stop(_) | Effect::Mouse(_) | Effect::Redraw | Effect::Suspend => {}
+                    Effect::Stop(_)
+                    | Effect::Signal(_)
+                    | Effect::Mouse(_)
+                    | Effect::Redraw
+                    | Effect::Suspend => {}
                 }
             }
             match self.answers.try_recv() {
