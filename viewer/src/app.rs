@@ -283,6 +283,7 @@ impl App {
         let here = self.desk.index.row(self.desk.current);
         self.desk.sought_ns = here.filter(|_| !self.desk.follows).map(|row| row.begin_ns);
         self.desk.listing = Listing::All(facts.calls);
+        self.desk.listing_edition += 1;
         self.desk.facts = facts;
         self.desk.verdicts = None;
         self.desk.say("the recording has ended");

@@ -60,6 +60,10 @@ pub struct Desk {
     pub diagnosis: Option<Arc<Diagnosis>>,
     /// Which calls are listed.
     pub listing: Listing,
+    /// Rises when other calls are listed, and not when there are more of them.
+    pub listing_edition: u32,
+    /// The filter that chose the calls that are listed now.
+    listed_by: Option<String>,
     /// The filter, if not all calls are wanted.
     pub filter: Option<Filter>,
     /// Filters before this one, and the call that was looked at.
@@ -182,7 +186,7 @@ impl Desk {
                 self.chosen_ms = None;
                 self.ask(Effect::Stop(Slot::Filter));
                 self.progress = None;
-                self.listing = Listing::All(self.calls());
+                self.list(Listing::All(self.calls()), None);
                 self.look_near();
             }
         }
@@ -197,8 +201,16 @@ impl Desk {
         self.progress = None;
         self.chosen_ms = Some(chosen.took_ms);
         self.chosen_of = chosen.selection.calls();
-        self.listing = Listing::Chosen(chosen.selection);
+        self.list(Listing::Chosen(chosen.selection), Some(chosen.text));
         self.look_near();
+    }
+
+    fn list(&mut self, listing: Listing, listed_by: Option<String>) {
+        if self.listed_by != listed_by {
+            self.listing_edition += 1;
+        }
+        self.listed_by = listed_by;
+        self.listing = listing;
     }
 
     /// Looks at the listed call nearest to where one was.

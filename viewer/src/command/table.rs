@@ -381,14 +381,14 @@ const LOOKING: &[Command] = &[
     row(
         "fold",
         &["z a"],
-        "open or close this part of the tree",
+        "open or close this repeated sequence or part of the tree",
         Action::Fold,
     )
     .on(CALLS),
     row(
         "fold-all",
         &["z A"],
-        "open or close all of the tree",
+        "open or close all repeated sequences, or all of the tree",
         Action::FoldAll,
     )
     .on(CALLS),
