@@ -1,6 +1,5 @@
 //! The viewer's state and what messages do to it. Nothing here reads, writes or waits: what has to be done outside comes back as effects.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use cutape_analysis::filter::Filter;
@@ -10,7 +9,7 @@ use crate::calls::Calls;
 use crate::canvas::{Canvas, Look, Matcher};
 use crate::chooser::{self, Choice, Chooser};
 use crate::command::{Action, Command, Copied, Direction, Takes};
-use crate::comparison::ComparisonScreen;
+use crate::comparison::{ComparisonScreen, Other};
 use crate::desk::Desk;
 use crate::diagnosis::DiagnosisScreen;
 use crate::facts::Facts;
@@ -111,9 +110,9 @@ impl App {
         self.desk.choose_calls();
     }
 
-    /// Shows the trace beside a second one: the one at a path, or the one that the workers have.
-    pub fn compare(&mut self, path: Option<PathBuf>) {
-        self.comparison.compare_with(path);
+    /// Shows the trace beside something else.
+    pub fn compare(&mut self, other: Other) {
+        self.comparison.compare_with(other);
         self.screen = ScreenId::Comparison;
         self.arrange();
     }
@@ -480,7 +479,7 @@ impl App {
                 Ok(filter) => self.desk.set_filter(Some(filter)),
                 Err(error) => self.desk.complain(format!("filter: {}", error.message())),
             },
-            Action::Compare => self.compare(Some(text.into())),
+            Action::Compare => self.compare(Other::Path(text.into())),
             Action::Signal => match program::signal_named(text) {
                 Some(signal) => program::send(&mut self.desk, signal),
                 None => {

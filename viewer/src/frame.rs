@@ -178,7 +178,11 @@ fn draw_names(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
             (ScreenId::Output, Some(program)) => program.unread_text(),
             _ => String::new(),
         };
-        let name = format!(" {} {} {unread}", screen.number, screen.title);
+        let title = match screen.id {
+            ScreenId::Comparison if app.comparison.is_report() => "Replay",
+            _ => screen.title,
+        };
+        let name = format!(" {} {title} {unread}", screen.number);
         let shown = screen.id == app.screen;
         let role = if shown { Role::Title } else { Role::OtherTitle };
         x += canvas.text(skip(area, x), &name, role);

@@ -61,6 +61,7 @@ mod output;
 mod print_command;
 pub mod program;
 mod prompt;
+pub mod replay_report;
 pub mod run;
 pub mod screen;
 pub mod settings;

@@ -19,11 +19,13 @@ use signal_hook::low_level::emulate_default_handler;
 use crate::app::App;
 use crate::canvas::Canvas;
 use crate::clipboard::copy_sequence;
+use crate::comparison::Other;
 use crate::facts::Facts;
 use crate::input::{Input, Listening};
 use crate::msg::{Effect, Msg};
 use crate::opened::{Opened, Source};
 use crate::program::{News, Program};
+use crate::replay_report::ReplayReport;
 use crate::settings::Settings;
 use crate::terminal::{self, Held};
 use crate::workers::{Job, Slot, Workers};
@@ -42,6 +44,8 @@ pub struct Options {
     pub ascii: bool,
     /// A second trace to compare with.
     pub other: Option<Arc<Trace>>,
+    /// A report of a replay to show beside the trace.
+    pub report: Option<Arc<ReplayReport>>,
     /// Only calls that match are listed at first.
     pub filter: Option<Filter>,
     /// The cursor stays on the last call of a recording that is going on.
@@ -76,8 +80,10 @@ pub fn view(source: Source, options: &Options) -> io::Result<End> {
     viewer.mouse = settings.mouse;
     let size = viewer.terminal.size()?;
     let mut app = App::new(facts, settings, (size.width, size.height));
-    if options.other.is_some() {
-        app.compare(None);
+    match (&options.report, &options.other) {
+        (Some(report), _) => app.compare(Other::Report(Arc::clone(report))),
+        (None, Some(_)) => app.compare(Other::Given),
+        (None, None) => {}
     }
     app.set_follow(options.follow);
     if let Some(program) = &options.program {

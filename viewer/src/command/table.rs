@@ -342,7 +342,7 @@ const LOOKING: &[Command] = &[
     row(
         "diff",
         &["6"],
-        "this trace beside a second one",
+        "this trace beside a second one, or a report of its replay",
         Show(ScreenId::Comparison),
     ),
     row(
@@ -354,7 +354,7 @@ const LOOKING: &[Command] = &[
     row(
         "compare",
         &[],
-        "open a second trace and compare with it",
+        "open a second trace, or a report of cutape replay --json, and compare",
         Action::Compare,
     )
     .takes(Takes::Text("path")),
