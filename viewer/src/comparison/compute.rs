@@ -51,6 +51,8 @@ pub struct DiffRow {
     pub b: Option<(u64, String)>,
     /// What became of A's call, argument by argument.
     pub change: Option<CallChange>,
+    /// More about it, for below that.
+    pub note: Option<String>,
 }
 
 impl DiffRow {
@@ -314,6 +316,7 @@ impl LineMaker<'_> {
             a: text_a,
             b: text_b,
             change,
+            note: None,
         };
         if row.kind == RowKind::Changed {
             made.keep_differences();

@@ -311,7 +311,17 @@ fn row(divergence: &Divergence) -> DiffLine {
         a: Some((divergence.seq, a)),
         b: Some((divergence.seq, b)),
         change: Some(change),
+        note: Some(note(divergence)),
     }))
+}
+
+/// The call as it was recorded, and what more is known.
+fn note(divergence: &Divergence) -> String {
+    let text = printable(&divergence.text);
+    match &divergence.detail {
+        Some(detail) => format!("{text}: {}", printable(detail)),
+        None => text,
+    }
 }
 
 /// Field by field.
