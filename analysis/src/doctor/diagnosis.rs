@@ -8,19 +8,15 @@ use cutape_trace_format::trace::Trace;
 use super::checklist::{Checklist, checklists};
 use super::client::Client;
 use super::closing::Closing;
-use super::driver_exports::DriverExports;
+use super::diagnosing::Diagnosing;
 use super::evidence;
-use super::facts::ProcessFacts;
-use super::facts::topic::{self, Topic};
 use super::finding::Finding;
 use super::folding::fold;
 use super::gathering::Gathering;
-use super::moment::{Moment, SeenCall};
-use super::rule::{CallCheck, Check, Severity, Stage};
-use super::rules::{RULES, look_up};
+use super::rule::{Check, Severity, Stage};
+use super::rules::RULES;
 use super::story::Story;
-use crate::benign::BenignJudge;
-use crate::outcome::outcome;
+use crate::objects::CallNames;
 use crate::survey::MAX_DAMAGES;
 
 /// What is known of one process.
@@ -73,24 +69,52 @@ pub struct Diagnosis {
 impl Diagnosis {
     /// Reads all calls of a trace. Rules named in `allow` are passed over, with what follows from them. `progress` is told now and then
     /// how many calls were read.
-    pub fn of(trace: &Trace, allow: &[String], progress: impl FnMut(u64)) -> Self {
-        let exports = DriverExports::of(trace);
-        let mut pass = Pass::new(trace, &exports);
-        pass.read(progress);
-        let clients: Vec<Client> = pass
+    pub fn of(trace: &Trace, allow: &[String], mut progress: impl FnMut(u64)) -> Self {
+        let mut diagnosing = Diagnosing::new(trace);
+        let mut damages = Vec::new();
+        let mut calls = trace.calls();
+        let mut call = Call::default();
+        let mut count = 0u64;
+        loop {
+            match calls.read_next(&mut call) {
+                Ok(true) => diagnosing.add(trace, &call),
+                Ok(false) => break,
+                Err(damage) if damages.len() < MAX_DAMAGES => damages.push(damage),
+                Err(_) => {}
+            }
+            count += 1;
+            if count.is_multiple_of(1 << 16) {
+                progress(count);
+            }
+        }
+        Self {
+            damages,
+            ..diagnosing.diagnosis(trace, allow, &mut |numbers| evidence::read(trace, numbers))
+        }
+    }
+
+    /// The diagnosis of the calls that were read so far. `look_up` gives the calls of these numbers, which rise, with their names.
+    pub(super) fn so_far(
+        diagnosing: &Diagnosing,
+        trace: &Trace,
+        allow: &[String],
+        look_up: &mut dyn FnMut(&[u64]) -> Vec<(Call, CallNames)>,
+    ) -> Self {
+        let clients: Vec<Client> = diagnosing
             .processes
             .iter()
             .map(|facts| Client::of(trace.process(facts.process), facts))
             .collect();
         let story = Story {
             trace,
-            exports: &exports,
-            processes: &pass.processes,
+            exports: &diagnosing.exports,
+            processes: &diagnosing.processes,
             clients: &clients,
         };
-        close(&story, &mut pass.gathering);
-        let mut findings = std::mem::take(&mut pass.gathering).finish(&clients);
-        evidence::attach(trace, &mut findings);
+        let mut gathering = diagnosing.gathering.clone();
+        close(&story, &mut gathering);
+        let mut findings = gathering.finish(&clients);
+        evidence::attach(trace, &mut findings, look_up);
         let unexplained = unexplained(&story, &findings);
         let (allowed, findings): (Vec<_>, Vec<_>) = fold(findings)
             .into_iter()
@@ -103,7 +127,7 @@ impl Diagnosis {
             processes,
             unexplained,
             calls: story.calls(),
-            damages: pass.damages,
+            damages: Vec::new(),
         }
     }
 
@@ -118,141 +142,6 @@ impl Diagnosis {
     pub fn finding(&self, id: &str) -> Option<&Finding> {
         self.all().find(|finding| finding.rule.id == id)
     }
-}
-
-/// What is done with the calls of one function.
-struct Row {
-    topic: Topic,
-    is_quick_question: bool,
-    /// Places of rules, with their checks.
-    checks: Vec<(usize, CallCheck)>,
-}
-
-/// One reading of all calls.
-struct Pass<'a> {
-    trace: &'a Trace,
-    exports: &'a DriverExports,
-    rows: Vec<Row>,
-    processes: Vec<ProcessFacts>,
-    judges: Vec<BenignJudge>,
-    gathering: Gathering,
-    damages: Vec<Damage>,
-}
-
-impl<'a> Pass<'a> {
-    fn new(trace: &'a Trace, exports: &'a DriverExports) -> Self {
-        let functions = trace.schema().functions().iter();
-        let rows = functions.map(|function| Row {
-            topic: topic::topic(function),
-            is_quick_question: topic::is_quick_question(function),
-            checks: checks_of(topic::plain_name(function)),
-        });
-        let processes = (0..).map(ProcessId).take(trace.processes().len());
-        Self {
-            trace,
-            exports,
-            rows: rows.collect(),
-            processes: processes.map(ProcessFacts::new).collect(),
-            judges: vec![BenignJudge::default(); trace.processes().len()],
-            gathering: Gathering::default(),
-            damages: Vec::new(),
-        }
-    }
-
-    fn read(&mut self, mut progress: impl FnMut(u64)) {
-        let mut calls = self.trace.calls();
-        let mut call = Call::default();
-        let mut count = 0u64;
-        loop {
-            match calls.read_next(&mut call) {
-                Ok(true) => self.add(&call),
-                Ok(false) => break,
-                Err(damage) if self.damages.len() < MAX_DAMAGES => self.damages.push(damage),
-                Err(_) => {}
-            }
-            count += 1;
-            if count.is_multiple_of(1 << 16) {
-                progress(count);
-            }
-        }
-    }
-
-    /// Calls whose process or function the trace doesn't say anything about are passed over.
-    fn add(&mut self, call: &Call) {
-        let place = call.process.0 as usize;
-        let schema = self.trace.schema();
-        let (Some(facts), Some(judge), Some(function), Some(row)) = (
-            self.processes.get_mut(place),
-            self.judges.get_mut(place),
-            schema.function(call.function),
-            self.rows.get(call.function.0 as usize),
-        ) else {
-            return;
-        };
-        let seen = SeenCall {
-            trace: self.trace,
-            call,
-            function,
-            code: outcome(schema, call).code(),
-        };
-        facts.count(call, function.library == Library::Cuda);
-        facts.learn(row.topic, &seen);
-        if call.returned.is_some() {
-            facts.tallies.add(call, seen.code);
-        }
-        if row.is_quick_question
-            && let Some(duration_ns) = call.duration_ns
-        {
-            facts.pace.add(call.seq, duration_ns);
-        }
-        judge.observe(schema, call);
-        let failed = seen.code.filter(|&code| code != 0);
-        if failed.is_none() && row.checks.is_empty() {
-            return;
-        }
-        let moment = Moment {
-            seen,
-            facts,
-            exports: self.exports,
-        };
-        let suspicious = (row.topic == Topic::LookUp)
-            .then(|| look_up::suspicious(&moment))
-            .flatten();
-        let fired = check(&mut self.gathering, &row.checks, &moment);
-        if let Some(look_up) = suspicious {
-            facts.suspect(look_up);
-        }
-        if let Some(code) = failed
-            && (fired || judge.probe(schema, call).is_some())
-        {
-            facts.tallies.explain(call, code);
-        }
-    }
-}
-
-/// Runs the checks of a call; whether one of them fired.
-fn check(gathering: &mut Gathering, checks: &[(usize, CallCheck)], moment: &Moment<'_>) -> bool {
-    let mut fired = false;
-    for (rule, check) in checks {
-        if let Some(variant) = (check.fires)(moment) {
-            let key = (moment.call.process, moment.call.seq, variant);
-            gathering.call(*rule, key, || (check.what)(moment));
-            fired = true;
-        }
-    }
-    fired
-}
-
-/// The checks that look at each call of a function.
-fn checks_of(name: &str) -> Vec<(usize, CallCheck)> {
-    let rules = RULES.iter().enumerate();
-    rules
-        .flat_map(|(place, rule)| rule.checks.iter().map(move |check| (place, check)))
-        .filter_map(|(place, check)| match check {
-            Check::Call(check) if check.functions.contains(&name) => Some((place, *check)),
-            _ => None,
-        })
-        .collect()
 }
 
 /// Runs the checks that look at what was read as a whole.

@@ -34,8 +34,11 @@ impl Screen for DiagnosisScreen {
                 .as_ref()
                 .is_some_and(|(of, with)| Arc::ptr_eq(of, diagnosis) && *with == ascii);
             if !is_shown {
-                self.document
-                    .set(page::page(diagnosis, desk.look().glyphs()));
+                let page = page::page(diagnosis, desk.look().glyphs());
+                match self.of {
+                    Some(_) => self.document.renew(page),
+                    None => self.document.set(page),
+                }
                 self.of = Some((Arc::clone(diagnosis), ascii));
             }
         }
@@ -67,8 +70,8 @@ impl Screen for DiagnosisScreen {
 
     fn draw(&self, canvas: &mut Canvas<'_>, desk: &Desk) {
         if self.document.is_empty() {
-            let text = match desk.facts.live {
-                true => "the diagnosis comes when the recording has ended",
+            let text = match desk.facts.live && desk.calls() == 0 {
+                true => "no call yet: waiting for the program",
                 false => "reading all calls",
             };
             canvas.text(skip(line_of(self.area, 0), 2), text, Role::Dim);

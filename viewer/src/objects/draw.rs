@@ -64,6 +64,7 @@ fn draw_summary(list: &ObjectList, canvas: &mut Canvas<'_>, found: &Found) {
     let all = found.objects.all().len() as u64;
     let shown = match list.wish.kind {
         Some(_) => format!("{} of {} objects", grouped(list.window.len()), grouped(all)),
+        None if all == 1 => "1 object".to_owned(),
         None => format!("{} objects", grouped(all)),
     };
     let x = canvas.pieces(

@@ -24,6 +24,7 @@ pub(super) fn draw(stats: &Stats, canvas: &mut Canvas<'_>, desk: &Desk) {
     let Some(counted) = &stats.counted else {
         let text = match desk.indexed {
             true => "counting",
+            false if desk.facts.live && desk.calls() == 0 => "no call yet: waiting for the program",
             false => "counting begins when all calls are indexed",
         };
         canvas.text(

@@ -90,6 +90,9 @@ const COLUMNS: [TableColumn<Column>; 12] = [
 /// Lines of the screen from which on there is room for the pane with bars.
 const LEAST_FOR_PANE: u16 = 14;
 
+/// Calls more that are worth another count.
+const LEAST_MORE: u64 = 64;
+
 /// State of the screen.
 #[derive(Debug, Default)]
 pub struct Stats {
@@ -122,7 +125,12 @@ impl Screen for Stats {
                 .counted
                 .as_ref()
                 .is_some_and(|counted| counted.by == self.by);
-        if !current && !self.asked && desk.indexed {
+        // While there are more and more calls, they are counted again when there are a quarter more, and when no more come.
+        let counted = self.of.as_ref().map_or(0, Listing::len);
+        let more = desk.listing.len().saturating_sub(counted);
+        let is_worth_it = more > counted / 4 + LEAST_MORE || desk.facts.rate == 0;
+        let is_time = desk.indexed || desk.facts.live && is_worth_it && !desk.listing.is_empty();
+        if !current && !self.asked && is_time {
             self.asked = true;
             desk.work(count::count_job(self.by, desk.listing.clone()));
         }
