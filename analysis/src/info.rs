@@ -439,7 +439,7 @@ fn damage_info(damage: &Damage) -> DamageInfo {
 }
 
 /// Names of the signals that end processes, by their number on x86-64 Linux (signal(7)).
-const SIGNAL_NAMES: [(i32, &str); 16] = [
+const SIGNAL_NAMES: [(i32, &str); 18] = [
     (1, "SIGHUP"),
     (2, "SIGINT"),
     (3, "SIGQUIT"),
@@ -449,7 +449,9 @@ const SIGNAL_NAMES: [(i32, &str); 16] = [
     (7, "SIGBUS"),
     (8, "SIGFPE"),
     (9, "SIGKILL"),
+    (10, "SIGUSR1"),
     (11, "SIGSEGV"),
+    (12, "SIGUSR2"),
     (13, "SIGPIPE"),
     (14, "SIGALRM"),
     (15, "SIGTERM"),
@@ -464,4 +466,17 @@ pub(crate) fn signal_name(number: i32) -> Option<&'static str> {
         .iter()
         .find(|(known, _)| *known == number)
         .map(|(_, name)| *name)
+}
+
+/// The number of such a signal.
+pub(crate) fn signal_number(name: &str) -> Option<i32> {
+    SIGNAL_NAMES
+        .iter()
+        .find(|(_, known)| *known == name)
+        .map(|(number, _)| *number)
+}
+
+/// All their names.
+pub(crate) fn signal_names() -> impl Iterator<Item = &'static str> {
+    SIGNAL_NAMES.iter().map(|(_, name)| *name)
 }

@@ -31,6 +31,7 @@ use crate::recording::RecordingFolder;
   cutape record -o llama -- ./llama-server --list-devices
   cutape record --driver ./build/libcuda.so.1 -- python3 -c 'import torch; print(torch.cuda.is_available())'
   cutape record -e 'cuMem* or ret != 0' -- ./program
+  cutape record --inject 'cuMemAlloc:error=OUT_OF_MEMORY:when=3+' -- ./program
   cutape record --driver sim:shim-uninitialized -- ./program")]
 pub struct Arguments {
     #[command(flatten)]
@@ -44,10 +45,7 @@ pub struct Arguments {
 /// Runs the subcommand.
 pub fn run(arguments: Arguments) -> ExitCode {
     let Arguments { options, command } = arguments;
-    let prepared = options
-        .refuse_unsupported()
-        .and_then(|()| prepare(&options, &command));
-    let (setup, path, mut folder) = match prepared {
+    let (setup, path, mut folder) = match prepare(&options, &command) {
         Ok(prepared) => prepared,
         Err(error) => return message::fail(OWN_FAILURE, error),
     };
