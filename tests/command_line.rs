@@ -257,11 +257,7 @@ fn rules_that_make_no_sense_are_refused_before_anything_runs() {
     for (option, rule, said) in [
         ("--inject", "cuMemAloc:error=2", "did you mean cuMemAlloc?"),
         ("--inject", "cuInit:error=NOPE", "a value of CUresult"),
-        (
-            "--override",
-            "cuMemGetInfo_v2:fre=1",
-            "did you mean free?",
-        ),
+        ("--override", "cuMemGetInfo_v2:fre=1", "did you mean free?"),
         ("--override", "cuMemGetInfo_v2:free=-1", "of 0 to"),
         ("--override", "", "found nothing"),
     ] {

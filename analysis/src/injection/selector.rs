@@ -153,7 +153,9 @@ fn meant(api: &Api, function: &Function, text: &Piece<'_>) -> Result<usize, Rule
     let is_enum = |param: &Param| {
         let definition = api.definition(&param.ty);
         param.direction == Direction::Value
-            && definition.is_some_and(|definition| matches!(definition.kind, TypeKind::Enum { flags: false, .. }))
+            && definition.is_some_and(|definition| {
+                matches!(definition.kind, TypeKind::Enum { flags: false, .. })
+            })
     };
     only(&is_enum).or_else(|| only(&is_text)).ok_or_else(|| {
         let names: Vec<&str> = all.iter().map(|param| param.name.as_str()).collect();
