@@ -108,9 +108,11 @@ pub unsafe fn end(frame: &mut Frame, thread: *mut ThreadState, ticks: u64) {
         // SAFETY: the look-up has succeeded, and the frame is its.
         rules |= unsafe { proc_address::hide(frame, &mut replaced) };
     }
-    let mut after_ns = 0;
+    let (mut after_ns, mut delayed, mut signalled) = (0, false, false);
     for (rule, _) in injection::each(hook.id(), hits) {
         after_ns += rule.effect.delay_after_ns;
+        delayed |= rule.effect.delay_before_ns > 0 || rule.effect.delay_after_ns > 0;
+        signalled |= rule.effect.signal.is_some();
         if let Some(code) = rule.effect.returns {
             frame.result[0] = code.into();
         }
@@ -126,7 +128,13 @@ pub unsafe fn end(frame: &mut Frame, thread: *mut ThreadState, ticks: u64) {
     } else {
         DriverAnswer::NotCalled
     };
-    let mark = (rules != 0).then(|| Injection { rules, driver }.mark_after());
+    let injection = Injection {
+        rules,
+        delayed,
+        signalled,
+        driver,
+    };
+    let mark = (rules != 0).then(|| injection.mark_after());
     let answer = Answer {
         // What the driver answered belongs to the record where the program is told of a failure, and the other way round.
         succeeded: succeeded || frame.result[0] as u32 == 0,

@@ -15,6 +15,10 @@ pub const MAX_RULES: usize = RuleBits::BITS as usize;
 
 /// Flag of the mark after the call: it was passed on to the driver.
 const CALLED: u8 = 1;
+/// Flag of that mark: time passed before the driver was called, or before the call returned.
+const DELAYED: u8 = 2;
+/// Flag of that mark: the calling thread was sent a signal.
+const SIGNALLED: u8 = 4;
 /// Bytes of that mark before the parameters: rules, flags, what the driver returned.
 const HEAD_BYTES: usize = 24;
 /// Bytes before a parameter's content: its number and the content's length.
@@ -27,6 +31,10 @@ const UNKNOWN: u32 = u32::MAX;
 pub struct Injection {
     /// The rules that acted on it.
     pub rules: RuleBits,
+    /// They made it wait.
+    pub delayed: bool,
+    /// They sent its thread a signal.
+    pub signalled: bool,
     /// What the driver had to do with it.
     pub driver: DriverAnswer,
 }
@@ -56,12 +64,15 @@ impl Injection {
 
     /// The mark that is taken after the call.
     pub fn mark_after(&self) -> Vec<u8> {
-        let (flags, returned, replaced) = match &self.driver {
+        let (called, returned, replaced) = match &self.driver {
             DriverAnswer::NotReturned | DriverAnswer::NotCalled => (0, 0, &[][..]),
             DriverAnswer::Answered { returned, replaced } => {
                 (CALLED, *returned, replaced.as_slice())
             }
         };
+        let delayed = if self.delayed { DELAYED } else { 0 };
+        let signalled = if self.signalled { SIGNALLED } else { 0 };
+        let flags = called | delayed | signalled;
         let mut bytes = self.rules.to_le_bytes().to_vec();
         bytes.extend([flags, 0, 0, 0, 0, 0, 0, 0]);
         bytes.extend(returned.to_le_bytes());
@@ -101,7 +112,7 @@ impl Injection {
         let before = call.capture(INJECTION, false)?;
         Some(Self {
             rules: u64::from_le_bytes(before.bytes.try_into().ok()?),
-            driver: DriverAnswer::NotReturned,
+            ..Self::default()
         })
     }
 
@@ -109,12 +120,14 @@ impl Injection {
     fn read_after(bytes: &[u8]) -> Option<Self> {
         let (head, mut rest) = bytes.split_at_checked(HEAD_BYTES)?;
         let word = |at: usize| Some(u64::from_le_bytes(head[at..at + 8].try_into().ok()?));
-        let rules = word(0)?;
+        let without_answer = Self {
+            rules: word(0)?,
+            delayed: head[8] & DELAYED != 0,
+            signalled: head[8] & SIGNALLED != 0,
+            driver: DriverAnswer::NotCalled,
+        };
         if head[8] & CALLED == 0 {
-            return Some(Self {
-                rules,
-                driver: DriverAnswer::NotCalled,
-            });
+            return Some(without_answer);
         }
         let mut replaced = Vec::new();
         while let Some((item, content)) = rest.split_at_checked(ITEM_BYTES) {
@@ -129,11 +142,11 @@ impl Injection {
             rest = behind;
         }
         Some(Self {
-            rules,
             driver: DriverAnswer::Answered {
                 returned: word(16)?,
                 replaced,
             },
+            ..without_answer
         })
     }
 }
@@ -210,6 +223,8 @@ mod tests {
     fn what_the_driver_answered_comes_back_in_place_of_what_the_program_got() {
         let injection = Injection {
             rules: 0b101,
+            delayed: true,
+            signalled: false,
             driver: DriverAnswer::Answered {
                 returned: 3,
                 replaced: vec![(0, Some(vec![0; 8])), (1, None)],
@@ -233,6 +248,8 @@ mod tests {
     fn a_call_that_did_not_reach_the_driver_has_no_answer_of_the_drivers() {
         let injection = Injection {
             rules: 1,
+            signalled: true,
+            delayed: false,
             driver: DriverAnswer::NotCalled,
         };
         let call = injected(&injection, &[]);
@@ -256,6 +273,7 @@ mod tests {
                 returned: 0,
                 replaced: vec![(0, Some(vec![1; 40]))],
             },
+            ..Injection::default()
         }
         .mark_after();
         for length in 0..whole.len() {

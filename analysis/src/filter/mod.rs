@@ -116,10 +116,9 @@ impl Test {
                 | Field::Tid
                 | Field::Comm
                 | Field::Ret
-                | Field::Ok
-                | Field::Injected => Level::Kind,
+                | Field::Ok => Level::Kind,
                 Field::Seq | Field::T | Field::Dur | Field::Gap => Level::Row,
-                Field::Bytes | Field::Caller => Level::Call,
+                Field::Bytes | Field::Caller | Field::Injected => Level::Call,
                 Field::Ctx | Field::Stream | Field::Obj | Field::Kernel => Level::Objects,
             },
         }

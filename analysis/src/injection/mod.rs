@@ -7,6 +7,7 @@
 mod item;
 mod piece;
 mod place;
+mod recorded;
 mod selector;
 mod value;
 mod when;
@@ -16,6 +17,8 @@ use cutape_cuda_api::{Api, Extent, Function, FunctionId, Length, Type};
 use cutape_trace_format::injected::MAX_RULES;
 use cutape_trace_format::injection_plan::{Effect, Plan, Replacement, Room, Rule, Target};
 
+pub(crate) use self::recorded::has_rules;
+pub use self::recorded::{rules_of, rules_on};
 pub use crate::filter::FilterError as RuleError;
 use crate::outcome::code_type;
 

@@ -255,7 +255,7 @@ fn what_is_wrong_is_marked_and_what_was_meant_is_said() {
             "nvmlErrorString returns none",
         ),
         (
-            "cuInit,nvmlInit_v2:error=NOT_INITIALIZED",
+            "cuInit,nvmlInit_v2:error=NOT_FOUND",
             "",
             "functions of one library",
         ),
