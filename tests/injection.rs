@@ -95,7 +95,12 @@ fn an_injected_error_does_not_reach_the_driver_and_only_the_calls_named_fail() {
     let run = Run::of(SIM, &["--inject", rule], &["injected", "allocate", "4"]);
     assert_eq!(
         run.lines(),
-        ["1: 0, a pointer", "2: 2, none", "3: 2, none", "4: 0, a pointer"]
+        [
+            "1: 0, a pointer",
+            "2: 2, none",
+            "3: 2, none",
+            "4: 0, a pointer"
+        ]
     );
     let trace = run.trace();
     let injected: Vec<_> = trace
@@ -112,7 +117,12 @@ fn an_injected_error_does_not_reach_the_driver_and_only_the_calls_named_fail() {
             .map(|(_, answer)| answer),
         Some("CUDA_ERROR_OUT_OF_MEMORY (2) (INJECTED)")
     );
-    assert_eq!(run.print(&["-e", "not injected"]).matches("INJECTED").count(), 0);
+    assert_eq!(
+        run.print(&["-e", "not injected"])
+            .matches("INJECTED")
+            .count(),
+        0
+    );
 }
 
 #[test]
@@ -175,7 +185,11 @@ fn values_are_typed_by_the_schema_and_text_fits_its_buffer() {
     );
     let trace = run.trace();
     let rules = |seen: &support::SeenCall| seen.call.injection().map(|injection| injection.rules);
-    let attributes: Vec<_> = trace.of("cuDeviceGetAttribute").into_iter().map(rules).collect();
+    let attributes: Vec<_> = trace
+        .of("cuDeviceGetAttribute")
+        .into_iter()
+        .map(rules)
+        .collect();
     assert_eq!(attributes, [Some(0b10), Some(0b100)]);
 }
 
@@ -183,20 +197,33 @@ fn values_are_typed_by_the_schema_and_text_fits_its_buffer() {
 fn a_pointer_that_leads_nowhere_is_the_programs_affair() {
     let run = Run::of(SIM, &["--override", CURED], &["injected", "null"]);
     assert_eq!(run.program.end, End::Code(0), "{}", run.program.stderr);
-    assert!(run.lines()[0].starts_with("one: 0, 85899345920"), "{:?}", run.lines());
+    assert!(
+        run.lines()[0].starts_with("one: 0, 85899345920"),
+        "{:?}",
+        run.lines()
+    );
     let withheld = "cuMemGetInfo_v2:error=1:free=1:total=5";
     let run = Run::of(SIM, &["--inject", withheld], &["injected", "null"]);
-    assert_eq!(run.lines(), ["one: 1, 5", "both: 1", "nowhere: 1"]);
+    assert_eq!(run.lines(), ["one: 1, 5", "both: 1"]);
+    let run = Run::of(SIM, &["--inject", withheld], &["injected", "nowhere"]);
+    assert_eq!(run.lines(), ["nowhere: 1, 5"]);
 }
 
 #[test]
 fn a_call_can_be_delayed_and_its_thread_signalled() {
-    let rules = ["--inject", "cuInit:signal=SIGUSR1:delay=20ms:delay-after=10ms"];
+    let rules = [
+        "--inject",
+        "cuInit:signal=SIGUSR1:delay=20ms:delay-after=10ms",
+    ];
     let run = Run::of(SIM, &rules, &["injected", "handler"]);
     assert_eq!(run.lines(), ["cuInit 0, handler ran on this thread: yes"]);
     let trace = run.trace();
     let call = &trace.of("cuInit")[0].call;
-    assert!(call.duration_ns >= Some(30_000_000), "{:?}", call.duration_ns);
+    assert!(
+        call.duration_ns >= Some(30_000_000),
+        "{:?}",
+        call.duration_ns
+    );
     let text = run.print(&["-e", "injected"]);
     assert_eq!(
         text.trim_end(),
@@ -210,7 +237,10 @@ fn a_signal_that_kills_leaves_the_call_in_flight_and_marked() {
     let run = Run::of(SIM, &rules, &["injected", "memory", "1"]);
     assert_eq!(run.program.end, End::Signal(libc::SIGSEGV));
     let text = run.print(&["-e", "injected"]);
-    assert!(text.trim_end().ends_with("= ? <in flight> (INJECTED)"), "{text}");
+    assert!(
+        text.trim_end().ends_with("= ? <in flight> (INJECTED)"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -226,12 +256,19 @@ fn a_missing_function_is_found_by_nobody() {
         ]
     );
     let text = run.print(&["-e", "injected", "-n", "1"]);
-    assert!(text.contains("symbolStatus=CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND"), "{text}");
+    assert!(
+        text.contains("symbolStatus=CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND"),
+        "{text}"
+    );
     assert!(text.contains("the driver answered pfn="), "{text}");
     // Where another version is left, look-ups find that.
     let newest = ["--inject", "cuCtxCreate_v3:missing"];
     let run = Run::of(SIM, &newest, &["injected", "find", "cuCtxCreate"]);
-    assert!(run.lines()[1].ends_with("status 0, found"), "{:?}", run.lines());
+    assert!(
+        run.lines()[1].ends_with("status 0, found"),
+        "{:?}",
+        run.lines()
+    );
 }
 
 #[test]
@@ -248,13 +285,20 @@ fn what_a_filter_leaves_out_is_injected_all_the_same() {
     let rules = ["-e", "cuInit", "--override", CURED];
     let run = Run::of(BROKEN, &rules, &["injected", "memory", "1"]);
     assert_eq!(run.lines(), [format!("1: {GIVEN}")]);
-    assert_eq!(run.trace().counts().into_keys().collect::<Vec<_>>(), ["cuInit"]);
+    assert_eq!(
+        run.trace().counts().into_keys().collect::<Vec<_>>(),
+        ["cuInit"]
+    );
 }
 
 #[test]
 fn the_program_says_gpu_and_every_command_says_why() {
     let run = Run::of(BROKEN, &["--override", CURED], &["ggml_startup"]);
-    assert!(run.program.stdout.starts_with("backend: CUDA0"), "{}", run.program.stdout);
+    assert!(
+        run.program.stdout.starts_with("backend: CUDA0"),
+        "{}",
+        run.program.stdout
+    );
     let said = format!("cutape: --override {CURED}: acted on 1 call\n");
     assert!(run.program.stderr.contains(&said), "{}", run.program.stderr);
     let info = run.command(&["info"], &[]).stdout;
@@ -263,7 +307,11 @@ fn the_program_says_gpu_and_every_command_says_why() {
     let doctor = run.command(&["doctor"], &[]);
     assert_eq!(doctor.end, End::Code(0), "{}", doctor.stdout);
     let unknown = "what the driver would have done by itself where the recording's own rules acted";
-    let words = doctor.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = doctor
+        .stdout
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
     assert!(words.contains(unknown), "{}", doctor.stdout);
     // The driver is judged by its own answer: the same one conforms, and the cure is no regression.
     let same = run.command(&["replay"], &["--driver", BROKEN]);
@@ -280,7 +328,11 @@ fn a_problem_that_a_rule_made_is_not_blamed_on_the_driver() {
     let doctor = run.command(&["doctor"], &[]);
     assert_eq!(doctor.end, End::Code(1));
     for said in ["meminfo-error", "made up by a rule of its own", rule] {
-        let words = doctor.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = doctor
+            .stdout
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
         assert!(words.contains(said), "{said}: {}", doctor.stdout);
     }
     let json = run.command(&["doctor", "--json"], &[]).stdout;
@@ -289,7 +341,11 @@ fn a_problem_that_a_rule_made_is_not_blamed_on_the_driver() {
     assert_eq!(*injected, serde_json::json!([format!("--inject {rule}")]));
     let replay = run.command(&["replay"], &["--driver", SIM]);
     assert_eq!(replay.end, End::Code(0), "{}", replay.stdout);
-    assert!(replay.stdout.contains("a rule of the recording answered"), "{}", replay.stdout);
+    assert!(
+        replay.stdout.contains("a rule of the recording answered"),
+        "{}",
+        replay.stdout
+    );
 }
 
 #[test]
@@ -324,7 +380,12 @@ fn a_part_of_the_trace_keeps_the_marks_and_a_redacted_one_too() {
     let trimmed = run.command(&["trim"], &trim);
     assert_eq!(trimmed.end, End::Code(0), "{}", trimmed.stderr);
     let printed = command_on(&part, &["print"], &["-e", "injected"]).stdout;
-    assert_eq!(printed.matches("INJECTED; the driver answered free=0").count(), 2);
+    assert_eq!(
+        printed
+            .matches("INJECTED; the driver answered free=0")
+            .count(),
+        2
+    );
     let info = command_on(&part, &["info"], &[]).stdout;
     assert!(info.contains("acted on 2 calls"), "{info}");
     assert_eq!(command_on(&part, &["verify"], &[]).end, End::Code(0));
@@ -334,7 +395,14 @@ fn a_part_of_the_trace_keeps_the_marks_and_a_redacted_one_too() {
 fn what_env_prints_injects_too_and_half_of_it_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("by-hand");
-    let options = ["-o", out.to_str().unwrap(), "--driver", BROKEN, "--override", CURED];
+    let options = [
+        "-o",
+        out.to_str().unwrap(),
+        "--driver",
+        BROKEN,
+        "--override",
+        CURED,
+    ];
     let variables = environment_of(&options.map(std::ffi::OsStr::new));
     let named = |name: &str| variables.iter().find(|(known, _)| known == name);
     assert_eq!(named("CUTAPE_OVERRIDE").unwrap().1, CURED);
@@ -350,12 +418,21 @@ fn what_env_prints_injects_too_and_half_of_it_says_so() {
     for half in ["CUTAPE_OVERRIDE", "CUTAPE_INJECTION"] {
         let run = run(half);
         assert_eq!(run.stdout, "1: 3, 0 of 0\n");
-        assert!(run.stderr.contains("cutape: nothing is injected in process"), "{}", run.stderr);
+        assert!(
+            run.stderr
+                .contains("cutape: nothing is injected in process"),
+            "{}",
+            run.stderr
+        );
     }
     // A recording inside this one has rules of its own, or none.
     let inner = folder.path().join("inner.cutape");
     let mut command = cutape(["record", "-o"]);
-    command.arg(&inner).arg("--").arg(client("injected")).args(["memory", "1"]);
+    command
+        .arg(&inner)
+        .arg("--")
+        .arg(client("injected"))
+        .args(["memory", "1"]);
     command.envs(variables.iter().map(|(name, value)| (name, value)));
     let run = finish(&mut command);
     assert_eq!(run.stdout, "1: 3, 0 of 0\n", "{}", run.stderr);

@@ -3,6 +3,7 @@
  *   injected STEP [NUMBER]
  *     memory N     cuMemGetInfo_v2 N times, by a pointer that dlsym found, by one that cuGetProcAddress_v2 found, and again
  *     null         the same with NULL for one of the results, and for both
+ *     nowhere      the same with an address where nothing is: the driver would crash
  *     threads N    eight threads that each call cuDriverGetVersion N times: how many calls answered which code
  *     fork         two calls of cuDriverGetVersion in the parent, three in a child, one more in the parent
  *     device       what the first device says of itself
@@ -58,7 +59,14 @@ static void null(void)
     CUresult one = cuMemGetInfo_v2(NULL, &total_bytes);
     printf("one: %d, %zu\n", one, total_bytes);
     printf("both: %d\n", cuMemGetInfo_v2(NULL, NULL));
-    printf("nowhere: %d\n", cuMemGetInfo_v2((size_t *)16, &total_bytes));
+}
+
+static void nowhere(void)
+{
+    size_t total_bytes = 2;
+    cuInit(0);
+    CUresult result = cuMemGetInfo_v2((size_t *)16, &total_bytes);
+    printf("nowhere: %d, %zu\n", result, total_bytes);
 }
 
 static long calls_of_thread;
@@ -189,6 +197,7 @@ int main(int count, char **arguments)
     library = open_driver();
     if (strcmp(step, "memory") == 0) memory(number);
     else if (strcmp(step, "null") == 0) null();
+    else if (strcmp(step, "nowhere") == 0) nowhere();
     else if (strcmp(step, "threads") == 0) threads(number);
     else if (strcmp(step, "fork") == 0) fork_calls();
     else if (strcmp(step, "device") == 0) device();

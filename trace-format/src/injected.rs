@@ -105,6 +105,25 @@ impl Injection {
         (0..MAX_RULES).filter(move |number| rules >> number & 1 != 0)
     }
 
+    /// The mark of after a call with other contents of what the driver left behind parameters; `None` for bytes that are no mark.
+    pub fn mark_with(
+        mark: &[u8],
+        mut edit: impl FnMut(u8, &[u8]) -> CaptureEdit,
+    ) -> Option<Vec<u8>> {
+        let mut injection = Self::read_after(mark)?;
+        if let DriverAnswer::Answered { replaced, .. } = &mut injection.driver {
+            for (param, content) in replaced {
+                let edited = content.as_ref().map(|content| edit(*param, content));
+                match edited {
+                    None | Some(CaptureEdit::Keep) => {}
+                    Some(CaptureEdit::Drop) => *content = None,
+                    Some(CaptureEdit::Replace(bytes)) => *content = Some(bytes),
+                }
+            }
+        }
+        Some(injection.mark_after())
+    }
+
     fn of(call: &Call) -> Option<Self> {
         if let Some(after) = call.capture(INJECTION, true) {
             return Self::read_after(after.bytes);

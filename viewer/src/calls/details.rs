@@ -11,6 +11,7 @@ use cutape_analysis::printable::push_printable;
 use cutape_analysis::quantity::{self, push_bytes, push_hex, push_seconds, push_time};
 use cutape_analysis::text::{self, Detail, push_named_call};
 use cutape_trace_format::call::Call;
+use cutape_trace_format::capture_number::INJECTION;
 use cutape_trace_format::trace::Trace;
 
 use crate::command::{Action, key_of};
@@ -342,5 +343,9 @@ fn bytes(trace: &Trace, call: &Call) -> Vec<Bytes> {
         bytes: capture.bytes[..capture.bytes.len().min(MOST_BYTES)].to_vec(),
         full: capture.full.unwrap_or(capture.bytes.len() as u64),
     };
-    call.captures().map(of_capture).collect()
+    // What rules of the recording did is told in words.
+    let copied = call
+        .captures()
+        .filter(|capture| capture.param != INJECTION);
+    copied.map(of_capture).collect()
 }
