@@ -48,7 +48,11 @@ fn an_override_of_free_memory_gives_ggml_its_gpu_on_a_driver_that_does_not_say()
     trace.assert_nothing_lost();
     let acted_on = calls_acted_on(&trace);
     assert!(!acted_on.is_empty());
-    assert!(acted_on.iter().all(|function| *function == "cuMemGetInfo_v2"));
+    assert!(
+        acted_on
+            .iter()
+            .all(|function| *function == "cuMemGetInfo_v2")
+    );
     // What the driver itself said is what costs GGML its GPU without the rule.
     for seen in trace.of("cuMemGetInfo_v2") {
         let own = seen.call.as_the_driver_answered().expect("it was asked");
@@ -65,9 +69,17 @@ fn an_error_in_a_query_costs_ggml_its_gpu_on_a_driver_that_works() {
     let path = folder.path().join("broken.cutape");
     let fault = "cuMemGetInfo:error=NOT_INITIALIZED,free=0,total=0";
     let run = record_ggml(&llama, &path, &["--driver", "sim", "--inject", fault]);
-    assert!(run.stdout.contains("0 MiB free of 0 MiB\nbackend: CPU\n"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("0 MiB free of 0 MiB\nbackend: CPU\n"),
+        "{}",
+        run.stdout
+    );
     let doctor = finish(cutape(["doctor"]).arg(&path));
     assert_eq!(doctor.end, End::Code(1), "{}", doctor.stderr);
     assert!(doctor.stdout.contains("meminfo-error"), "{}", doctor.stdout);
-    assert!(doctor.stdout.contains("by a rule of its own"), "{}", doctor.stdout);
+    assert!(
+        doctor.stdout.contains("by a rule of its own"),
+        "{}",
+        doctor.stdout
+    );
 }

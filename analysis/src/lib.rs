@@ -16,6 +16,7 @@ pub mod injection;
 pub mod json;
 pub mod json_lines;
 pub mod line;
+pub mod loops;
 pub mod objects;
 pub mod objects_info;
 pub mod outcome;

@@ -344,8 +344,6 @@ fn bytes(trace: &Trace, call: &Call) -> Vec<Bytes> {
         full: capture.full.unwrap_or(capture.bytes.len() as u64),
     };
     // What rules of the recording did is told in words.
-    let copied = call
-        .captures()
-        .filter(|capture| capture.param != INJECTION);
+    let copied = call.captures().filter(|capture| capture.param != INJECTION);
     copied.map(of_capture).collect()
 }
