@@ -120,10 +120,14 @@ impl Document {
         self.window.step(motion);
     }
 
+    /// The mouse wheel turned.
+    pub fn scroll(&mut self, lines: i32) {
+        self.window.scroll(lines);
+    }
+
     /// Puts the cursor on the line at a place of the screen.
     pub fn click(&mut self, row: u16) {
-        let line = u64::from(row.saturating_sub(self.area.y));
-        self.window.go(self.window.top() + line);
+        self.window.click(row, self.area.y);
     }
 
     /// The call that the line under the cursor is about.

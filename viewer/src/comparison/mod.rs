@@ -15,7 +15,7 @@ pub use compute::{DiffLine, DiffRow, Shown};
 use crate::canvas::Canvas;
 use crate::command::{Action, Direction, Kind};
 use crate::desk::Desk;
-use crate::list_window::{ListWindow, Motion};
+use crate::list_window::ListWindow;
 use crate::replay_report::ReplayReport;
 use crate::screen::{Screen, ScreenId};
 
@@ -150,13 +150,11 @@ impl Screen for ComparisonScreen {
     fn outdate(&mut self) {}
 
     fn scroll(&mut self, lines: i32, _: &mut Desk) {
-        let motion = if lines < 0 { Motion::Up } else { Motion::Down };
-        (0..lines.unsigned_abs()).for_each(|_| self.window.step(motion));
+        self.window.scroll(lines);
     }
 
     fn click(&mut self, _: u16, row: u16, _: &mut Desk) {
-        let line = u64::from(row.saturating_sub(self.list.y));
-        self.window.go(self.window.top() + line);
+        self.window.click(row, self.list.y);
     }
 }
 

@@ -11,7 +11,6 @@ use crate::canvas::{Canvas, line_of, skip};
 use crate::command::{Action, Direction, Kind};
 use crate::desk::Desk;
 use crate::document::Document;
-use crate::list_window::Motion;
 use crate::screen::{Screen, ScreenId};
 use crate::theme::Role;
 
@@ -82,8 +81,7 @@ impl Screen for DiagnosisScreen {
     fn outdate(&mut self) {}
 
     fn scroll(&mut self, lines: i32, _: &mut Desk) {
-        let motion = if lines < 0 { Motion::Up } else { Motion::Down };
-        (0..lines.unsigned_abs()).for_each(|_| self.document.step(motion));
+        self.document.scroll(lines);
     }
 
     fn click(&mut self, _: u16, row: u16, _: &mut Desk) {
