@@ -27,6 +27,7 @@ mod fixed_capture;
 mod flusher;
 mod fork_page;
 mod frame;
+mod function_name;
 mod function_record;
 mod futex;
 mod held_file;

@@ -37,11 +37,13 @@ pub enum SkipReason {
     NotReached,
     /// The function would bring a call of the recorded program's own code.
     CallsBack,
+    /// A handle that the program got through an export table, and nothing in the recording says what it stands for.
+    PrivateHandle,
 }
 
 impl SkipReason {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::OtherProcess,
         Self::ForeignResource,
         Self::NamesFile,
@@ -57,6 +59,7 @@ impl SkipReason {
         Self::Consequence,
         Self::NotReached,
         Self::CallsBack,
+        Self::PrivateHandle,
     ];
 
     /// Its stable name in reports and policies: `unknown-handle`.
@@ -77,6 +80,7 @@ impl SkipReason {
             Self::Consequence => "consequence",
             Self::NotReached => "not-reached",
             Self::CallsBack => "calls-back",
+            Self::PrivateHandle => "private-handle",
         }
     }
 
@@ -98,6 +102,9 @@ impl SkipReason {
             Self::Consequence => "needs what an earlier call did not bring",
             Self::NotReached => "the driver ended the process before",
             Self::CallsBack => "would call the recorded program's own code back",
+            Self::PrivateHandle => {
+                "uses a handle from an export table, and the recording doesn't say of what"
+            }
         }
     }
 

@@ -13,6 +13,7 @@ pub mod decode;
 pub mod encoder;
 mod exchange;
 pub mod follow;
+pub mod function_name;
 pub mod index;
 pub mod kernel_arguments;
 pub mod late_ends;

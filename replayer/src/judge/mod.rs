@@ -2,12 +2,13 @@
 
 mod causes;
 mod compare;
+mod export_tables;
 
 use std::collections::HashMap;
 
 use cutape_analysis::outcome::code_name;
 use cutape_analysis::text::{Detail, push_call};
-use cutape_cuda_api::{Effect as ApiEffect, Function};
+use cutape_cuda_api::{Effect as ApiEffect, Function, Type};
 use cutape_trace_format::call::{Call, FunctionId, ProcessId, ThreadId};
 use cutape_trace_format::record::Captured;
 use cutape_trace_format::schema::TraceSchema;
@@ -18,6 +19,7 @@ use crate::divergence::{Divergence, PlayedCall};
 use crate::expectations::Expectations;
 use crate::judge::causes::Causes;
 use crate::judge::compare::Comparison;
+use crate::judge::export_tables::ExportTables;
 use crate::plan::{Plan, Plans, Returns, Role, codes_are_alike};
 use crate::report::collector::{Collector, PlainCall};
 use crate::skip::SkipReason;
@@ -61,6 +63,7 @@ pub struct Judge<'a> {
     process: ProcessId,
     slower: Option<f64>,
     causes: Causes,
+    tables: ExportTables,
     call: Call,
     /// Where verdicts go.
     pub collector: &'a mut Collector,
@@ -82,6 +85,7 @@ impl<'a> Judge<'a> {
             process,
             slower,
             causes: Causes::default(),
+            tables: ExportTables::new(trace.schema()),
             call: Call::default(),
             collector,
             expectations,
@@ -102,6 +106,7 @@ impl<'a> Judge<'a> {
         let Some(plan) = plans.plans.get(site.function.0 as usize) else {
             return self.unreadable(site);
         };
+        self.tables.observe(site.function, message);
         match answer.outcome {
             Outcome::Returned(returned) => {
                 let is_slower = self.is_slower(site, message, answer);
@@ -278,6 +283,8 @@ impl<'a> Judge<'a> {
             // A program that passes rubbish and is told so is no fault of anybody's.
             if divergence.recorded.is_failure() {
                 reason = SkipReason::InvalidHandle;
+            } else if message.capture(param as u8, true).is_none() && self.is_private(site, param) {
+                reason = SkipReason::PrivateHandle;
             }
         }
         if reason == SkipReason::NotRecorded {
@@ -289,6 +296,18 @@ impl<'a> Judge<'a> {
         }
         divergence.skipped = Some(reason);
         self.report(site, plan, divergence);
+    }
+
+    /// Whether the handle that a parameter passes may have come through an export table.
+    fn is_private(&self, site: &Site, param: u32) -> bool {
+        let signature = self
+            .function(site)
+            .and_then(|function| function.signature.as_ref());
+        let param = signature.and_then(|signature| signature.params.get(param as usize));
+        param.is_some_and(|param| match &param.ty {
+            Type::Named(name) => self.tables.may_give(name),
+            _ => false,
+        })
     }
 
     fn param_name(&self, site: &Site, param: u32) -> &'a str {

@@ -8,7 +8,7 @@ use cutape_trace_format::record::Captured;
 
 use crate::plan::{Plan, Plans, Role, Span};
 use crate::session::order::{HappensBefore, Nesting, OneByOne};
-use crate::wire::board::{Board, END, QUEUE};
+use crate::wire::board::{Board, QUEUE};
 use crate::wire::futex;
 use crate::wire::slot::{self, BLOB_WORDS, Order, Wait, words_of};
 
@@ -168,30 +168,33 @@ fn answer_words(plans: &Plans, fixed: &[usize], call: &Call) -> usize {
     words + recorded
 }
 
-/// Whether a thread's queue has room.
-pub fn has_room(board: &Board, thread: u32) -> bool {
-    board.thread(thread as usize).is_some_and(|line| {
+/// How many slots a thread's queue has room for.
+pub fn room(board: &Board, thread: u32) -> usize {
+    board.thread(thread as usize).map_or(0, |line| {
         let posted = line.posted.load(Ordering::Relaxed);
         let taken = line.taken.load(Ordering::Acquire);
-        (posted.wrapping_sub(taken) as usize) < QUEUE
+        QUEUE.saturating_sub(posted.wrapping_sub(taken) as usize)
     })
 }
 
-/// Puts a slot, or the end, into a thread's queue, which has room. The thread is started if it is new.
+/// Puts a slot, or the end, into a thread's queue, which has room. The thread is started if it is new; if it sleeps, it goes on sleeping
+/// until [`wake`].
 pub fn post(board: &Board, thread: u32, offset: u64) {
     let Some(line) = board.thread(thread as usize) else {
         return;
     };
-    let place = line.posted.load(Ordering::Relaxed) as usize % QUEUE;
-    line.queue[place].store(offset, Ordering::Relaxed);
-    futex::announce(&line.posted, &line.sleeps);
+    let posted = line.posted.load(Ordering::Relaxed);
+    line.queue[posted as usize % QUEUE].store(offset, Ordering::Relaxed);
+    line.posted.store(posted.wrapping_add(1), Ordering::Release);
     let control = board.control();
     while control.threads.load(Ordering::Relaxed) <= thread {
         futex::announce(&control.threads, &control.sleepers);
     }
 }
 
-/// Tells a thread that it makes no further call.
-pub fn post_end(board: &Board, thread: u32) {
-    post(board, thread, END);
+/// Wakes a thread that sleeps though its queue has something for it.
+pub fn wake(board: &Board, thread: u32) {
+    if let Some(line) = board.thread(thread as usize) {
+        futex::wake_sleepers(&line.posted, &line.sleeps);
+    }
 }

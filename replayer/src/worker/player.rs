@@ -144,7 +144,7 @@ impl Player {
             && refusal.reason == SkipReason::UnknownHandle
         {
             let param = refusal.param;
-            built = match self.world.find_primary_context(refusal.detail) {
+            built = match self.world.find_private(message, *refusal) {
                 Ok(()) => arguments::build(&self.world, plan, message, &self.arena),
                 Err(refusal) => Err(Refusal { param, ..refusal }),
             };

@@ -1,6 +1,6 @@
 //! The file that the linker makes: a cubin (ELF) with one section of ours, which holds the inputs one after the other, each behind its length.
 
-use super::elf::{Bytes, HEADER_BYTES, MACHINE_CUDA, MAGIC, SECTION_HEADER_BYTES};
+use cutape_module_image::elf::{Bytes, HEADER_BYTES, MACHINE_CUDA, MAGIC, SECTION_HEADER_BYTES};
 
 /// Names of the sections: none, the names, the inputs.
 const NAMES: &[u8] = b"\0.shstrtab\0.cutape.linked\0";

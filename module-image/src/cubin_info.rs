@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::elf::Bytes;
-use super::image::KernelImage;
+use crate::elf::Bytes;
+use crate::image::KernelImage;
 
 const FORMAT_SIZED: u8 = 4;
 const MAX_THREADS: u8 = 0x05;
