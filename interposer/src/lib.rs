@@ -34,6 +34,7 @@ mod held_file;
 mod hook;
 mod hooks;
 mod image;
+mod image_layouts;
 mod introduction;
 mod kernel_capture;
 mod kernel_layout;

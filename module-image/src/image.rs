@@ -18,6 +18,8 @@ pub struct KernelImage {
     pub name: String,
     /// Offset and bytes of each parameter in the parameter block.
     pub params: Vec<(u32, u32)>,
+    /// Bytes of all parameters, where the image says so apart from the list.
+    pub param_bytes: Option<u32>,
     /// Static shared memory of a block.
     pub shared_bytes: u32,
     /// Constants of its own.
@@ -32,6 +34,26 @@ pub struct KernelImage {
     pub ptx_version: u32,
     /// 10 x major + minor of the architecture of the machine code.
     pub binary_version: u32,
+}
+
+impl KernelImage {
+    /// Offset and bytes of each parameter, in their order; `None` where the list can't be whole: cubins of another version may say it
+    /// otherwise.
+    pub fn known_params(&self) -> Option<&[(u32, u32)]> {
+        /// A parameter block may be rounded up.
+        const LARGEST_GAP: u32 = 16;
+        let mut end = 0u32;
+        for &(offset, bytes) in &self.params {
+            if offset < end {
+                return None;
+            }
+            end = offset.checked_add(bytes)?;
+        }
+        let is_whole = |all: u32| end <= all && all - end < LARGEST_GAP && (end > 0 || all == 0);
+        self.param_bytes
+            .is_none_or(is_whole)
+            .then_some(&self.params[..])
+    }
 }
 
 /// A global variable.

@@ -13,10 +13,10 @@ use crate::session::culprit::culprit;
 use crate::session::feed::{self, Feed, FeedOptions};
 use crate::session::player_process::{PlayerProcess, ending_text};
 use crate::session::process::{Done, Session};
-use crate::session::watch::{Limits, Watch, state_of};
+use crate::session::watch::{Limits, Watch};
 use crate::wire::board::{Board, CHUNK_BYTES, END, QUEUE, stage};
 use crate::wire::images::{Images, image_of};
-use crate::wire::slot::{AnswerMessage, HEAD_WORDS, Message, state};
+use crate::wire::slot::{AnswerMessage, HEAD_WORDS, Message};
 
 /// How a round ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
