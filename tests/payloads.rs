@@ -24,10 +24,15 @@ struct Run {
 impl Run {
     /// Records the client `payloads` with these options.
     fn record(options: &[&str]) -> Self {
+        Self::record_on("sim", options)
+    }
+
+    /// The same on a driver of choice.
+    fn record_on(driver: &str, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let module = folder.path().join("module.ptx");
         fs::write(&module, IMAGE_IN_FILE).unwrap();
-        let mut command = cutape(["record", "--driver", "sim", "-o"]);
+        let mut command = cutape(["record", "--driver", driver, "-o"]);
         command.arg(folder.path().join("trace.cutape"));
         command.args(options).arg("--").arg(client("payloads"));
         let finished = finish(command.arg(&module));
@@ -208,6 +213,47 @@ fn arguments_of_launches_are_values_wherever_the_program_keeps_them() {
     }
     // What we asked the driver is not on record.
     assert_eq!(recorded.of("cuFuncGetParamInfo").len(), 0);
+}
+
+/// All arguments of kernels in a trace, without the values that are addresses: name and layout say enough of those.
+fn shapes_and_numbers(recorded: &Recorded) -> Vec<(String, Vec<(u32, u32, Vec<u8>)>)> {
+    let mut all = Vec::new();
+    for seen in &recorded.calls {
+        for param in 0..MAX_PARAMS {
+            for arguments in kernels(seen, param) {
+                let mut values = values(&arguments);
+                values
+                    .iter_mut()
+                    .filter(|value| value.0 == 0)
+                    .for_each(|value| value.2.clear());
+                all.push((seen.function.clone(), values));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn the_image_says_how_arguments_lie_where_the_driver_can_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = folder.path().join("before-12.4.toml");
+    let missing = ["cuFuncGetParamInfo", "cuKernelGetParamInfo"]
+        .map(|name| format!("[[fault]]\nfunction = \"{name}\"\nmissing = true\n"));
+    fs::write(
+        &profile,
+        format!(
+            "# before CUDA 12.4\nextends = \"h100\"\n{}",
+            missing.concat()
+        ),
+    )
+    .unwrap();
+    let old = Run::record_on(&format!("sim:{}", profile.display()), &[]).trace();
+    let new = Run::record_on("sim:h100", &[]).trace();
+    let found = shapes_and_numbers(&old);
+    assert!(found.len() >= 11, "{found:?}");
+    assert_eq!(found, shapes_and_numbers(&new));
+    let first = &kernels(old.of("cuLaunchKernel")[0], 9)[0];
+    assert_eq!(first.origin, LayoutOrigin::Image);
 }
 
 #[test]
