@@ -344,6 +344,7 @@ fn a_driver_that_is_none_is_refused_by_name() {
         ("./missing.so", "missing.so"),
         ("./text", "text"),
         ("./folder", "folder"),
+        (&program, "no function of the driver API"),
     ] {
         assert_refused(
             &folder,
@@ -357,6 +358,7 @@ fn a_driver_that_is_none_is_refused_by_name() {
         &[&record[..], &[&program]].concat(),
         &["no-such-gpu"],
     );
+    assert_refused(&folder, &["record", "-o", "t"], &["<CMD>"]);
     let sim = ["sim", "--profile", "no-such-gpu", "--", &program];
     assert_refused(&folder, &sim, &["no-such-gpu"]);
 }

@@ -142,10 +142,10 @@ fn warn_of_missing(setup: &Setup) {
     let missing = &setup.front.missing;
     if let Some(first) = missing.first() {
         message::say(format!(
-            "warning: {} functions of {} are newer than this cutape, such as {first}: programs that link to them don't start, and \
+            "warning: {} has functions that are newer than this cutape ({}, such as {first}): programs that link to them don't start, and \
              look-ups by name don't find them",
-            missing.len(),
-            setup.driver.cuda.display()
+            setup.driver.cuda.display(),
+            missing.len()
         ));
     }
 }
