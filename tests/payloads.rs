@@ -215,8 +215,15 @@ fn arguments_of_launches_are_values_wherever_the_program_keeps_them() {
     assert_eq!(recorded.of("cuFuncGetParamInfo").len(), 0);
 }
 
+/// The arguments of a kernel, and the function that passed them.
+#[derive(Debug, PartialEq)]
+struct KernelValues {
+    function: String,
+    values: Vec<(u32, u32, Vec<u8>)>,
+}
+
 /// All arguments of kernels in a trace, without the values that are addresses: name and layout say enough of those.
-fn shapes_and_numbers(recorded: &Recorded) -> Vec<(String, Vec<(u32, u32, Vec<u8>)>)> {
+fn shapes_and_numbers(recorded: &Recorded) -> Vec<KernelValues> {
     let mut all = Vec::new();
     for seen in &recorded.calls {
         for param in 0..MAX_PARAMS {
@@ -226,7 +233,10 @@ fn shapes_and_numbers(recorded: &Recorded) -> Vec<(String, Vec<(u32, u32, Vec<u8
                     .iter_mut()
                     .filter(|value| value.0 == 0)
                     .for_each(|value| value.2.clear());
-                all.push((seen.function.clone(), values));
+                all.push(KernelValues {
+                    function: seen.function.clone(),
+                    values,
+                });
             }
         }
     }

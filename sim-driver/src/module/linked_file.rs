@@ -109,7 +109,7 @@ pub fn inputs<'a>(file: &Bytes<'a>) -> Option<Vec<&'a [u8]>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::module::elf;
+    use cutape_module_image::elf;
 
     #[test]
     fn inputs_come_back_and_the_file_knows_its_length() {
