@@ -6,11 +6,12 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cutape_driver_search::elf::Library;
 use cutape_trace_format::capture_number::{CaptureOf, MAX_PARAMS};
 use cutape_trace_format::kernel_arguments::{ArgumentForm, KernelArguments, LayoutOrigin};
 use cutape_trace_format::payload::{PayloadKind, PayloadRef, PayloadState};
 use cutape_trace_format::value::Value;
-use support::{End, Finished, Recorded, SeenCall, client, cutape, finish, program};
+use support::{End, Finished, Recorded, SeenCall, client, cutape, finish, library, program};
 
 const IMAGE_IN_FILE: &str =
     ".version 8.0\n.target sm_70\n.address_size 64\n.visible .entry from_file()\n{\n    ret;\n}\n";
@@ -246,18 +247,11 @@ fn shapes_and_numbers(recorded: &Recorded) -> Vec<KernelValues> {
 #[test]
 fn the_image_says_how_arguments_lie_where_the_driver_can_not() {
     let folder = tempfile::tempdir().unwrap();
-    let profile = folder.path().join("before-12.4.toml");
-    let missing = ["cuFuncGetParamInfo", "cuKernelGetParamInfo"]
-        .map(|name| format!("[[fault]]\nfunction = \"{name}\"\nmissing = true\n"));
-    fs::write(
-        &profile,
-        format!(
-            "# before CUDA 12.4\nextends = \"h100\"\n{}",
-            missing.concat()
-        ),
-    )
-    .unwrap();
-    let old = Run::record_on(&format!("sim:{}", profile.display()), &[]).trace();
+    let driver = folder.path().join("libcuda.so.1");
+    let simulated = Library::read(&library("libcutape_sim.so")).unwrap();
+    let before_12_4 = simulated.without(|name| !name.ends_with("GetParamInfo"));
+    fs::write(&driver, before_12_4).unwrap();
+    let old = Run::record_on(driver.to_str().unwrap(), &[]).trace();
     let new = Run::record_on("sim:h100", &[]).trace();
     let found = shapes_and_numbers(&old);
     assert!(found.len() >= 11, "{found:?}");

@@ -52,7 +52,7 @@ const SPARE_CHUNKS: usize = 16;
 /// Slots are at most this long; a call that needs more has more captured than any recorder captures.
 const MAX_SLOT_BYTES: usize = CHUNK_BYTES / 2;
 /// Sleeping threads are woken when so many calls were posted.
-const WAKE_EVERY: usize = 64;
+const WAKE_EVERY: usize = 256;
 /// Answers are judged when so many calls were posted: few enough that all that is under way stays in the processor's cache.
 const JUDGE_EVERY: usize = 512;
 /// How long nothing is looked at when there is nothing to do: longer and longer.

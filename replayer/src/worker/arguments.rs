@@ -51,7 +51,30 @@ pub struct Given {
     pub piece: Piece,
 }
 
+impl Default for Arguments {
+    fn default() -> Self {
+        Self {
+            words: [0; MAX_WORDS],
+            count: 0,
+            given: [None; MAX_GIVEN],
+            given_count: 0,
+            registered: None,
+        }
+    }
+}
+
 impl Arguments {
+    /// Begins with the recorded words.
+    fn start(&mut self, recorded: &[u64]) -> Option<()> {
+        self.words
+            .get_mut(..recorded.len())?
+            .copy_from_slice(recorded);
+        self.count = recorded.len();
+        self.given_count = 0;
+        self.registered = None;
+        Some(())
+    }
+
     /// The words.
     pub fn words(&self) -> &[u64] {
         &self.words[..self.count]
@@ -70,10 +93,10 @@ pub struct Builder<'a> {
     message: &'a Message<'a>,
     arena: &'a Arena,
     handles: Option<MutexGuard<'a, Handles>>,
-    arguments: Arguments,
+    arguments: &'a mut Arguments,
 }
 
-/// Makes the arguments of a call.
+/// Makes the arguments of a call, where those of an earlier one were.
 ///
 /// # Errors
 /// The call can't be made.
@@ -81,27 +104,21 @@ pub fn build<'a>(
     world: &'a World,
     plan: &'a Plan,
     message: &'a Message<'a>,
-    arena: &'a Arena,
-) -> Result<Arguments, Refusal> {
-    let count = usize::from(plan.words);
-    if message.args.len() != count || count > MAX_WORDS {
+    (arena, arguments): (&'a Arena, &'a mut Arguments),
+) -> Result<(), Refusal> {
+    if message.args.len() != usize::from(plan.words) {
         return Err(SkipReason::UnknownPrototype.into());
     }
-    let mut words = [0; MAX_WORDS];
-    words[..count].copy_from_slice(message.args);
+    arguments
+        .start(message.args)
+        .ok_or(SkipReason::UnknownPrototype)?;
     let mut builder = Builder {
         world,
         plan,
         message,
         arena,
         handles: None,
-        arguments: Arguments {
-            words,
-            count,
-            given: [None; MAX_GIVEN],
-            given_count: 0,
-            registered: None,
-        },
+        arguments,
     };
     for (place, param) in plan.params.iter().enumerate() {
         builder.param(place, param).map_err(|refusal| Refusal {
@@ -109,7 +126,7 @@ pub fn build<'a>(
             ..refusal
         })?;
     }
-    Ok(builder.arguments)
+    Ok(())
 }
 
 impl<'a> Builder<'a> {
