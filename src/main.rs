@@ -1,5 +1,6 @@
 //! The `cutape` command.
 
+mod beside;
 mod call_output;
 mod child;
 mod clock;
@@ -16,11 +17,14 @@ mod options;
 mod output_file;
 mod painting;
 mod process_end;
+mod program_output;
 mod progress;
+mod pseudo_terminal;
 mod reading;
 mod recording;
 mod simulator;
 mod size;
+mod viewing;
 
 use std::process::ExitCode;
 

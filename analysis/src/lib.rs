@@ -15,6 +15,7 @@ pub mod info_text;
 pub mod json;
 pub mod json_lines;
 pub mod line;
+pub mod loops;
 pub mod objects;
 pub mod objects_info;
 pub mod outcome;

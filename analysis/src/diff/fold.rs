@@ -6,6 +6,7 @@
 //! with the length alone, whatever the periods are.
 
 use super::word_lists::{Full, WordLists};
+use crate::loops::Loop as FoundLoop;
 
 /// Periods tried at a time.
 const SLOTS: usize = 8;
@@ -114,25 +115,67 @@ struct Folder<'a> {
 /// # Errors
 /// There are more different loops than numbers.
 pub(crate) fn fold(sequence: &[u32], numbers: &mut LoopNumbers) -> Result<Folded, Full> {
-    let mut folder = Folder {
-        numbers,
-        stack: Vec::new(),
-        last: Vec::new(),
-        slots: [Slot::default(); SLOTS],
-        next_slot: 0,
-        lost: Vec::new(),
-        open: None,
-        closed: Vec::new(),
-        again: Vec::new(),
-    };
-    for (place, &symbol) in sequence.iter().enumerate() {
-        folder.add(symbol, place as u32)?;
-        folder.add_again()?;
-    }
+    let mut folder = Folder::new(numbers);
+    folder.add_all(sequence.iter().copied())?;
     folder.finish()
 }
 
-impl Folder<'_> {
+/// The loops of a sequence, whose symbols must be below `first`. Where there are more different loops than numbers, what was found until then
+/// is told.
+pub(crate) fn loops_of(sequence: impl Iterator<Item = u32>, first: u32) -> Vec<FoundLoop> {
+    let mut numbers = LoopNumbers::new(first);
+    let mut folder = Folder::new(&mut numbers);
+    let mut length = 0;
+    let counted = sequence.inspect(|_| length += 1);
+    if folder.add_all(counted).is_ok() {
+        // Without numbers left, a loop at the very end is not told.
+        let _ = folder.close_all();
+    }
+    let stack = &folder.stack;
+    let of = |known: &Loop| {
+        let behind = stack.get(known.place as usize + 1);
+        let end = behind.map_or(length, |element| u64::from(element.start));
+        let (start, count) = (u64::from(known.start), u64::from(known.count));
+        FoundLoop {
+            start,
+            body: (end - start) / count,
+            count,
+        }
+    };
+    folder.closed.iter().map(of).collect()
+}
+
+impl<'a> Folder<'a> {
+    fn new(numbers: &'a mut LoopNumbers) -> Self {
+        Self {
+            numbers,
+            stack: Vec::new(),
+            last: Vec::new(),
+            slots: [Slot::default(); SLOTS],
+            next_slot: 0,
+            lost: Vec::new(),
+            open: None,
+            closed: Vec::new(),
+            again: Vec::new(),
+        }
+    }
+
+    fn add_all(&mut self, sequence: impl Iterator<Item = u32>) -> Result<(), Full> {
+        for (place, symbol) in sequence.enumerate() {
+            self.add(symbol, place as u32)?;
+            self.add_again()?;
+        }
+        Ok(())
+    }
+
+    fn close_all(&mut self) -> Result<(), Full> {
+        while self.open.is_some() {
+            self.close()?;
+            self.add_again()?;
+        }
+        Ok(())
+    }
+
     fn add(&mut self, symbol: u32, start: u32) -> Result<(), Full> {
         if let Some(open) = &self.open {
             let matched = self.stack.len() - open.place as usize;
@@ -320,10 +363,7 @@ impl Folder<'_> {
     }
 
     fn finish(mut self) -> Result<Folded, Full> {
-        while self.open.is_some() {
-            self.close()?;
-            self.add_again()?;
-        }
+        self.close_all()?;
         let mut folded = Folded::default();
         let mut closed = self.closed.iter().peekable();
         for (place, element) in self.stack.iter().enumerate() {

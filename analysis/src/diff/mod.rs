@@ -11,7 +11,7 @@ mod class;
 mod compare;
 mod fetching;
 mod fingerprint;
-mod fold;
+pub(crate) mod fold;
 mod hunks;
 mod judging;
 mod lane_alignment;
