@@ -2,7 +2,9 @@
 
 mod causes;
 mod compare;
+mod copied_data;
 mod export_tables;
+mod look_up;
 
 use std::collections::HashMap;
 
@@ -26,6 +28,8 @@ use crate::skip::SkipReason;
 use crate::verdict::Verdict;
 use crate::wire::slot::{AnswerMessage, Message, Outcome};
 use crate::worker::WRONG_NAME;
+
+pub use crate::judge::look_up::LOOK_UP;
 
 /// A call must take this much longer before it counts as slower, whatever the factor: shorter delays are the machine's.
 const SLOWER_BY_NS: u64 = 1_000_000;
@@ -189,6 +193,8 @@ impl<'a> Judge<'a> {
             returned,
             &mut divergence.differences,
         );
+        let function = self.function(site);
+        copied_data::compare(function, (message, answer), &mut divergence.differences);
         let wrong = answer.outputs().find(|output| output.param == WRONG_NAME);
         divergence.detail = wrong.map(|name| {
             let name = String::from_utf8_lossy(name.bytes);
@@ -204,7 +210,9 @@ impl<'a> Judge<'a> {
             (None, Some(_)) if message.order.returned.is_none() => Verdict::Fixed,
             (Some(0), Some(_)) if codes_differ => Verdict::Regressed,
             (Some(_), Some(0)) if codes_differ => Verdict::Fixed,
-            _ if !divergence.differences.is_empty() => Verdict::Changed,
+            _ if !divergence.differences.is_empty() => {
+                look_up::verdict(plan, message, answer).unwrap_or(Verdict::Changed)
+            }
             _ if self.is_slower(site, message, answer) => Verdict::Slower,
             _ => return self.same(site, plan, message, answer),
         };

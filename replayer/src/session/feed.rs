@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use cutape_trace_format::call::{Call, ThreadId};
+use cutape_trace_format::capture_number::PAYLOAD;
+use cutape_trace_format::payload::REF_BYTES;
 use cutape_trace_format::record::Captured;
 
 use crate::plan::{Plan, Plans, Role, Span};
@@ -149,7 +151,11 @@ fn fixed_answer_words(plan: &Plan) -> usize {
 /// Words of room for a call's answer: at least what was recorded.
 fn answer_words(plans: &Plans, fixed: &[usize], call: &Call) -> usize {
     let number = call.function.0 as usize;
-    let words = fixed.get(number).copied().unwrap_or(0);
+    let hashes = call
+        .captures()
+        .filter(|capture| capture.out && capture.param >= PAYLOAD);
+    let hashes = hashes.count() * (BLOB_WORDS + words_of(REF_BYTES));
+    let words = fixed.get(number).copied().unwrap_or(0) + hashes;
     let Some(plan) = plans.plans.get(number).filter(|_| words > 0) else {
         return words;
     };

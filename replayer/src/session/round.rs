@@ -280,7 +280,7 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
         self.next = Some(site);
         self.wait_for_queue(thread)?;
         let is_barred = self.done.barred.contains(&call.seq);
-        let images = self.images(call);
+        let images = self.images(call)?;
         let slot = self.feed.slot(thread, call, is_barred, &images);
         let bytes = slot.len() * 8;
         if bytes > MAX_SLOT_BYTES {
@@ -330,15 +330,20 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
     }
 
     /// Where the images lie that a call refers to.
-    fn images(&mut self, call: &Call) -> Vec<(u8, [u8; 16])> {
+    fn images(&mut self, call: &Call) -> Result<Vec<(u8, [u8; 16])>, RoundEnd> {
         let trace = self.session.trace;
-        call.captures()
-            .filter_map(|capture| image_of(&capture))
-            .filter_map(|(param, image)| {
-                let place = self.images.place(&self.board, trace, &image)?;
-                Some((param, place.to_bytes()))
-            })
-            .collect()
+        let mut places = Vec::new();
+        for (param, image) in call.captures().filter_map(|capture| image_of(&capture)) {
+            if self.images.is_full_for(&image) {
+                self.wait_for_all()?;
+                self.images.forget_data();
+                // No function copies from two places of the host.
+            }
+            if let Some(place) = self.images.place(&self.board, trace, &image) {
+                places.push((param, place.to_bytes()));
+            }
+        }
+        Ok(places)
     }
 
     /// A call that can't be posted.

@@ -1,7 +1,7 @@
 //! What all playing threads share.
 
 use std::io;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cutape_trace_format::function_name::FunctionName;
@@ -25,6 +25,8 @@ pub struct World {
     pub copies: CopyMemory,
     /// Bytes of host memory for one call's data.
     pub max_host_bytes: u64,
+    /// Device memory may hold something other than when the calls were recorded.
+    is_data_unknown: AtomicBool,
     instructions: Instructions,
     handles: Mutex<Handles>,
     /// Devices whose primary context was retained in place of a call through an export table, until the program retains it itself.
@@ -42,6 +44,7 @@ impl World {
             driver,
             copies: CopyMemory::new(instructions.max_host_bytes)?,
             max_host_bytes: instructions.max_host_bytes,
+            is_data_unknown: AtomicBool::new(false),
             handles: Mutex::new(Handles::new(&instructions.plans.kinds)),
             borrowed: Mutex::new(Vec::new()),
             instructions,
@@ -128,6 +131,20 @@ impl World {
 
     fn borrowed(&self) -> MutexGuard<'_, Vec<i32>> {
         self.borrowed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on it is not known what device memory holds: something was written there that is not on record, or something that is
+    /// was not.
+    #[inline]
+    pub fn data_is_unknown(&self) {
+        if !self.is_data_unknown.load(Ordering::Relaxed) {
+            self.is_data_unknown.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether device memory holds what it held when the calls were recorded, but for what the driver under test did otherwise.
+    pub fn is_data_known(&self) -> bool {
+        !self.is_data_unknown.load(Ordering::Acquire)
     }
 
     /// A plan.
