@@ -222,21 +222,6 @@ fn a_missing_function_is_told() {
     assert_line(&report, "missing-symbol: #16 cuMemGetInfo_v2");
 }
 
-#[test]
-fn a_function_that_is_found_again_is_fixed() {
-    let scratch = tempfile::tempdir().unwrap();
-    let trace = scratch.path().join("looked-up.cutape");
-    let lacks = "[[fault]]\nfunction = \"cuMemGetAllocationGranularity\"\nmissing = true\n";
-    let without = profile(scratch.path(), lacks);
-    let mut command = cutape(["record", "--driver", &without, "-o"]);
-    finish(command.arg(&trace).arg("--").arg(client("proc_address")));
-    let report = replay(&trace, "sim", &[]);
-    assert_eq!(report.end, End::Code(0), "{}", report.stdout);
-    let fixed =
-        |line: &str| line.starts_with("fixed: #") && line.contains("cuGetProcAddress_v2 pfn");
-    assert!(report.stdout.lines().any(fixed), "{}", report.stdout);
-}
-
 /// A recording of the client `payloads` with its data, which has a module's file, a linker's input and copies.
 fn with_payload(folder: &Path, payload: &str) -> PathBuf {
     let module = folder.join("module.ptx");

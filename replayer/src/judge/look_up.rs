@@ -2,7 +2,7 @@
 
 use cutape_trace_format::record::Captured;
 
-use crate::plan::{Plan, UNWRITTEN};
+use crate::plan::UNWRITTEN;
 use crate::verdict::Verdict;
 use crate::wire::slot::{AnswerMessage, Message};
 
@@ -13,8 +13,12 @@ const PFN: u8 = 1;
 
 /// The verdict on a look-up that succeeded both times, if one of them found the function and the other one didn't: the second version
 /// of the look-up says so by NULL and a status, not by its code.
-pub fn verdict(plan: &Plan, message: &Message<'_>, answer: &AnswerMessage<'_>) -> Option<Verdict> {
-    if !plan.function.starts_with(LOOK_UP) {
+pub fn verdict(
+    function: &str,
+    message: &Message<'_>,
+    answer: &AnswerMessage<'_>,
+) -> Option<Verdict> {
+    if !function.starts_with(LOOK_UP) {
         return None;
     }
     let was = has_found(&message.capture(PFN, true)?);
@@ -34,20 +38,38 @@ fn has_found(pointer: &Captured<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::slot::{self, AnswerWriter, HEAD_WORDS, Order, Outcome};
 
-    fn answer(bytes: &[u8]) -> Captured<'_> {
-        Captured {
+    /// The verdict on a look-up that answered `was` when it was recorded, and `is` now.
+    fn verdict_on(function: &str, was: u64, is: u64) -> Option<Verdict> {
+        let recorded = was.to_le_bytes();
+        let recorded = Captured {
             param: PFN,
             out: true,
-            bytes,
+            bytes: &recorded,
             full: None,
-        }
+        };
+        let mut words = Vec::new();
+        let captures = [recorded].into_iter();
+        slot::write(&mut words, &Order::default(), &[], &[0; 5], captures, 4);
+        let body = &mut words[HEAD_WORDS..];
+        let answer_at = Message::read(body).expect("whole").answer_at;
+        let mut writer = AnswerWriter::new(&mut body[answer_at..]);
+        writer.output(PFN, &is.to_le_bytes());
+        writer.finish(Outcome::Returned(0), 0, 0);
+        let message = Message::read(body).expect("whole");
+        let answer = AnswerMessage::read(body, answer_at).expect("whole");
+        verdict(function, &message, &answer)
     }
 
     #[test]
-    fn null_and_what_nobody_wrote_is_nothing_found() {
-        assert!(!has_found(&answer(&[0; 8])));
-        assert!(!has_found(&answer(&[UNWRITTEN; 8])));
-        assert!(has_found(&answer(&0x7f00_1234u64.to_le_bytes())));
+    fn found_again_is_fixed_and_found_no_longer_regressed() {
+        let unwritten = u64::from_le_bytes([UNWRITTEN; 8]);
+        let v2 = |was, is| verdict_on("cuGetProcAddress_v2", was, is);
+        assert_eq!(v2(0, 0x7f00_1234), Some(Verdict::Fixed));
+        assert_eq!(v2(0x7f00_1234, 0), Some(Verdict::Regressed));
+        assert_eq!(v2(0x7f00_1234, unwritten), Some(Verdict::Regressed));
+        assert_eq!(v2(0x7f00_1234, 0x7f00_5678), None);
+        assert_eq!(verdict_on("cuMemAlloc_v2", 0, 0x7f00_1234), None);
     }
 }

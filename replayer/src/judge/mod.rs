@@ -211,7 +211,7 @@ impl<'a> Judge<'a> {
             (Some(0), Some(_)) if codes_differ => Verdict::Regressed,
             (Some(_), Some(0)) if codes_differ => Verdict::Fixed,
             _ if !divergence.differences.is_empty() => {
-                look_up::verdict(plan, message, answer).unwrap_or(Verdict::Changed)
+                look_up::verdict(&plan.function, message, answer).unwrap_or(Verdict::Changed)
             }
             _ if self.is_slower(site, message, answer) => Verdict::Slower,
             _ => return self.same(site, plan, message, answer),
