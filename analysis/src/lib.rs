@@ -12,6 +12,7 @@ pub mod histogram;
 pub mod index;
 pub mod info;
 pub mod info_text;
+pub mod injection;
 pub mod json;
 pub mod json_lines;
 pub mod line;

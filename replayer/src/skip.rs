@@ -39,11 +39,13 @@ pub enum SkipReason {
     CallsBack,
     /// A handle that the program got through an export table, and nothing in the recording says what it stands for.
     PrivateHandle,
+    /// A rule of the recording answered in the driver's place, so there is no answer of a driver to compare with.
+    Injected,
 }
 
 impl SkipReason {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::OtherProcess,
         Self::ForeignResource,
         Self::NamesFile,
@@ -60,6 +62,7 @@ impl SkipReason {
         Self::NotReached,
         Self::CallsBack,
         Self::PrivateHandle,
+        Self::Injected,
     ];
 
     /// Its stable name in reports and policies: `unknown-handle`.
@@ -81,6 +84,7 @@ impl SkipReason {
             Self::NotReached => "not-reached",
             Self::CallsBack => "calls-back",
             Self::PrivateHandle => "private-handle",
+            Self::Injected => "injected",
         }
     }
 
@@ -105,6 +109,7 @@ impl SkipReason {
             Self::PrivateHandle => {
                 "uses a handle from an export table, and the recording doesn't say of what"
             }
+            Self::Injected => "a rule of the recording answered in the driver's place",
         }
     }
 

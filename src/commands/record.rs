@@ -32,6 +32,7 @@ use crate::recording::{Ended, RecordingFolder};
   cutape record -o llama -- ./llama-server --list-devices
   cutape record --driver ./build/libcuda.so.1 -- python3 -c 'import torch; print(torch.cuda.is_available())'
   cutape record -e 'cuMem* or ret != 0' -- ./program
+  cutape record --inject 'cuMemAlloc:error=OUT_OF_MEMORY:when=3+' -- ./program
   cutape record --view -- ./program       # and look at it meanwhile
   cutape record --driver sim:shim-uninitialized -- ./program")]
 pub struct Arguments {
@@ -56,10 +57,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         view,
         command,
     } = arguments;
-    let prepared = options
-        .refuse_unsupported()
-        .and_then(|()| prepare(&options, &command));
-    let (setup, path, folder) = match prepared {
+    let (setup, path, folder) = match prepare(&options, &command) {
         Ok(prepared) => prepared,
         Err(error) => return message::fail(OWN_FAILURE, error),
     };

@@ -15,6 +15,8 @@ mod exchange;
 pub mod follow;
 pub mod function_name;
 pub mod index;
+pub mod injected;
+pub mod injection_plan;
 pub mod kernel_arguments;
 pub mod late_ends;
 pub mod merge;
