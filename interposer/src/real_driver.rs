@@ -140,7 +140,7 @@ impl Real {
 /// The real CUDA driver's function of that name, if it has it: for calls of ours, which are not on record.
 pub fn exported(name: &CStr) -> Option<*const c_void> {
     let hook = HOOKS.iter().find(|hook| hook.detail.name == name)?;
-    let function = match unrecorded::real(hook) {
+    let function = match withheld::real(hook) {
         Some(function) => function.cast_mut(),
         None => hook.real.load(Ordering::Acquire),
     };
