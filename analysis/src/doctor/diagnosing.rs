@@ -24,6 +24,9 @@ struct Row {
     checks: Vec<(usize, CallCheck)>,
 }
 
+/// Gives the calls of some numbers, which rise, with their names.
+pub type LookUp<'a> = dyn FnMut(&[u64]) -> Vec<(Call, CallNames)> + 'a;
+
 /// What was seen so far. Memory is bounded by the number of processes and functions, not of calls.
 pub struct Diagnosing {
     rows: Vec<Row>,
@@ -52,7 +55,7 @@ impl Diagnosing {
         &self,
         trace: &Trace,
         allow: &[String],
-        look_up: &mut dyn FnMut(&[u64]) -> Vec<(Call, CallNames)>,
+        look_up: &mut LookUp<'_>,
     ) -> Diagnosis {
         Diagnosis::so_far(self, trace, allow, look_up)
     }

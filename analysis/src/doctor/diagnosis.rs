@@ -8,7 +8,7 @@ use cutape_trace_format::trace::Trace;
 use super::checklist::{Checklist, checklists};
 use super::client::Client;
 use super::closing::Closing;
-use super::diagnosing::Diagnosing;
+use super::diagnosing::{Diagnosing, LookUp};
 use super::evidence;
 use super::finding::Finding;
 use super::folding::fold;
@@ -17,7 +17,6 @@ use super::rule::{Check, Severity, Stage};
 use super::rules::RULES;
 use super::story::Story;
 use crate::injection::rules_of;
-use crate::objects::CallNames;
 use crate::survey::MAX_DAMAGES;
 
 /// What is known of one process.
@@ -99,7 +98,7 @@ impl Diagnosis {
         diagnosing: &Diagnosing,
         trace: &Trace,
         allow: &[String],
-        look_up: &mut dyn FnMut(&[u64]) -> Vec<(Call, CallNames)>,
+        look_up: &mut LookUp<'_>,
     ) -> Self {
         let clients: Vec<Client> = diagnosing
             .processes

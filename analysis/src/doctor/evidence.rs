@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use cutape_trace_format::call::Call;
 use cutape_trace_format::trace::Trace;
 
+use super::diagnosing::LookUp;
 use super::finding::{Evidence, Finding};
 use crate::caller::Callers;
 use crate::injection::rules_on;
@@ -12,11 +13,7 @@ use crate::objects::{CallNames, names_in};
 use crate::text::{Detail, push_named_call};
 
 /// Gives each finding the calls that it names as evidence. `look_up` gives the calls of these numbers, which rise, with their names.
-pub fn attach(
-    trace: &Trace,
-    findings: &mut [Finding],
-    look_up: &mut dyn FnMut(&[u64]) -> Vec<(Call, CallNames)>,
-) {
+pub fn attach(trace: &Trace, findings: &mut [Finding], look_up: &mut LookUp<'_>) {
     let mut numbers: Vec<u64> = findings
         .iter()
         .flat_map(|finding| finding.calls.iter().copied())
