@@ -13,6 +13,7 @@ use crate::fixed_capture::{begin_with_fixed_ins, end_with_small_outs};
 use crate::fork_page::{NOT_STARTED, fork_page};
 use crate::frame::Frame;
 use crate::hook::{HEADER_WORDS, SPECIAL_AFTER, SPECIAL_BEFORE, SPECIAL_UNLOADS};
+use crate::image_layouts::Owner;
 use crate::injected_call;
 use crate::injection;
 use crate::process::{Process, Purpose};
@@ -201,6 +202,13 @@ unsafe fn begin_special(frame: &Frame, thread: *mut ThreadState, gathered: &mut 
         && let Some(process) = Process::get()
     {
         process.kernels().unload();
+        match hook.detail.name.to_bytes() {
+            b"cuModuleUnload" => process.image_layouts().forget(Owner::Module(frame.word(0))),
+            b"cuLibraryUnload" => process
+                .image_layouts()
+                .forget(Owner::Library(frame.word(0))),
+            _ => process.image_layouts().forget_modules(),
+        }
     }
     if hook.special & SPECIAL_BEFORE != 0 {
         // SAFETY: the caller's promise.
