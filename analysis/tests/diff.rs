@@ -217,7 +217,7 @@ impl Outcomes {
             detail: Detail::LINE,
         };
         let sequence = self.sequence();
-        let hunks = sequence.hunks(1).expect("has numbers");
+        let hunks = sequence.hunks(1, &|_, _| true).expect("has numbers");
         let lines = SequenceText::new(compared, sequence, extent).hunks(&hunks, 0);
         lines
             .iter()
@@ -309,7 +309,7 @@ fn a_loop_that_ran_once_more_is_one_difference() {
     };
     let compared = Pair::new(run(300), run(301)).compare();
     assert_eq!(compared.counts(), [902, 0, 0, 3]);
-    let hunks = compared.sequence().hunks(3).expect("has numbers");
+    let hunks = compared.sequence().hunks(3, &|_, _| true).expect("has numbers");
     assert_eq!(hunks.len(), 1);
     let again = hunks[0].units.iter().find_map(|unit| unit.again);
     let again = again.map(|again| (again.body, again.a, again.b));

@@ -7,7 +7,7 @@ use cutape_trace_format::trace::Trace;
 use super::compare::Mode;
 use super::pairing::{shared_calls, total};
 use super::scan::{Lane, Scan};
-use super::sequence::profile;
+use super::candidates::profile;
 use crate::doctor::client::{Client, ClientKind, file_name};
 use crate::doctor::facts::ProcessFacts;
 

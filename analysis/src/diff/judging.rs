@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::myers::{Budget, Common, common};
+use super::budget::Budget;
+use super::myers::{Common, common};
 use super::rows::{RowKind, Run};
 use super::scan::{Hole, Lane, Scan};
 use super::symbols::{Counterparts, Symbols};
 use super::volatile::is_alike;
+use super::watch::{DiffError, Watch};
 
 /// Steps that may be spent on pairing what lies between two aligned stretches.
 const PAIRING_STEPS: u64 = 1 << 22;
@@ -18,6 +20,7 @@ pub(crate) struct Judge<'a> {
     pub exact: &'a Symbols,
     pub questions: &'a Symbols,
     pub counterparts: &'a Counterparts,
+    watch: &'a Watch<'a>,
     /// What was found of pairs of classes, and the last one by class of A.
     known: HashMap<(u32, u32), bool>,
     last: Vec<(u32, bool)>,
@@ -29,6 +32,7 @@ impl<'a> Judge<'a> {
         scans: (&'a Scan, &'a Scan),
         symbols: (&'a Symbols, &'a Symbols),
         counterparts: &'a Counterparts,
+        watch: &'a Watch<'a>,
     ) -> Self {
         Self {
             a: scans.0,
@@ -36,6 +40,7 @@ impl<'a> Judge<'a> {
             exact: symbols.0,
             questions: symbols.1,
             counterparts,
+            watch,
             known: HashMap::new(),
             last: vec![(u32::MAX, false); scans.0.classes.len()],
         }
@@ -70,20 +75,30 @@ impl<'a> Judge<'a> {
         };
         // One recording may have kept images and data that the other has not.
         let payload = a.payload() == b.payload() || a.payload() == 0 || b.payload() == 0;
+        // The same holds for the arguments of kernels.
+        let kernel = a.kernel() == 0
+            || b.kernel() == 0
+            || a.kernel() == b.kernel()
+                && self.counterparts.are_pairs(a.kernel_objects(), b.kernel_objects());
         alike
             && payload
+            && kernel
             && a.answer() == b.answer()
             && self.counterparts.are_pairs(a.given(), b.given())
     }
 
     /// The rows of two threads whose exact questions are aligned like that.
-    pub fn rows(&mut self, lanes: (&Lane, &Lane), aligned: &[Common]) -> Vec<Run> {
+    ///
+    /// # Errors
+    /// The work was stopped.
+    pub fn rows(&mut self, lanes: (&Lane, &Lane), aligned: &[Common]) -> Result<Vec<Run>, DiffError> {
         let mut runs = Vec::new();
         let mut at = (0, 0);
         for stretch in aligned {
             let to = (stretch.left, stretch.right);
             self.add_gap(lanes, (at, to), &mut runs);
             self.add_stretch(lanes, *stretch, &mut runs);
+            self.watch.look()?;
             at = (
                 stretch.left + stretch.length,
                 stretch.right + stretch.length,
@@ -91,7 +106,8 @@ impl<'a> Judge<'a> {
         }
         let end = (lanes.0.classes.len() as u32, lanes.1.classes.len() as u32);
         self.add_gap(lanes, (at, end), &mut runs);
-        runs
+        self.watch.look()?;
+        Ok(runs)
     }
 
     /// Adds calls that are aligned.
@@ -148,7 +164,7 @@ impl<'a> Judge<'a> {
         };
         let a = question(&self.questions.a, lanes.0, from.0, to.0);
         let b = question(&self.questions.b, lanes.1, from.1, to.1);
-        let mut pairs = common(&a, &b, &mut Budget::steps(PAIRING_STEPS));
+        let mut pairs = common(&a, &b, &mut Budget::steps(PAIRING_STEPS, self.watch));
         for pair in &mut pairs {
             pair.left += from.0;
             pair.right += from.1;

@@ -165,6 +165,7 @@ impl Scanner<'_> {
             None => {
                 let name = name_print(&trace.function_name(call.function));
                 self.words.end_of_taken();
+                self.words.end_of_given();
                 self.words
                     .finish(name, name, u32::from(call.returned.is_some()))
             }
