@@ -193,18 +193,13 @@ impl<'a, 'w> Aligner<'a, 'w> {
 
 /// Whether all calls that are aligned ask the same of the same objects.
 fn holds(lanes: (&Lane, &Lane), exact: &Symbols, aligned: &Aligned) -> bool {
-    let same =
-        |(&a, &b): (&u32, &u32)| exact.a[a as usize] == exact.b[b as usize];
+    let same = |(&a, &b): (&u32, &u32)| exact.a[a as usize] == exact.b[b as usize];
     let holds = |stretch: &Common| {
         let a = lanes.0.classes[stretch.left as usize..].iter();
         let b = lanes.1.classes[stretch.right as usize..].iter();
         a.zip(b).take(stretch.length as usize).all(same)
     };
-    let moved = |&(a, b): &(u32, u32)| {
-        same((
-            &lanes.0.classes[a as usize],
-            &lanes.1.classes[b as usize],
-        ))
-    };
+    let moved =
+        |&(a, b): &(u32, u32)| same((&lanes.0.classes[a as usize], &lanes.1.classes[b as usize]));
     aligned.stretches.iter().all(holds) && aligned.moved.iter().all(moved)
 }

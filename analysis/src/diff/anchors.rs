@@ -57,7 +57,13 @@ mod tests {
     fn anchors_are_what_both_sides_have_once() {
         let left = [1, 2, 3, 2, 4, 5];
         let right = [5, 3, 1, 9, 9, 4];
-        assert_eq!(once_in_both(&left, &right), [(0, 2), (2, 1), (4, 5), (5, 0)]);
-        assert_eq!(longest_rising(&once_in_both(&left, &right)), [(2, 1), (4, 5)]);
+        assert_eq!(
+            once_in_both(&left, &right),
+            [(0, 2), (2, 1), (4, 5), (5, 0)]
+        );
+        assert_eq!(
+            longest_rising(&once_in_both(&left, &right)),
+            [(2, 1), (4, 5)]
+        );
     }
 }

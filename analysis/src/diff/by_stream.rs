@@ -24,7 +24,10 @@ pub(crate) struct Aligned {
 impl Aligned {
     /// Pairs of calls.
     fn pairs(&self) -> u64 {
-        let in_place = self.stretches.iter().map(|stretch| u64::from(stretch.length));
+        let in_place = self
+            .stretches
+            .iter()
+            .map(|stretch| u64::from(stretch.length));
         in_place.sum::<u64>() + self.moved.len() as u64
     }
 }
@@ -67,7 +70,10 @@ impl ByStream<'_> {
                 best = other;
             }
         }
-        let aligned: u64 = stretches.iter().map(|stretch| u64::from(stretch.length)).sum();
+        let aligned: u64 = stretches
+            .iter()
+            .map(|stretch| u64::from(stretch.length))
+            .sum();
         if best.pairs() > in_order || in_order < aligned {
             return Ok(best);
         }
@@ -227,7 +233,11 @@ impl ByStream<'_> {
         for calls in of_events.chunk_by(|one, next| one.0 == next.0) {
             let calls: Vec<Point> = calls.iter().map(|call| call.1).collect();
             let mut kept = longest_rising(&calls).into_iter().peekable();
-            dropped.extend(calls.into_iter().filter(|pair| kept.next_if_eq(pair).is_none()));
+            dropped.extend(
+                calls
+                    .into_iter()
+                    .filter(|pair| kept.next_if_eq(pair).is_none()),
+            );
         }
         if !dropped.is_empty() {
             dropped.sort_unstable();

@@ -2,6 +2,7 @@
 
 use cutape_trace_format::call::FunctionId;
 
+use super::fingerprint::Fingerprint;
 use super::stream_order::StreamOf;
 
 /// Words of a class before the objects that it refers to.
@@ -115,6 +116,19 @@ impl<'a> Class<'a> {
     fn double(self, place: usize) -> u64 {
         u64::from(self.0[place + 1]) << 32 | u64::from(self.0[place])
     }
+}
+
+/// A hash of a class: of what differs most, not of what follows from it.
+pub(crate) fn hash(class: &[u32]) -> u64 {
+    let pair = |low: usize, high: usize| u64::from(class[high]) << 32 | u64::from(class[low]);
+    let mut print = Fingerprint::new(0);
+    print.word(pair(ASKED, ASKED + 1) ^ u64::from(class[FREE_MEMORY]));
+    print.word(pair(ANSWER, KERNEL) ^ u64::from(class[PAYLOAD]));
+    for objects in class[HEAD..].chunks(2) {
+        let high = objects.get(1).copied().unwrap_or(0);
+        print.word(u64::from(high) << 32 | u64::from(objects[0]));
+    }
+    print.finish()
 }
 
 /// A class under construction. Its memory is used again.

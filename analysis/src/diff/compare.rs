@@ -145,7 +145,8 @@ impl Comparison {
         let outcome = match choice.mode {
             Mode::Sequence => {
                 let steps = steps.unwrap_or(u64::MAX);
-                let sequence = Sequence::of((a, b), (scan_a, scan_b), Budget::steps(steps, &watch))?;
+                let sequence =
+                    Sequence::of((a, b), (scan_a, scan_b), Budget::steps(steps, &watch))?;
                 Outcome::Sequence(Box::new(sequence))
             }
             Mode::Profile => Outcome::Profile(Box::new(Profile::of((a, &scan_a), (b, &scan_b)))),

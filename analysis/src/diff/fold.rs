@@ -68,7 +68,10 @@ impl LoopNumbers {
             let Some((&count, body)) = others.lists.get(number).split_last() else {
                 continue;
             };
-            let body: Vec<u32> = body.iter().map(|&symbol| rename(symbol, &renamed)).collect();
+            let body: Vec<u32> = body
+                .iter()
+                .map(|&symbol| rename(symbol, &renamed))
+                .collect();
             renamed.push(self.number(&body, count)?);
         }
         for symbol in &mut folded.symbols {

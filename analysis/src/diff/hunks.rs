@@ -177,14 +177,14 @@ impl Sequence {
         let body = if end - at == 1 { first.body } else { rows };
         let is_repeated = |before: u64| {
             let place = |row: u64| thread.place(row).map(|run| (run.kind, run.a, run.b));
-            (before..before + body).zip(first.row..).all(|(before, here)| {
-                match (place(before), place(here)) {
+            (before..before + body)
+                .zip(first.row..)
+                .all(|(before, here)| match (place(before), place(here)) {
                     (Some((RowKind::Same, a, b)), Some((_, here_a, here_b))) => {
                         self.is_same_call(thread, first.kind, (a, b), (here_a, here_b))
                     }
                     _ => false,
-                }
-            })
+                })
         };
         let mut common = 0;
         while let Some(before) = first.row.checked_sub(body * (common + 1))

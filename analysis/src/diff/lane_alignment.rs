@@ -58,16 +58,15 @@ fn align_middle(
     }
     budget.watch().look()?;
     let folded = fold_both((a, b), first_loop, budget.watch())?;
-    Ok(align_folded([Side::of(a, folded.0), Side::of(b, folded.1)], budget))
+    Ok(align_folded(
+        [Side::of(a, folded.0), Side::of(b, folded.1)],
+        budget,
+    ))
 }
 
 fn align_folded(sides: [Side<'_>; 2], budget: &mut Budget<'_>) -> Vec<Common> {
     let mut found = Joined::default();
-    let units = common(
-        &sides[0].folded.symbols,
-        &sides[1].folded.symbols,
-        budget,
-    );
+    let units = common(&sides[0].folded.symbols, &sides[1].folded.symbols, budget);
     let mut at = (0, 0);
     for stretch in units {
         let unit = (stretch.left as usize, stretch.right as usize);
@@ -110,7 +109,9 @@ fn settle(a: &[u32], b: &[u32], found: Vec<Common>) -> Vec<Common> {
 fn alike(sequence: &[u32], (one, other): (u32, u32), most: u32) -> u32 {
     let one = sequence[one as usize..].iter();
     let other = sequence[other as usize..].iter().take(most as usize);
-    one.zip(other).take_while(|(one, other)| one == other).count() as u32
+    one.zip(other)
+        .take_while(|(one, other)| one == other)
+        .count() as u32
 }
 
 /// A sequence and its loops.

@@ -34,7 +34,11 @@ pub(crate) fn common_within(
     (!budget.is_exhausted()).then_some(found)
 }
 
-fn aligned(left: &[u32], right: &[u32], (budget, anchored): (&mut Budget<'_>, bool)) -> Vec<Common> {
+fn aligned(
+    left: &[u32],
+    right: &[u32],
+    (budget, anchored): (&mut Budget<'_>, bool),
+) -> Vec<Common> {
     let mut aligner = Aligner {
         left,
         right,

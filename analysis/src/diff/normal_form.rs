@@ -237,7 +237,11 @@ impl Prints<'_, '_> {
         }
     }
 
-    fn kernel_argument(&mut self, (param, argument): (u8, &KernelArgument), print: &mut Fingerprint) {
+    fn kernel_argument(
+        &mut self,
+        (param, argument): (u8, &KernelArgument),
+        print: &mut Fingerprint,
+    ) {
         print.word(argument.size.into());
         let Some(bytes) = &argument.bytes else {
             return print.word(NOT_CAPTURED);

@@ -1,6 +1,8 @@
 //! What counts in the calls of a function when two runs are compared, worked out once for each function of a trace.
 
-use cutape_cuda_api::{DefaultStream, Direction, Extent, Function, Param, Type, TypeKind, Validity};
+use cutape_cuda_api::{
+    DefaultStream, Direction, Extent, Function, Param, Type, TypeKind, Validity,
+};
 use cutape_trace_format::call::FunctionId;
 use cutape_trace_format::schema::TraceSchema;
 

@@ -78,7 +78,7 @@ impl Sequence {
             for thread in &process.threads {
                 let aligned = aligned.next().unwrap_or_default();
                 let lanes = lanes_of((&a, &b), thread);
-                let runs = judge.rows(lanes, &aligned.stretches)?;
+                let runs = judge.rows(lanes, &aligned)?;
                 let runs = mark_other_order(&mut judge, (runs, lanes), &aligned.moved);
                 watch.passed(lanes.0.classes.len() + lanes.1.classes.len())?;
                 threads.push((runs, lanes));

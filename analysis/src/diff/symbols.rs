@@ -1,10 +1,9 @@
 //! Numbers for what calls of two traces ask, alike on both sides; and which object of one trace plays the part of which object of the other.
 
-use std::collections::HashMap;
-
 use super::fingerprint::Fingerprint;
 use super::myers::Common;
 use super::scan::{Lane, Scan};
+use crate::word_hash::WordMap;
 
 /// No counterpart.
 const NONE: u32 = u32::MAX;
@@ -23,7 +22,7 @@ pub(crate) struct Symbols {
 impl Symbols {
     /// Numbers classes by a fingerprint.
     pub fn by(a: (&Scan, impl Fn(u32) -> u64), b: (&Scan, impl Fn(u32) -> u64)) -> Self {
-        let mut numbers: HashMap<u64, u32> = HashMap::new();
+        let mut numbers: WordMap<u64, u32> = WordMap::default();
         let mut number = |scan: &Scan, print: &dyn Fn(u32) -> u64| -> Vec<u32> {
             let classes = 0..scan.classes.len() as u32;
             classes

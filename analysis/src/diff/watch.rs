@@ -58,7 +58,10 @@ const INTERVAL: u64 = 1 << 16;
 
 impl std::fmt::Debug for Watch<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Watch").field("done", &self.done).finish_non_exhaustive()
+        formatter
+            .debug_struct("Watch")
+            .field("done", &self.done)
+            .finish_non_exhaustive()
     }
 }
 

@@ -124,7 +124,10 @@ pub(super) fn kernel_words(call: &Call) -> impl Iterator<Item = (u8, u64)> {
         let values = kernel.params.into_iter().filter_map(|value| value.bytes);
         let words = values.flat_map(|bytes| {
             let (words, _) = bytes.as_chunks::<8>();
-            words.iter().map(|&word| u64::from_le_bytes(word)).collect::<Vec<_>>()
+            words
+                .iter()
+                .map(|&word| u64::from_le_bytes(word))
+                .collect::<Vec<_>>()
         });
         words.map(move |word| (param, word))
     })

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use cutape_analysis::diff::report::{Compared, Line, LineKind, closing, heading, profile_lines};
 use cutape_analysis::diff::{
-    CallChange, Comparison, Describer, DiffError, Hunk, Options, Outcome, Report, RowKind, Sequence,
-    Side, ThreadPair, Unit, calls_by_number,
+    CallChange, Comparison, Describer, DiffError, Hunk, Options, Outcome, Report, RowKind,
+    Sequence, Side, ThreadPair, Unit, calls_by_number,
 };
 use cutape_analysis::printable::printable;
 use cutape_analysis::text::Detail;

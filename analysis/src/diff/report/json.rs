@@ -197,7 +197,10 @@ pub fn to_json(
     let (sequence, profile) = match &comparison.outcome {
         Outcome::Sequence(sequence) => {
             let hunks = sequence.hunks(0, report)?;
-            (Some(sequence_object(compared, sequence, (hunks, most))?), None)
+            (
+                Some(sequence_object(compared, sequence, (hunks, most))?),
+                None,
+            )
         }
         Outcome::Profile(profile) => (None, Some(profile_object(profile))),
     };
