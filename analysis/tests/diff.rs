@@ -246,3 +246,44 @@ fn rows_can_be_asked_for_one_by_one() {
         ]
     );
 }
+
+#[test]
+fn kernels_are_compared_by_values_and_by_the_memory_that_they_are_given() {
+    let run = |used: usize, value: u32| {
+        move |run: &mut Run| {
+            let main = run.thread(1, "main");
+            let memory = [run.alloc(main, 1, 4096), run.alloc(main, 2, 4096)];
+            let address = (memory[used] + 8).to_le_bytes();
+            // A structure: a pointer in it, and an address that nobody knows.
+            let unknown = 0x7ffe_0000_0000 + run.shift / 4096;
+            let structure = [memory[0].to_le_bytes(), unknown.to_le_bytes()].concat();
+            run.launch(main, &[&address, &value.to_le_bytes(), &structure]);
+        }
+    };
+    let same = Pair::new(run(0, 1024), run(0, 1024)).compare();
+    assert_eq!(same.counts(), [3, 0, 0, 0], "{}", same.text());
+    let other = Pair::new(run(0, 1024), run(0, 1025)).compare();
+    assert_eq!(other.counts(), [2, 1, 0, 0]);
+    assert!(other.text().contains("kernelParams ["), "{}", other.text());
+    assert!(other.text().contains("1025"), "{}", other.text());
+    let elsewhere = Pair::new(run(0, 1024), run(1, 1024)).compare();
+    assert_eq!(elsewhere.counts(), [2, 1, 0, 0]);
+    let text = elsewhere.text();
+    assert!(
+        text.contains("dptr#1+0x8") && text.contains("dptr#2+0x8"),
+        "{text}"
+    );
+    let nothing = |run: &mut Run| {
+        let main = run.thread(1, "main");
+        (1..=2).for_each(|number| {
+            run.alloc(main, number, 4096);
+        });
+        run.launch(main, &[]);
+    };
+    let not_captured = Pair::new(run(0, 1024), nothing).compare();
+    assert_eq!(
+        not_captured.counts(),
+        [3, 0, 0, 0],
+        "nobody knows what it was given"
+    );
+}

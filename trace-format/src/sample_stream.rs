@@ -44,7 +44,7 @@ impl SampleStream {
             ticks: 0,
             layer: 0,
             step: 0,
-            device_pointer: 0x7f55_4000_0000,
+            device_pointer: 0x7f50_0000_0000,
         }
     }
 

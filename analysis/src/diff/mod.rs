@@ -20,6 +20,7 @@ mod fold;
 mod frontier;
 mod hunks;
 mod judging;
+mod kernel_values;
 mod lane_alignment;
 mod layout;
 mod moved;

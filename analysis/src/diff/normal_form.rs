@@ -7,6 +7,7 @@ use cutape_trace_format::record::Captured;
 
 use super::class::ClassWords;
 use super::fingerprint::Fingerprint;
+use super::kernel_values::{self, parts, reference};
 use super::layout::{Meaning, Piece};
 use super::plan::{Answered, Asked, Behind, OnStream, Plan, Returns, Shape};
 use super::stream_order::StreamOf;
@@ -243,18 +244,19 @@ impl Prints<'_, '_> {
         print: &mut Fingerprint,
     ) {
         print.word(argument.size.into());
-        let Some(bytes) = &argument.bytes else {
+        let references = self.references;
+        let Some(parts) = parts(argument, |word| reference(references, param, word)) else {
             return print.word(NOT_CAPTURED);
         };
-        for piece in bytes.chunks(8) {
-            let word = number(piece);
-            match self.reference(param, word).filter(|_| piece.len() == 8) {
-                Some(reference) => {
+        for part in parts {
+            match part {
+                kernel_values::Part::Object(reference) => {
                     print.word(OBJECT);
                     print.word(reference.offset);
                     self.words.add_object(reference.object.0);
                 }
-                None => print.word(word),
+                kernel_values::Part::Address => print.word(NOT_NULL),
+                kernel_values::Part::Value(word) => print.word(word),
             }
         }
     }
@@ -314,8 +316,7 @@ impl Prints<'_, '_> {
     }
 
     fn reference(&self, param: u8, word: u64) -> Option<Reference> {
-        let is_it = |reference: &&Reference| reference.param == param && reference.word == word;
-        self.references.iter().find(is_it).copied()
+        reference(self.references, param, word)
     }
 
     fn refer(&mut self, reference: Reference) {

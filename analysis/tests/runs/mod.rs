@@ -7,6 +7,8 @@ use cutape_analysis::diff::report::{Compared, Extent, SequenceText};
 use cutape_analysis::diff::{Comparison, Mode, Options, Outcome, Sequence};
 use cutape_analysis::text::Detail;
 use cutape_cuda_api::Api;
+use cutape_trace_format::capture_number::KERNEL_ARGUMENTS;
+use cutape_trace_format::kernel_arguments::{ArgumentForm, KernelLayout, LayoutOrigin, ParamPlace};
 use cutape_trace_format::sample::{RingContent, SampleCapture};
 use cutape_trace_format::sample_recording::{SampleProcess, SampleRecording};
 use cutape_trace_format::schema::{Schema, schema_file};
@@ -105,6 +107,38 @@ impl Run {
             .ring(thread)
             .begin_from(begin, function, (0x7f00_0010, words), &[]);
         self.ring(thread).end_with(end, id, returned, answer);
+    }
+
+    /// Launches a kernel with these arguments, of eight or of other bytes; without any, they were not captured.
+    pub fn launch(&mut self, thread: usize, arguments: &[&[u8]]) {
+        self.ticks += 100;
+        let (begin, end) = (self.ticks, self.ticks + 50);
+        let mut params = Vec::new();
+        let mut buffer = Vec::new();
+        for argument in arguments {
+            params.push(ParamPlace {
+                offset: buffer.len() as u16,
+                size: argument.len() as u16,
+            });
+            buffer.extend_from_slice(argument);
+        }
+        let origin = LayoutOrigin::Driver;
+        let layout = KernelLayout { origin, params }.to_bytes(ArgumentForm::Pointers);
+        let number = KERNEL_ARGUMENTS | 9;
+        let captures = [
+            SampleCapture::before(number, &layout),
+            SampleCapture::before(number, &buffer),
+        ];
+        let captures = if arguments.is_empty() {
+            &[][..]
+        } else {
+            &captures[..]
+        };
+        let words = [0x7f00_5000, 1, 1, 1, 32, 1, 1, 0, 0, 0x7ffc_0000, 0];
+        let id = self
+            .ring(thread)
+            .begin_from(begin, LAUNCH, (0x7f00_0010, &words), captures);
+        self.ring(thread).end_with(end, id, 0, &[]);
     }
 
     pub fn init(&mut self, thread: usize) {
