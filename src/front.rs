@@ -39,6 +39,12 @@ pub fn for_recording(driver: &Driver) -> Result<RecordingFront, String> {
     let interposer = Library::read(&installed::find(installed::INTERPOSER)?)
         .map_err(|error| error.to_string())?;
     let real = real_libraries(driver)?;
+    if !real[0].exports().any(is_driver_function) {
+        return Err(format!(
+            "expected a CUDA driver library (such as libcuda.so.1), found that {} exports no function of the driver API",
+            driver.cuda.display()
+        ));
+    }
     let mut names: HashSet<&str> = real.iter().flat_map(Library::exports).collect();
     for hidden in &driver.hidden {
         names.remove(hidden.as_str());
@@ -110,6 +116,12 @@ fn real_libraries(driver: &Driver) -> Result<Vec<Library>, String> {
 
 fn is_api_name(name: &str) -> bool {
     (name.starts_with("cu") && !name.starts_with("cutape")) || name.starts_with("nvml")
+}
+
+/// Whether it is a name of the CUDA driver API, such as `cuInit`.
+fn is_driver_function(name: &str) -> bool {
+    let rest = name.strip_prefix("cu");
+    rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_uppercase()))
 }
 
 /// Names beside `libcuda.so.1` under which the real libraries can be asked for.

@@ -1,5 +1,6 @@
 //! The `cutape` command.
 
+mod beside;
 mod call_output;
 mod child;
 mod clock;
@@ -16,11 +17,14 @@ mod options;
 mod output_file;
 mod painting;
 mod process_end;
+mod program_output;
 mod progress;
+mod pseudo_terminal;
 mod reading;
 mod recording;
 mod simulator;
 mod size;
+mod viewing;
 
 use std::process::ExitCode;
 
@@ -88,8 +92,13 @@ fn main() -> ExitCode {
 /// Prints what is wrong with the command line, or the help that was asked for. A wrong command line of a subcommand that runs a program
 /// must not look like the program's own exit code.
 fn not_understood(error: &clap::Error) -> ExitCode {
-    // Nobody is there to read it if this fails.
-    let _ = error.print();
+    if error.use_stderr() {
+        let text = error.render().to_string();
+        message::say(text.strip_prefix("error: ").unwrap_or(&text).trim_end());
+    } else {
+        // Nobody is there to read it if this fails.
+        let _ = error.print();
+    }
     let runs_a_program = std::env::args_os()
         .nth(1)
         .is_some_and(|subcommand| subcommand == "record" || subcommand == "sim");

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use cutape_analysis::filter::Filter;
+use cutape_analysis::injection::Injection;
+use cutape_trace_format::injection_plan::{INJECT_VARIABLE, OVERRIDE_VARIABLE, PLAN_VARIABLE};
 
 use crate::driver::{Driver, DriverChoice};
 use crate::filtering;
@@ -45,10 +47,14 @@ pub struct RecordingOptions {
     /// is gone: also the calls that say what objects and kernels are called
     #[arg(short = 'e', long = "expression", value_name = "FILTER")]
     filter: Option<String>,
-    #[arg(long, value_name = "RULE", hide = true)]
-    inject: Vec<OsString>,
-    #[arg(long = "override", value_name = "RULE", hide = true)]
-    overrides: Vec<OsString>,
+
+    /// Makes calls fail, wait or go missing, such as 'cuMemAlloc:error=OUT_OF_MEMORY:when=3+' (docs/inject.md). May be given several times
+    #[arg(long, value_name = "RULE")]
+    inject: Vec<String>,
+
+    /// Replaces what the driver answers, such as 'cuMemGetInfo_v2:free=78GiB,total=80GiB,ret=0' (docs/inject.md). May be given several times
+    #[arg(long = "override", value_name = "RULE")]
+    overrides: Vec<String>,
 }
 
 /// What happens to a call when the thread's ring is full.
@@ -101,31 +107,6 @@ pub struct Setup {
 }
 
 impl RecordingOptions {
-    /// Refuses what this version can't do: an option that is ignored would make the trace a lie.
-    ///
-    /// # Errors
-    /// The option's name and what works instead.
-    pub fn refuse_unsupported(&self) -> Result<(), String> {
-        let refused = [
-            (
-                !self.inject.is_empty(),
-                "--inject",
-                "`--driver sim:PROFILE` simulates a driver with faults, such as sim:shim-uninitialized",
-            ),
-            (
-                !self.overrides.is_empty(),
-                "--override",
-                "a profile of the simulated driver can answer other values (docs/profiles.md)",
-            ),
-        ];
-        match refused.iter().find(|(given, ..)| *given) {
-            Some((_, option, instead)) => {
-                Err(format!("{option} is not in this version yet; {instead}"))
-            }
-            None => Ok(()),
-        }
-    }
-
     /// The filter of `-e`.
     ///
     /// # Errors
@@ -140,7 +121,9 @@ impl RecordingOptions {
     /// There is no driver, or the libraries can't be put in place.
     pub fn prepare(&self, folder: &Path) -> Result<Setup, String> {
         let filter = self.filter()?;
-        let driver = Driver::find(self.driver.as_ref())?;
+        let injection = Injection::of(&self.inject, &self.overrides)?;
+        let mut driver = Driver::find(self.driver.as_ref())?;
+        driver.hidden.extend(injection.hidden.iter().cloned());
         let front = front::for_recording(&driver)?;
         let mut environment: Vec<(OsString, OsString)> = vec![
             (
@@ -173,6 +156,7 @@ impl RecordingOptions {
                 ));
             }
         }
+        environment.extend(rule_variables(&injection)?);
         environment.extend(
             driver
                 .environment
@@ -205,6 +189,9 @@ impl RecordingOptions {
                 .iter()
                 .map(|filter| ("filter".to_owned(), filter.clone())),
         );
+        for (name, rules) in [("inject", &self.inject), ("override", &self.overrides)] {
+            options.extend(rules.iter().map(|rule| (name.to_owned(), rule.clone())));
+        }
         options.extend(
             driver
                 .environment
@@ -237,6 +224,19 @@ impl RecordingOptions {
             .map_err(|error| format!("the current folder can't be found: {error}"))?;
         Ok(folder.join(name))
     }
+}
+
+/// The rules in words, and what was made of them. Empty where there are none: those of a recording around this one are not for it.
+fn rule_variables(injection: &Injection) -> Result<[(OsString, OsString); 3], String> {
+    let plan = match injection.is_empty() {
+        true => String::new(),
+        false => injection.plan.to_variable()?,
+    };
+    Ok([
+        (INJECT_VARIABLE.into(), injection.plan.words(false).into()),
+        (OVERRIDE_VARIABLE.into(), injection.plan.words(true).into()),
+        (PLAN_VARIABLE.into(), plan.into()),
+    ])
 }
 
 fn default_name(program: Option<&OsString>) -> PathBuf {

@@ -19,6 +19,14 @@ use crate::process_end;
 /// Processes that outlive the command by less than this still get into the sealed trace.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// How a recording ended.
+pub struct Ended {
+    /// How the program ended.
+    pub status: ExitStatus,
+    /// What went wrong afterwards, for people.
+    pub troubles: Vec<String>,
+}
+
 /// A recording in progress.
 pub struct RecordingFolder {
     path: PathBuf,
@@ -84,7 +92,11 @@ impl RecordingFolder {
         filtering::seal(&self.path, &self.path, SealOptions::default(), &mut |at| {
             progress(at.calls, at.of)
         })
-        .map_err(|error| error.to_string())
+        .map_err(|error| {
+            format!(
+                "{error}; the recording stays a folder, which all commands read and `cutape seal` makes one file of"
+            )
+        })
     }
 
     /// Takes the folder away again, when the command could not even be started.

@@ -251,18 +251,20 @@ fn a_name_in_a_folder_that_is_not_there_is_refused() {
 }
 
 #[test]
-fn options_of_later_versions_are_refused_and_never_ignored() {
+fn rules_that_make_no_sense_are_refused_before_anything_runs() {
     let folder = Folder::new();
     let program = folder.calling_program();
-    for (option, value) in [("--inject", "cuInit:error=3"), ("--override", "cuInit:x=1")] {
-        let words = ["-o", "t", "--driver", "sim", option, value];
+    for (option, rule, said) in [
+        ("--inject", "cuMemAloc:error=2", "did you mean cuMemAlloc?"),
+        ("--inject", "cuInit:error=NOPE", "a value of CUresult"),
+        ("--override", "cuMemGetInfo_v2:fre=1", "did you mean free?"),
+        ("--override", "cuMemGetInfo_v2:free=-1", "of 0 to"),
+        ("--override", "", "found nothing"),
+    ] {
+        let words = ["-o", "t", "--driver", "sim", option, rule];
         let record = [&["record"], &words[..], &["--", &program]].concat();
-        assert_refused(&folder, &record, &[option, "not in this version yet"]);
-        assert_refused(
-            &folder,
-            &[&["env"], &words[..]].concat(),
-            &[option, "not in this version yet"],
-        );
+        assert_refused(&folder, &record, &[option, said]);
+        assert_refused(&folder, &[&["env"], &words[..]].concat(), &[option, said]);
     }
 }
 
@@ -344,6 +346,7 @@ fn a_driver_that_is_none_is_refused_by_name() {
         ("./missing.so", "missing.so"),
         ("./text", "text"),
         ("./folder", "folder"),
+        (&program, "no function of the driver API"),
     ] {
         assert_refused(
             &folder,
@@ -357,6 +360,7 @@ fn a_driver_that_is_none_is_refused_by_name() {
         &[&record[..], &[&program]].concat(),
         &["no-such-gpu"],
     );
+    assert_refused(&folder, &["record", "-o", "t"], &["<CMD>"]);
     let sim = ["sim", "--profile", "no-such-gpu", "--", &program];
     assert_refused(&folder, &sim, &["no-such-gpu"]);
 }

@@ -63,10 +63,11 @@ fn json_lines_are_those_of_print_with_family_and_objects() {
 fn csv_has_one_row_a_call_and_as_many_cells_as_columns() {
     let output = export(&golden(GGML), &["--to", "csv"]);
     let rows = text(&output.stdout);
-    let header = "seq,pid,tid,comm,t_ns,dur_ns,caller,api,args,ret,ret_name,family,objects";
+    let header =
+        "seq,pid,tid,comm,t_ns,dur_ns,caller,api,args,ret,ret_name,family,objects,injected";
     assert_eq!(rows.lines().next(), Some(header));
     assert_eq!(rows.lines().count(), 1 + 692);
-    assert!(rows.contains(",Launch,config=stream#1 f=kernel#1\n"));
+    assert!(rows.contains(",Launch,config=stream#1 f=kernel#1,\n"));
 }
 
 #[test]
@@ -131,7 +132,7 @@ fn a_filter_chooses_calls_and_names_of_objects_stay_what_they_are() {
     );
     let rows = text(&output.stdout);
     assert_eq!(rows.lines().count(), 3, "{rows}");
-    assert!(rows.contains(",dptr=dptr#1\n") && rows.contains(",hStream=stream#1\n"));
+    assert!(rows.contains(",dptr=dptr#1,\n") && rows.contains(",hStream=stream#1,\n"));
     let refused = export(&golden(GGML), &["--to", "csv", "-e", "pii == 1"]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(refused.stdout.is_empty());

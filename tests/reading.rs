@@ -132,7 +132,7 @@ fn csv_has_a_header_and_one_line_for_each_call() {
     let text = printed(&["print", "--format", "csv"], &scratch.sealed());
     assert_eq!(
         text.lines().next(),
-        Some("seq,pid,tid,comm,t_ns,dur_ns,caller,api,args,ret,ret_name")
+        Some("seq,pid,tid,comm,t_ns,dur_ns,caller,api,args,ret,ret_name,injected")
     );
     assert_eq!(text.lines().count() as u64, 1 + STORY_CALLS);
 }

@@ -60,6 +60,40 @@ fn two_traces_open_the_comparison() {
 }
 
 #[test]
+fn a_report_of_a_replay_opens_with_its_trace_and_alone() {
+    let scratch = tempfile::tempdir().unwrap();
+    let report = scratch.path().join("report.json");
+    let trace = golden("ggml-startup-on-shim-fixed");
+    let mut replay = cutape(["replay", "--driver", "sim:shim-uninitialized", "--json"]);
+    replay.arg(&report).arg(&trace).stdout(Stdio::null());
+    assert_eq!(replay.status().unwrap().code(), Some(1));
+    for arguments in [
+        &[trace.as_path(), report.as_path()][..],
+        &[report.as_path()],
+    ] {
+        let mut terminal = Terminal::start(&mut view(arguments), (120, 40));
+        terminal.wait_for("regressed cuMemGetInfo_v2");
+        terminal.wait_for("on sim:shim-uninitialized");
+        terminal.type_text("q");
+        assert_eq!(terminal.finish().code(), Some(0));
+        terminal.assert_restored();
+    }
+    let refused = view(&[&golden(BROKEN), &report]).output().unwrap();
+    assert!(
+        refused.status.success(),
+        "without a terminal, the calls are printed"
+    );
+    std::fs::write(&report, r#"{"schema": "cutape.stats", "version": 1}"#).unwrap();
+    let refused = view(&[&trace, &report]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        said.contains("expected a report of `cutape replay --json`, found \"cutape.stats\""),
+        "{said}"
+    );
+}
+
+#[test]
 fn the_picture_follows_the_size_of_the_terminal() {
     let mut terminal = opened(BROKEN);
     terminal.resize(80, 24);

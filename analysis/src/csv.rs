@@ -7,18 +7,14 @@ use crate::caller::Callers;
 use crate::objects::CallNames;
 use crate::outcome::{Outcome, outcome};
 use crate::quantity::push_decimal;
-use crate::text::{Detail, push_arguments};
+use crate::text::{Detail, push_arguments, push_injection};
 
 /// The first line, with its line feed.
-pub const HEADER: &str = "seq,pid,tid,comm,t_ns,dur_ns,caller,api,args,ret,ret_name\n";
+pub const HEADER: &str = "seq,pid,tid,comm,t_ns,dur_ns,caller,api,args,ret,ret_name,injected\n";
 
-/// Columns that an export has besides, with a comma before them.
-const MORE_COLUMNS: &str = ",family,objects";
-
-/// The first line of an export, with its line feed.
-pub fn export_header() -> String {
-    HEADER.replace('\n', MORE_COLUMNS) + "\n"
-}
+/// The first line of an export, with its line feed: two columns more.
+pub const EXPORT_HEADER: &str =
+    "seq,pid,tid,comm,t_ns,dur_ns,caller,api,args,ret,ret_name,family,objects,injected\n";
 
 /// Writes rows.
 #[derive(Debug)]
@@ -40,6 +36,11 @@ impl CsvWriter {
 
     /// Adds the row of a call, without its line feed. What is not on record is empty.
     pub fn push(&mut self, out: &mut String, trace: &Trace, call: &Call) {
+        self.push_call(out, trace, call);
+        self.push_injection(out, trace, (call, CallNames::NONE));
+    }
+
+    fn push_call(&mut self, out: &mut String, trace: &Trace, call: &Call) {
         push_decimal(out, call.seq);
         out.push(',');
         if let Some(entry) = trace.process(call.process) {
@@ -79,7 +80,7 @@ impl CsvWriter {
         trace: &Trace,
         (call, names): (&Call, &CallNames),
     ) {
-        self.push(out, trace, call);
+        self.push_call(out, trace, call);
         out.push(',');
         let function = trace.function(call.function);
         push_cell(out, function.map_or("", |function| &function.family));
@@ -96,6 +97,22 @@ impl CsvWriter {
             }
         }
         push_cell(out, &self.cell);
+        self.push_injection(out, trace, (call, names));
+    }
+
+    /// Adds the column `injected`: what rules of the recording did, empty for most calls.
+    fn push_injection(
+        &mut self,
+        out: &mut String,
+        trace: &Trace,
+        (call, names): (&Call, &CallNames),
+    ) {
+        out.push(',');
+        if call.is_injected() {
+            self.cell.clear();
+            push_injection(&mut self.cell, trace.schema(), (call, names), &self.detail);
+            push_cell(out, &self.cell);
+        }
     }
 }
 

@@ -52,7 +52,7 @@ impl Exporter {
         match &mut self.form {
             Form::Perfetto(writer) => writer.start(out, trace),
             Form::JsonLines(_) => push_line(out, &json_lines::header(trace)),
-            Form::Csv(..) => out.extend_from_slice(csv::export_header().as_bytes()),
+            Form::Csv(..) => out.extend_from_slice(csv::EXPORT_HEADER.as_bytes()),
         }
     }
 

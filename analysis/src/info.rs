@@ -7,6 +7,7 @@ use cutape_trace_format::metadata::{Note, Recording};
 use cutape_trace_format::trace::{ProcessEntry, Trace};
 use serde::Serialize;
 
+use crate::injection::rules_of;
 use crate::json::{self, integer, optional};
 use crate::objects::Objects;
 use crate::objects_info::ObjectsInfo;
@@ -53,6 +54,8 @@ pub struct Info {
     pub first_failure: Option<FailureInfo>,
     /// What is worth a word about objects; nothing where nobody looked.
     pub objects: Option<ObjectsInfo>,
+    /// The rules by which the recording changed what calls do, in the order in which they were given.
+    pub injection: Vec<RuleInfo>,
     /// Module images and copied data.
     pub payload: PayloadInfo,
     /// Each process, and each of its incarnations after an exec or fork.
@@ -129,6 +132,19 @@ pub struct PayloadInfo {
     /// Their bytes, before compression.
     #[serde(serialize_with = "integer")]
     pub bytes: u64,
+}
+
+/// A rule of the recording: `--inject` or `--override`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RuleInfo {
+    /// The option as it was given.
+    pub rule: String,
+    /// Calls that it acted on.
+    #[serde(serialize_with = "integer")]
+    pub calls: u64,
+    /// The first of them.
+    #[serde(serialize_with = "optional")]
+    pub first: Option<u64>,
 }
 
 /// A call that failed.
@@ -232,6 +248,19 @@ pub struct DamageInfo {
     pub lost_calls: Option<u64>,
 }
 
+impl RuleInfo {
+    /// What the rule did: `acted on 3 calls`.
+    pub fn did(&self) -> String {
+        match self.calls {
+            // Who looks for a symbol by `dlsym` makes no call.
+            0 if self.rule.ends_with("missing") => "no call found the functions".to_owned(),
+            0 => "acted on no call".to_owned(),
+            1 => "acted on 1 call".to_owned(),
+            calls => format!("acted on {calls} calls"),
+        }
+    }
+}
+
 impl Info {
     /// From a trace and a pass over its calls.
     pub fn of(trace: &Trace, survey: &Survey) -> Self {
@@ -264,6 +293,7 @@ impl Info {
                 .as_ref()
                 .map(|call| failure_info(trace, call)),
             objects: None,
+            injection: rule_infos(trace, survey),
             payload: payload_info(trace),
             processes: process_infos(trace, survey),
             notes: trace
@@ -337,6 +367,27 @@ fn payload_info(trace: &Trace) -> PayloadInfo {
         count: trace.payloads().count() as u64,
         bytes: trace.payloads().bytes(),
     }
+}
+
+fn rule_infos(trace: &Trace, survey: &Survey) -> Vec<RuleInfo> {
+    let given = rules_of(trace);
+    let counted = |rule: &str| {
+        let mut all = survey.injected.iter();
+        all.find(|one| one.rule == rule).cloned()
+    };
+    let unused = |rule: String| RuleInfo {
+        rule,
+        calls: 0,
+        first: None,
+    };
+    let said: Vec<_> = given
+        .into_iter()
+        .map(|rule| counted(&rule).unwrap_or_else(|| unused(rule)))
+        .collect();
+    // Rules whose words the trace has lost are known by their calls.
+    let others = survey.injected.iter().filter(|one| !said.contains(one));
+    let others: Vec<_> = others.cloned().collect();
+    said.into_iter().chain(others).collect()
 }
 
 fn rfc3339(since_1970_ns: u64) -> String {
@@ -439,7 +490,7 @@ fn damage_info(damage: &Damage) -> DamageInfo {
 }
 
 /// Names of the signals that end processes, by their number on x86-64 Linux (signal(7)).
-const SIGNAL_NAMES: [(i32, &str); 16] = [
+const SIGNAL_NAMES: [(i32, &str); 18] = [
     (1, "SIGHUP"),
     (2, "SIGINT"),
     (3, "SIGQUIT"),
@@ -449,7 +500,9 @@ const SIGNAL_NAMES: [(i32, &str); 16] = [
     (7, "SIGBUS"),
     (8, "SIGFPE"),
     (9, "SIGKILL"),
+    (10, "SIGUSR1"),
     (11, "SIGSEGV"),
+    (12, "SIGUSR2"),
     (13, "SIGPIPE"),
     (14, "SIGALRM"),
     (15, "SIGTERM"),
@@ -464,4 +517,17 @@ pub(crate) fn signal_name(number: i32) -> Option<&'static str> {
         .iter()
         .find(|(known, _)| *known == number)
         .map(|(_, name)| *name)
+}
+
+/// The number of such a signal.
+pub(crate) fn signal_number(name: &str) -> Option<i32> {
+    SIGNAL_NAMES
+        .iter()
+        .find(|(_, known)| *known == name)
+        .map(|(number, _)| *number)
+}
+
+/// All their names.
+pub(crate) fn signal_names() -> impl Iterator<Item = &'static str> {
+    SIGNAL_NAMES.iter().map(|(_, name)| *name)
 }

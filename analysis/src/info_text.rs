@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use chrono::{DateTime, FixedOffset};
+use cutape_trace_format::metadata::note;
 
-use crate::info::{CountInfo, End, Info, LossesInfo, PayloadInfo, ProcessInfo};
+use crate::info::{CountInfo, End, Info, LossesInfo, PayloadInfo, ProcessInfo, RuleInfo};
 use crate::objects_info::ObjectsInfo;
 use crate::printable::push_printable;
 use crate::quantity::{push_bytes, push_time, text};
@@ -18,6 +19,7 @@ const MAX_LISTED: usize = 20;
 pub fn info_text(info: &Info, offset: FixedOffset) -> String {
     let mut out = String::new();
     push_head(&mut out, info, offset);
+    push_rules(&mut out, &info.injection);
     push_payload(&mut out, &info.payload);
     push_losses(&mut out, &info.losses);
     if let Some(failure) = &info.first_failure {
@@ -35,6 +37,20 @@ pub fn info_text(info: &Info, offset: FixedOffset) -> String {
     }
     push_remarks(&mut out, info);
     out
+}
+
+/// The recording's own rules, with what each did.
+fn push_rules(out: &mut String, rules: &[RuleInfo]) {
+    for rule in rules {
+        let first = rule
+            .first
+            .map_or(String::new(), |seq| format!(", first on call {seq}"));
+        field(
+            out,
+            "injected",
+            &format!("{}: {}{first}", rule.rule, rule.did()),
+        );
+    }
 }
 
 /// What is kept besides arguments and results; not a word where nothing is and nobody asked for it.
@@ -228,7 +244,12 @@ fn push_process(out: &mut String, process: &ProcessInfo) {
 }
 
 fn push_remarks(out: &mut String, info: &Info) {
-    let notes = info.notes.iter().map(|note| match note.count {
+    // Rules have lines of their own.
+    let notes = info
+        .notes
+        .iter()
+        .filter(|entry| entry.kind != note::INJECTION);
+    let notes = notes.map(|note| match note.count {
         0 => format!("{}: {}", note.kind, note.text),
         count => format!("{}: {} ({count})", note.kind, note.text),
     });

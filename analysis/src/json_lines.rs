@@ -11,6 +11,7 @@ use cutape_trace_format::payload::PayloadRef;
 use cutape_trace_format::trace::Trace;
 use cutape_trace_format::value::{Argument, Value};
 
+use crate::injection::rules_on;
 use crate::objects::CallNames;
 
 /// The `schema` member of the first line.
@@ -90,12 +91,7 @@ fn line(trace: &Trace, call: &Call) -> Object {
     line.text("api", &trace.function_name(call.function));
     line.member("args", |out| arguments(out, &decoded.arguments));
     payloads(&mut line, &decoded.arguments);
-    let (code, name) = match &decoded.returned {
-        Some(Value::Enum { value, name }) => (Some(Value::Int(*value)), *name),
-        other => (other.clone(), None),
-    };
-    line.optional("ret", code.as_ref(), value);
-    line.optional("ret_name", name, text);
+    returned(&mut line, decoded.returned.as_ref());
     line.member("caller", |out| caller(out, trace, call));
     line.member("in_flight", |out| {
         out.push_str(if call.returned.is_none() {
@@ -104,7 +100,42 @@ fn line(trace: &Trace, call: &Call) -> Object {
             "false"
         })
     });
+    injection(&mut line, trace, call);
     line
+}
+
+/// Only on calls on which rules of the recording acted: which they are, and what the driver itself answered.
+fn injection(line: &mut Object, trace: &Trace, call: &Call) {
+    let Some(injection) = call.injection() else {
+        return;
+    };
+    let truth = |out: &mut String, is_so: bool| out.push_str(if is_so { "true" } else { "false" });
+    let made_up = injection.made_up(call.returned);
+    let mut object = Object::default();
+    object.member("rules", |out| {
+        list(out, &rules_on(trace, call), |out, rule| text(out, rule));
+    });
+    object.member("made_up", |out| truth(out, made_up));
+    object.member("delayed", |out| truth(out, injection.delayed));
+    object.member("signalled", |out| truth(out, injection.signalled));
+    let own = call.as_the_driver_answered();
+    object.optional("driver", own.as_ref(), |out, own| {
+        let decoded = decode(trace.schema(), own);
+        let mut answer = Object::default();
+        answer.member("args", |out| arguments(out, &decoded.arguments));
+        returned(&mut answer, decoded.returned.as_ref());
+        out.push_str(&answer.finish());
+    });
+    line.member("injected", |out| out.push_str(&object.finish()));
+}
+
+fn returned(object: &mut Object, returned: Option<&Value<'_>>) {
+    let (code, name) = match returned {
+        Some(Value::Enum { value, name }) => (Some(Value::Int(*value)), *name),
+        other => (other.cloned(), None),
+    };
+    object.optional("ret", code.as_ref(), value);
+    object.optional("ret_name", name, text);
 }
 
 /// An object under construction.

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use cutape_cuda_api::Extent;
 use cutape_trace_format::call::{Call, CaptureEdit, FunctionId};
-use cutape_trace_format::capture_number::CaptureOf;
+use cutape_trace_format::capture_number::{CaptureOf, INJECTION, MAX_PARAMS};
+use cutape_trace_format::injected::Injection;
 use cutape_trace_format::metadata::{Note, note};
 use cutape_trace_format::schema::TraceSchema;
 use cutape_trace_format::trace::Trace;
@@ -168,9 +169,24 @@ impl Redactor {
         let this = &*self;
         call.edit_captures(|capture| match CaptureOf::number(capture.param) {
             CaptureOf::Payload(_) | CaptureOf::KernelArguments(_) if payload => CaptureEdit::Drop,
+            CaptureOf::Parameter(INJECTION) if capture.out && texts != 0 => {
+                this.edit_mark(texts, capture.bytes)
+            }
             CaptureOf::Parameter(param) if texts >> param & 1 == 1 => this.edit(capture.bytes),
             _ => CaptureEdit::Keep,
         });
+    }
+
+    /// Text that the driver had answered before a rule of the recording answered otherwise.
+    fn edit_mark(&self, texts: u64, mark: &[u8]) -> CaptureEdit {
+        let edited = Injection::mark_with(mark, |param, content| {
+            if param < MAX_PARAMS && texts >> param & 1 == 1 {
+                self.edit(content)
+            } else {
+                CaptureEdit::Keep
+            }
+        });
+        edited.map_or(CaptureEdit::Drop, CaptureEdit::Replace)
     }
 
     fn edit(&self, bytes: &[u8]) -> CaptureEdit {

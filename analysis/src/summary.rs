@@ -2,7 +2,7 @@
 
 use cutape_trace_format::metadata::note;
 
-use crate::info::Info;
+use crate::info::{Info, RuleInfo};
 use crate::printable::push_printable;
 
 /// A few lines: what was recorded and lost; the first call that failed and is no benign probe, if one did; why recording was turned off, if it
@@ -19,6 +19,7 @@ pub fn summary_lines(info: &Info) -> Vec<String> {
             failure.seq, failure.text
         ));
     }
+    lines.extend(info.injection.iter().map(rule_line));
     lines.extend(filter_line(info));
     // Losses are counted in the first line, and waiting is no loss.
     let off = info.notes.iter().filter(|entry| entry.kind == note::OFF);
@@ -28,6 +29,15 @@ pub fn summary_lines(info: &Info) -> Vec<String> {
         line
     }));
     lines
+}
+
+/// What a rule of the recording did. One that did nothing is mostly a mistake.
+fn rule_line(rule: &RuleInfo) -> String {
+    let mut line = String::new();
+    push_printable(&mut line, &rule.rule);
+    line.push_str(": ");
+    line.push_str(&rule.did());
+    line
 }
 
 /// That calls are missing because they were not wanted. Processes and sealing each have a note of it.

@@ -7,6 +7,8 @@ use cutape_trace_format::schema::TraceSchema;
 use cutape_trace_format::trace::Trace;
 
 use crate::benign::BenignJudge;
+use crate::info::RuleInfo;
+use crate::injection::rules_on;
 use crate::outcome::code_type;
 
 /// Damage is listed up to here; beyond it only counted.
@@ -44,6 +46,8 @@ pub struct Survey {
     pub first_failure: Option<Call>,
     /// Failed calls that are benign probes.
     pub benign: u64,
+    /// Rules of the recording that acted on calls.
+    pub injected: Vec<RuleInfo>,
     /// When the last call that is on record began or returned, CLOCK_MONOTONIC nanoseconds; 0 without calls.
     pub last_ns: u64,
     /// What could not be read on the way, the first thousand.
@@ -108,11 +112,27 @@ impl Survey {
         let mut unknown = BenignJudge::default();
         let judge = judges.get_mut(process as usize).unwrap_or(&mut unknown);
         judge.observe(trace.schema(), call);
+        if call.is_injected() {
+            self.add_injected(trace, call);
+        }
         if failed {
             if judge.probe(trace.schema(), call).is_some() {
                 self.benign += 1;
             } else if self.first_failure.is_none() {
                 self.first_failure = Some(call.clone());
+            }
+        }
+    }
+
+    fn add_injected(&mut self, trace: &Trace, call: &Call) {
+        for rule in rules_on(trace, call) {
+            match self.injected.iter_mut().find(|one| one.rule == rule) {
+                Some(one) => one.calls += 1,
+                None => self.injected.push(RuleInfo {
+                    rule,
+                    calls: 1,
+                    first: Some(call.seq),
+                }),
             }
         }
     }

@@ -88,9 +88,9 @@ fn the_columns_of_csv_stay_what_they_are() {
     assert_eq!(
         out,
         "\
-seq,pid,tid,comm,t_ns,dur_ns,caller,api,args,ret,ret_name
-1,100,100,main,1000,250,libclient.so+0x3000,cuMemGetInfo_v2,\"free=0x10, total=NULL\",3,CUDA_ERROR_NOT_INITIALIZED
-2,100,100,main,2000,,libclient.so+0x3000,cuInit,Flags=0,,
+seq,pid,tid,comm,t_ns,dur_ns,caller,api,args,ret,ret_name,injected
+1,100,100,main,1000,250,libclient.so+0x3000,cuMemGetInfo_v2,\"free=0x10, total=NULL\",3,CUDA_ERROR_NOT_INITIALIZED,
+2,100,100,main,2000,,libclient.so+0x3000,cuInit,Flags=0,,,
 "
     );
 }

@@ -3,6 +3,8 @@
 use std::ffi::c_void;
 use std::sync::atomic::Ordering;
 
+use cutape_trace_format::capture_number::INJECTION;
+use cutape_trace_format::injected::{Injection, RuleBits};
 use cutape_trace_format::ring::{END_WIDE, Word0, kind};
 
 use crate::belongings;
@@ -12,11 +14,13 @@ use crate::fixed_capture::{begin_with_fixed_ins, end_with_small_outs};
 use crate::fork_page::{NOT_STARTED, fork_page};
 use crate::frame::Frame;
 use crate::hook::{HEADER_WORDS, SPECIAL_AFTER, SPECIAL_BEFORE, SPECIAL_UNLOADS};
+use crate::injected_call;
+use crate::injection;
 use crate::process::{Process, Purpose};
 use crate::record::Record;
 use crate::recording;
 use crate::thread::ThreadState;
-use crate::unrecorded;
+use crate::withheld;
 
 /// What the trampoline does next.
 #[repr(C)]
@@ -120,15 +124,39 @@ pub unsafe extern "sysv64" fn begin_slowly(
     thread: *mut ThreadState,
 ) -> Dispatch {
     let hook = frame.hook;
-    if unrecorded::real(hook).is_some() {
-        return pass(frame);
+    if withheld::real(hook).is_none() {
+        // SAFETY: the caller's promises.
+        return unsafe { begin_recorded(frame, thread, 0) };
     }
+    if injection::is_for(hook.id()) {
+        // SAFETY: the caller's promises.
+        unsafe { injected_call::begin(frame, thread) }
+    } else {
+        pass(frame)
+    }
+}
+
+/// [`begin_slowly`] of a function that is recorded; `rules` hit the call.
+///
+/// # Safety
+/// As for `begin_slowly`.
+pub unsafe fn begin_recorded(
+    frame: &mut Frame,
+    thread: *mut ThreadState,
+    rules: RuleBits,
+) -> Dispatch {
+    let hook = frame.hook;
     // SAFETY: the caller's promises.
     unsafe {
         if !is_attached(thread) && !recording::enter(thread) {
             return pass(frame);
         }
         let mut gathered = Gathered::new();
+        if rules != 0 {
+            let mark = Injection::mark_before(rules);
+            let bytes = mark.len() as u64;
+            gathered.add(INJECTION, capture::Phase::In, mark.to_vec(), bytes);
+        }
         for capture in hook.ins {
             gathered.gather(frame, thread, capture, capture::Phase::In);
         }
@@ -199,35 +227,73 @@ pub unsafe extern "sysv64" fn end_slowly(frame: &mut Frame, thread: *mut ThreadS
     } else {
         clock::ticks()
     };
-    // The process may have forked inside the call, or recording was turned off: then the begin is not in our ring.
-    if frame.epoch != NOT_STARTED && frame.epoch == fork_page().epoch.load(Ordering::Relaxed) {
+    if frame.epoch & injected_call::INJECTED != 0 {
         // SAFETY: the caller's promises.
-        unsafe { record_end(frame, thread, ticks) };
+        return unsafe { injected_call::end(frame, thread, ticks) };
     }
+    let succeeded = frame.result[0] as u32 == 0;
+    let answer = Answer {
+        succeeded,
+        trusted: succeeded,
+        mark: None,
+    };
+    // SAFETY: the caller's promises.
+    unsafe { record_end_here(frame, thread, ticks, &answer) };
     if let Some(after) = frame.hook.detail.after {
         // SAFETY: the call has returned and the frame is the trampoline's.
         unsafe { after(frame) }
     }
 }
 
+/// What the record of a call's end has to say besides the code.
+pub struct Answer {
+    /// What out pointers lead to counts.
+    pub succeeded: bool,
+    /// The driver has just written behind them.
+    pub trusted: bool,
+    /// What rules of the recording did.
+    pub mark: Option<Vec<u8>>,
+}
+
+/// Records the end, unless the process forked inside the call or recording was turned off: then the begin is not in our ring.
+///
+/// # Safety
+/// As for [`end_slowly`].
 #[inline(always)]
-unsafe fn record_end(frame: &mut Frame, thread: *mut ThreadState, ticks: u64) {
+pub unsafe fn record_end_here(
+    frame: &mut Frame,
+    thread: *mut ThreadState,
+    ticks: u64,
+    answer: &Answer,
+) {
+    if frame.epoch != NOT_STARTED && frame.epoch == fork_page().epoch.load(Ordering::Relaxed) {
+        // SAFETY: the caller's promises.
+        unsafe { record_end(frame, thread, ticks, answer) };
+    }
+}
+
+#[inline(always)]
+unsafe fn record_end(frame: &mut Frame, thread: *mut ThreadState, ticks: u64, answer: &Answer) {
     let hook = frame.hook;
     // SAFETY: the caller's promises.
     unsafe {
         if !is_attached(thread) && !recording::enter(thread) {
             return;
         }
-        let succeeded = frame.result[0] as u32 == 0;
+        let phase = capture::Phase::Out {
+            succeeded: answer.trusted,
+        };
         let mut gathered = Gathered::new();
+        if let Some(mark) = &answer.mark {
+            gathered.add(INJECTION, phase, mark.clone(), mark.len() as u64);
+        }
         for capture in hook.outs {
-            if succeeded || capture.always {
-                gathered.gather(frame, thread, capture, capture::Phase::Out { succeeded });
+            if answer.succeeded || capture.always {
+                gathered.gather(frame, thread, capture, phase);
             }
         }
-        if hook.special & SPECIAL_AFTER != 0 && succeeded {
+        if hook.special & SPECIAL_AFTER != 0 && answer.trusted {
             let reader = Reader::new(frame, thread);
-            let phase = capture::Phase::Out { succeeded };
             belongings::gather(&mut gathered, &reader, hook.detail.more.after, phase);
         }
         let fixed = HEADER_WORDS + usize::from(hook.wide_return);
@@ -257,7 +323,7 @@ unsafe fn record_end(frame: &mut Frame, thread: *mut ThreadState, ticks: u64) {
 
 /// Lets the call through unrecorded. Functions whose answer we amend come back to [`end`] all the same.
 #[cold]
-fn pass(frame: &mut Frame) -> Dispatch {
+pub fn pass(frame: &mut Frame) -> Dispatch {
     frame.epoch = NOT_STARTED;
     let hook = frame.hook;
     let comes_back = hook.detail.after.is_some();

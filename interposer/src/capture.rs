@@ -11,7 +11,7 @@ use cutape_trace_format::ring::{CAPTURE_CUT, CAPTURE_OUT, MAX_CAPTURE, capture_w
 
 use crate::frame::Frame;
 use crate::hook::{Capture, Count, Extent};
-use crate::memory::{self, PAGE};
+use crate::memory;
 use crate::record::Record;
 use crate::thread::ThreadState;
 
@@ -221,6 +221,19 @@ impl<'a> Reader<'a> {
         is_on_stack(self.frame, self.thread, at, bytes)
     }
 
+    /// The bytes of a capture by themselves; `None` where they can't be read.
+    pub fn content(&self, capture: &Capture) -> Option<Vec<u8>> {
+        let pointer = self.frame.word(capture.word.into()) as *const u8;
+        if pointer.is_null() {
+            return None;
+        }
+        let mut checked = Checked { bytes: Vec::new() };
+        let (from, whole) = self.find(capture, pointer, &mut checked)?;
+        // SAFETY: `find` made so many bytes readable, and `checked` is still there.
+        let bytes = unsafe { std::slice::from_raw_parts(from, whole.min(MAX_CAPTURE)) };
+        Some(bytes.to_vec())
+    }
+
     /// Where the capture's bytes can be read, and how many there are.
     #[inline(always)]
     fn find(
@@ -309,7 +322,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn narrow(word: u64, bytes: u8) -> u64 {
+/// The lower `bytes` bytes of a word.
+pub fn narrow(word: u64, bytes: u8) -> u64 {
     if bytes >= 8 {
         word
     } else {
@@ -328,23 +342,7 @@ impl Checked {
 
     /// A copy of the text at `from` with its NUL, at most `limit` bytes; what can be read of it if it runs into unmapped memory.
     fn text(&mut self, from: *const u8, limit: usize) -> Option<(*const u8, usize)> {
-        let limit = limit.min(MAX_CAPTURE);
-        let mut text = Vec::new();
-        while text.len() < limit {
-            let at = from.wrapping_add(text.len());
-            let step = (PAGE - at as usize % PAGE).min(limit - text.len()).min(256);
-            let start = text.len();
-            text.resize(start + step, 0);
-            // SAFETY: `text` was made as long as that.
-            if !unsafe { memory::read_to(at, text[start..].as_mut_ptr(), step) } {
-                text.truncate(start);
-                break;
-            }
-            if let Some(end) = text[start..].iter().position(|&byte| byte == 0) {
-                text.truncate(start + end + 1);
-                break;
-            }
-        }
+        let text = memory::text(from, limit.min(MAX_CAPTURE));
         let bytes = text.len();
         (bytes > 0).then(|| (self.keep(text.into_boxed_slice()), bytes))
     }

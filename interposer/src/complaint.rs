@@ -39,3 +39,14 @@ pub fn say_missing(missing: &dyn fmt::Display) {
     // SAFETY: as in `say`.
     unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
 }
+
+/// Says once that the recording's own rules for calls are not carried out, and why.
+pub fn say_rules_ignored(reason: &str) {
+    let line = format!(
+        "cutape: nothing is injected in process {} ({}): {reason}; `cutape env` prints all variables that belong together.\n",
+        std::process::id(),
+        program_name().to_string_lossy(),
+    );
+    // SAFETY: as in `say`.
+    unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
+}

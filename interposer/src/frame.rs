@@ -23,7 +23,8 @@ pub struct Frame {
     pub result: [u64; 2],
     /// The recording that has the call's begin; 0 for none.
     pub epoch: u64,
-    _padding: u64,
+    /// Rules that hit the call, where `epoch` says that some may.
+    pub rules: u64,
 }
 
 impl Frame {

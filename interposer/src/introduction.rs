@@ -15,6 +15,7 @@ use cutape_trace_format::payloads::PAYLOAD_FILE;
 use crate::clock;
 use crate::failure::Failure;
 use crate::held_file::{HeldFile, within_size_limit};
+use crate::injection;
 use crate::load_map::LoadMap;
 use crate::real_driver;
 
@@ -65,7 +66,7 @@ pub fn write_blocks(
             .map_err(|error| Failure::Bug(error.to_string()))?,
     );
     LoadMap::default().write_news(&mut bytes);
-    if let Some(note) = filter_note() {
+    for note in filter_note().into_iter().chain(rule_notes()) {
         let block = note.to_block();
         bytes.extend(block.map_err(|error| Failure::Bug(error.to_string()))?);
     }
@@ -80,6 +81,16 @@ fn filter_note() -> Option<Note> {
     (!text.is_empty()).then(|| Note {
         kind: note::FILTER.to_owned(),
         text,
+        ..Note::default()
+    })
+}
+
+/// The rules by which the recording changes what calls do, each with its number from 1.
+fn rule_notes() -> impl Iterator<Item = Note> {
+    (1..).zip(injection::options()).map(|(count, text)| Note {
+        kind: note::INJECTION.to_owned(),
+        text,
+        count,
         ..Note::default()
     })
 }

@@ -1,5 +1,5 @@
-//! Reading the program's memory without ever being the one who crashes: through `process_vm_readv`, which answers EFAULT where we would
-//! fault.
+//! Reading and writing the program's memory without ever being the one who crashes: through `process_vm_readv` and its twin, which answer
+//! EFAULT where we would fault.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -41,6 +41,57 @@ pub unsafe fn read_to(from: *const u8, to: *mut u8, bytes: usize) -> bool {
         ptr::copy_nonoverlapping(from, to, bytes);
     }
     true
+}
+
+/// The text at an address with its NUL, at most `limit` bytes; what can be read of it if it runs into unmapped memory.
+pub fn text(from: *const u8, limit: usize) -> Vec<u8> {
+    let mut text = Vec::new();
+    while text.len() < limit {
+        let at = from.wrapping_add(text.len());
+        let step = (PAGE - at as usize % PAGE).min(limit - text.len()).min(256);
+        let start = text.len();
+        text.resize(start + step, 0);
+        // SAFETY: `text` was made as long as that.
+        if !unsafe { read_to(at, text[start..].as_mut_ptr(), step) } {
+            text.truncate(start);
+            break;
+        }
+        if let Some(end) = text[start..].iter().position(|&byte| byte == 0) {
+            text.truncate(start + end + 1);
+            break;
+        }
+    }
+    text
+}
+
+/// Writes bytes to an address; false where that can't be written to. Where a sandbox forbids asking, only memory is written to that
+/// the driver has `just_written` to.
+pub fn write(to: usize, bytes: &[u8], just_written: bool) -> bool {
+    let local = libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast::<c_void>(),
+        iov_len: bytes.len(),
+    };
+    let to: *mut u8 = ptr::with_exposed_provenance_mut(to);
+    let remote = libc::iovec {
+        iov_base: to.cast::<c_void>(),
+        iov_len: bytes.len(),
+    };
+    let kept = errno();
+    // SAFETY: the slice is readable; the kernel checks `to`.
+    let written = unsafe {
+        libc::process_vm_writev(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0)
+    };
+    let error = errno();
+    set_errno(kept);
+    if written == bytes.len() as isize {
+        return true;
+    }
+    let is_forbidden = written < 0 && (error == libc::ENOSYS || error == libc::EPERM);
+    if is_forbidden && just_written {
+        // SAFETY: the driver has just written there.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+    }
+    is_forbidden && just_written
 }
 
 /// # Safety

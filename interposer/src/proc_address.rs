@@ -8,12 +8,15 @@ use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
+use cutape_trace_format::injected::RuleBits;
+
 use crate::frame::Frame;
 use crate::function_record;
 use crate::hook::{Hook, Library};
 use crate::hooks::{DYNAMIC_HOOKS, DYNAMIC_STUBS, HOOKS, NAMES, STUBS};
+use crate::injection;
 use crate::real_driver::{self, Real};
-use crate::unrecorded;
+use crate::withheld;
 
 /// CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM of cuda.h.
 const PER_THREAD_DEFAULT_STREAM: u64 = 2;
@@ -32,16 +35,93 @@ pub unsafe fn hand_out_ours(frame: &mut Frame) {
     if real.is_null() {
         return;
     }
-    let asked = Asked {
-        // SAFETY: the driver found the function by this text.
-        symbol: unsafe { CStr::from_ptr(frame.word(0) as *const c_char) },
-        version: frame.word(2) as u32,
-        per_thread: frame.word(3) & PER_THREAD_DEFAULT_STREAM != 0,
-    };
+    // SAFETY: the caller's promise.
+    let asked = unsafe { Asked::of(frame) };
     if let Some(ours) = ours_for(real, &asked) {
         // SAFETY: as above.
         unsafe { place.write_unaligned(ours) };
     }
+}
+
+/// Whether a function is one that finds others by their names.
+pub fn is_look_up(hook: &Hook) -> bool {
+    hook.detail
+        .after
+        .is_some_and(|after| ptr::fn_addr_eq(after, hand_out_ours as unsafe fn(&mut Frame)))
+}
+
+/// CUDA_ERROR_NOT_FOUND.
+const NOT_FOUND: u64 = 500;
+/// CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND.
+const SYMBOL_NOT_FOUND: u32 = 1;
+/// Parameters of `cuGetProcAddress_v2`: where the function and the status go.
+const FUNCTION_PARAM: u8 = 1;
+const STATUS_PARAM: u8 = 4;
+
+/// Takes back what a look-up has found where a rule says that the function is missing: an older version takes its place, or nothing.
+/// Adds what the driver had answered to `replaced`, and returns the rules.
+///
+/// # Safety
+/// Runs after such a call has succeeded, with its frame.
+pub unsafe fn hide(frame: &mut Frame, replaced: &mut Vec<(u8, Option<Vec<u8>>)>) -> RuleBits {
+    let place = frame.word(FUNCTION_PARAM.into()) as *mut *const c_void;
+    if place.is_null() {
+        return 0;
+    }
+    // SAFETY: the driver has just written there.
+    let found = unsafe { place.read_unaligned() };
+    // SAFETY: the caller's promise.
+    let asked = unsafe { Asked::of(frame) };
+    let hidden = found_hook(found, &asked).filter(|hook| injection::hides(hook.id()));
+    let Some(hidden) = hidden else {
+        return 0;
+    };
+    replaced.push((
+        FUNCTION_PARAM,
+        Some((found as usize).to_le_bytes().to_vec()),
+    ));
+    let instead = injection::visible_before(hidden.id()).and_then(|hook| real_of(&HOOKS[hook]));
+    // SAFETY: as above.
+    unsafe { place.write_unaligned(instead.unwrap_or(ptr::null())) };
+    if instead.is_none() {
+        // SAFETY: the caller's promise.
+        unsafe { say_not_found(frame, replaced) };
+    }
+    injection::hiding(hidden.id())
+}
+
+/// The older form of the call returns an error, the newer one a status.
+unsafe fn say_not_found(frame: &mut Frame, replaced: &mut Vec<(u8, Option<Vec<u8>>)>) {
+    if frame.hook.arg_words() <= STATUS_PARAM {
+        frame.result[0] = NOT_FOUND;
+        return;
+    }
+    let place = frame.word(STATUS_PARAM.into()) as *mut u32;
+    if !place.is_null() {
+        // SAFETY: the driver has just written there.
+        unsafe {
+            let own = place.read_unaligned();
+            replaced.push((STATUS_PARAM, Some(own.to_le_bytes().to_vec())));
+            place.write_unaligned(SYMBOL_NOT_FOUND);
+        }
+    }
+}
+
+/// Which function a look-up found: the one at that address, or the one that was asked for.
+fn found_hook(found: *const c_void, asked: &Asked<'_>) -> Option<&'static Hook> {
+    if found.is_null() {
+        return None;
+    }
+    let driver = real_driver::real(Library::Cuda).as_ref().ok()?;
+    let meant = meant(asked);
+    exported_at(driver, found, meant).or(meant)
+}
+
+/// The driver's function of a hook, if the driver has it.
+fn real_of(hook: &Hook) -> Option<*const c_void> {
+    let own: *const c_void = hook.real.load(Ordering::Acquire);
+    let absent: *const c_void = real_driver::absent_function(Library::Cuda);
+    withheld::real(hook).or_else(|| (!own.is_null() && own != absent).then_some(own))
 }
 
 struct Asked<'a> {
@@ -50,10 +130,27 @@ struct Asked<'a> {
     per_thread: bool,
 }
 
+impl Asked<'_> {
+    /// # Safety
+    /// The frame is a look-up's that has succeeded.
+    unsafe fn of(frame: &Frame) -> Self {
+        Self {
+            // SAFETY: the driver found the function by this text.
+            symbol: unsafe { CStr::from_ptr(frame.word(0) as *const c_char) },
+            version: frame.word(2) as u32,
+            per_thread: frame.word(3) & PER_THREAD_DEFAULT_STREAM != 0,
+        }
+    }
+}
+
 fn ours_for(real: *const c_void, asked: &Asked<'_>) -> Option<*const c_void> {
     let driver = real_driver::real(Library::Cuda).as_ref().ok()?;
     let meant = meant(asked);
-    let is_left_out = |hook: &Hook| hook.detail.after.is_none() && unrecorded::real(hook).is_some();
+    let is_left_out = |hook: &Hook| {
+        hook.detail.after.is_none()
+            && withheld::real(hook).is_some()
+            && !injection::is_for(hook.id())
+    };
     if let Some(hook) = exported_at(driver, real, meant) {
         return (!is_left_out(hook)).then(|| stub_of(hook));
     }
@@ -109,6 +206,9 @@ fn dynamic_stub(
     }
     // A function that the table knows goes through the known hook if nothing else does, so its arguments are decoded.
     if let Some(hook) = meant {
+        if withheld::take(hook, real.cast_mut()) {
+            return Some(stub_of(hook));
+        }
         let absent = real_driver::absent_function(Library::Cuda);
         let free = hook.real.compare_exchange(
             absent,

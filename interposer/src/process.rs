@@ -335,6 +335,14 @@ impl Process {
         &self.header.second_anchor
     }
 
+    /// When the process's first call came, CLOCK_MONOTONIC nanoseconds.
+    pub fn first_call_ns(&self) -> u64 {
+        self.header
+            .first_anchor
+            .monotonic_ns
+            .load(Ordering::Relaxed)
+    }
+
     /// Number that marks this recording's threads and frames.
     pub fn epoch(&self) -> u64 {
         self.epoch

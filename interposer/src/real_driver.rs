@@ -12,7 +12,7 @@ use cutape_driver_search::{FileId, Search, loaded_file};
 use crate::held_file::c_path;
 use crate::hook::{Hook, Library};
 use crate::hooks::HOOKS;
-use crate::unrecorded;
+use crate::withheld;
 
 /// A real library, loaded for good.
 pub struct Real {
@@ -90,7 +90,7 @@ fn load(library: Library, soname: &str, named: Option<PathBuf>) -> Result<Real, 
             hook.real.store(absent_function(library), Ordering::Release);
         } else {
             by_address.push((address as usize, hook));
-            if !unrecorded::take(hook, address) {
+            if !withheld::take(hook, address) {
                 hook.real.store(address, Ordering::Release);
             }
         }

@@ -15,7 +15,7 @@ use crate::own_stack;
 use crate::process::{Process, Purpose};
 use crate::real_driver::{self, Missing, Real};
 use crate::thread::ThreadState;
-use crate::unrecorded;
+use crate::withheld;
 
 /// Gives the calling thread a ring of the process's recording, which starts with the first call. False: the call passes unrecorded.
 ///
@@ -135,7 +135,7 @@ pub fn real_function(hook: &Hook) -> *const c_void {
     if !known.is_null() {
         return known;
     }
-    if let Some(real) = unrecorded::real(hook) {
+    if let Some(real) = withheld::real(hook) {
         return real;
     }
     let library = hook.detail.library;
@@ -143,7 +143,7 @@ pub fn real_function(hook: &Hook) -> *const c_void {
     let function = match load_real(library) {
         None => real_driver::library_not_ready(library),
         Some(Ok(_)) => match hook.real.load(Ordering::Acquire) {
-            function if function.is_null() => match unrecorded::real(hook) {
+            function if function.is_null() => match withheld::real(hook) {
                 Some(real) => real.cast_mut(),
                 None => real_driver::absent_function(library),
             },

@@ -37,11 +37,13 @@ pub enum SkipReason {
     NotReached,
     /// The function would bring a call of the recorded program's own code.
     CallsBack,
+    /// A rule of the recording answered in the driver's place, so there is no answer of a driver to compare with.
+    Injected,
 }
 
 impl SkipReason {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::OtherProcess,
         Self::ForeignResource,
         Self::NamesFile,
@@ -57,6 +59,7 @@ impl SkipReason {
         Self::Consequence,
         Self::NotReached,
         Self::CallsBack,
+        Self::Injected,
     ];
 
     /// Its stable name in reports and policies: `unknown-handle`.
@@ -77,6 +80,7 @@ impl SkipReason {
             Self::Consequence => "consequence",
             Self::NotReached => "not-reached",
             Self::CallsBack => "calls-back",
+            Self::Injected => "injected",
         }
     }
 
@@ -98,6 +102,7 @@ impl SkipReason {
             Self::Consequence => "needs what an earlier call did not bring",
             Self::NotReached => "the driver ended the process before",
             Self::CallsBack => "would call the recorded program's own code back",
+            Self::Injected => "a rule of the recording answered in the driver's place",
         }
     }
 

@@ -44,7 +44,6 @@ pub fn run(arguments: Arguments) -> ExitCode {
 
 fn lines(arguments: &Arguments) -> Result<Vec<String>, String> {
     let options = &arguments.options;
-    options.refuse_unsupported()?;
     let path = options.trace_path(None)?;
     if path.exists() && !options.force {
         return Err(format!(

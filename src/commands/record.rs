@@ -13,6 +13,7 @@ use cutape_analysis::survey::Survey;
 use cutape_trace_format::metadata::Recording;
 use cutape_trace_format::trace::Trace;
 
+use crate::beside::{self, Beside};
 use crate::child;
 use crate::clock;
 use crate::filtering;
@@ -20,7 +21,7 @@ use crate::host;
 use crate::message::{self, OWN_FAILURE};
 use crate::options::{RecordingOptions, Setup};
 use crate::progress::Progress;
-use crate::recording::RecordingFolder;
+use crate::recording::{Ended, RecordingFolder};
 
 /// Run a command and record every call it makes to the CUDA driver and to NVML
 ///
@@ -31,10 +32,18 @@ use crate::recording::RecordingFolder;
   cutape record -o llama -- ./llama-server --list-devices
   cutape record --driver ./build/libcuda.so.1 -- python3 -c 'import torch; print(torch.cuda.is_available())'
   cutape record -e 'cuMem* or ret != 0' -- ./program
+  cutape record --inject 'cuMemAlloc:error=OUT_OF_MEMORY:when=3+' -- ./program
+  cutape record --view -- ./program       # and look at it meanwhile
   cutape record --driver sim:shim-uninitialized -- ./program")]
 pub struct Arguments {
     #[command(flatten)]
     options: RecordingOptions,
+
+    /// Shows the recording in the terminal at once, beside the program, as `cutape view -F` does. The program has no part in the terminal:
+    /// what it writes is on screen 7, and its standard input is empty unless it is redirected. Ctrl-C interrupts it; q asks whether to
+    /// leave it running
+    #[arg(long)]
+    view: bool,
 
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
@@ -43,27 +52,71 @@ pub struct Arguments {
 
 /// Runs the subcommand.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let Arguments { options, command } = arguments;
-    let prepared = options
-        .refuse_unsupported()
-        .and_then(|()| prepare(&options, &command));
-    let (setup, path, mut folder) = match prepared {
+    let Arguments {
+        options,
+        view,
+        command,
+    } = arguments;
+    let (setup, path, folder) = match prepare(&options, &command) {
         Ok(prepared) => prepared,
         Err(error) => return message::fail(OWN_FAILURE, error),
     };
-    let status = match child::run(&command, &setup.environment) {
+    let watched = view && beside::is_possible();
+    if view && !watched {
+        message::say("--view: there is no terminal to show the recording on; it is made as usual");
+    }
+    let ended = match watched {
+        true => record_beside(&command, &setup, (folder, &path)),
+        false => record(&command, &setup, folder),
+    };
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(code) => return code,
+    };
+    ended.troubles.iter().for_each(message::say);
+    summarise(&path);
+    warn_of_missing(&setup);
+    child::end_as(ended.status)
+}
+
+/// Runs the command to its end and makes one file of the recording.
+fn record(
+    command: &[OsString],
+    setup: &Setup,
+    mut folder: RecordingFolder,
+) -> Result<Ended, ExitCode> {
+    let status = match child::run(command, &setup.environment) {
         Ok(status) => status,
         Err(error) => {
             folder.discard();
-            return child::could_not_start(&command[0], &error);
+            return Err(child::could_not_start(&command[0], &error));
         }
     };
-    if let Err(error) = folder.note_end(status, clock::monotonic_ns()) {
-        message::say(error);
+    let noted = folder.note_end(status, clock::monotonic_ns());
+    let mut troubles: Vec<String> = noted.err().into_iter().collect();
+    let mut progress = Progress::new("sealing");
+    troubles.extend(folder.seal(&mut |done, all| progress.show(done, all)).err());
+    Ok(Ended { status, troubles })
+}
+
+/// The same, with the viewer on the terminal.
+fn record_beside(
+    command: &[OsString],
+    setup: &Setup,
+    (folder, path): (RecordingFolder, &Path),
+) -> Result<Ended, ExitCode> {
+    match Beside::start(command, &setup.environment) {
+        Ok(beside) => beside.show(folder, path).map_err(|error| {
+            message::fail(
+                OWN_FAILURE,
+                format!("the recording can't be watched: {error}"),
+            )
+        }),
+        Err(error) => {
+            folder.discard();
+            Err(child::could_not_start(&command[0], &error))
+        }
     }
-    finish(folder, &path);
-    warn_of_missing(&setup);
-    child::end_as(status)
 }
 
 fn prepare(
@@ -86,18 +139,6 @@ fn prepare(
     };
     let folder = RecordingFolder::create(&path, options.force, &recording)?;
     Ok((setup, path, folder))
-}
-
-fn finish(folder: RecordingFolder, path: &Path) {
-    let mut progress = Progress::new("sealing");
-    let sealed = folder.seal(&mut |done, all| progress.show(done, all));
-    drop(progress);
-    if let Err(error) = sealed {
-        message::say(format!(
-            "{error}; the recording stays a folder, which all commands read and `cutape seal` makes one file of"
-        ));
-    }
-    summarise(path);
 }
 
 fn summarise(path: &Path) {
@@ -142,10 +183,10 @@ fn warn_of_missing(setup: &Setup) {
     let missing = &setup.front.missing;
     if let Some(first) = missing.first() {
         message::say(format!(
-            "warning: {} functions of {} are newer than this cutape, such as {first}: programs that link to them don't start, and \
+            "warning: {} has functions that are newer than this cutape ({}, such as {first}): programs that link to them don't start, and \
              look-ups by name don't find them",
-            missing.len(),
-            setup.driver.cuda.display()
+            setup.driver.cuda.display(),
+            missing.len()
         ));
     }
 }

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use clap::Args;
 use cutape_analysis::filter::Filter;
 use cutape_viewer::opened::Source;
+use cutape_viewer::replay_report::ReplayReport;
 use cutape_viewer::run::{End, Options, view};
-use cutape_viewer::settings::settings_path;
 
 use crate::child;
 use crate::commands::print;
 use crate::message;
 use crate::reading::{self, TROUBLE};
+use crate::viewing;
 
 /// Look at a trace in the terminal
 ///
@@ -29,16 +30,17 @@ Settings are remembered in $XDG_CONFIG_HOME/cutape/view.toml. NO_COLOR is honour
 Examples:
   cutape view llama.cutape
   cutape view ollama.cutape pytorch.cutape
+  cutape view llama.cutape report.json       # what another driver answered
   cutape view -e 'cuMem* and not ok' llama.cutape
   cutape view -F llama.cutape         # while it is being recorded
   cutape view --ascii llama.cutape    # for terminals without Unicode"
 )]
 pub struct Arguments {
-    /// The trace: a sealed file or a recording folder
+    /// The trace: a sealed file or a recording folder. A report of `cutape replay --json` opens the trace that it is about
     #[arg(value_name = "T")]
     trace: PathBuf,
 
-    /// A second trace: the two are shown beside each other
+    /// A second trace, or a report of `cutape replay --json`: the two are shown beside each other
     #[arg(value_name = "T2")]
     other: Option<PathBuf>,
 
@@ -57,33 +59,32 @@ pub struct Arguments {
 
 /// Runs the subcommand.
 pub fn run(arguments: Arguments) -> ExitCode {
+    let opened = match Shown::find(&arguments) {
+        Ok(opened) => opened,
+        Err(error) => return message::fail(TROUBLE, error),
+    };
     if !can_show() {
-        return print::print_instead(&arguments.trace, arguments.follow, arguments.filter);
+        return print::print_instead(&opened.trace, arguments.follow, arguments.filter);
     }
     let filter = match arguments.filter.as_deref().map(Filter::parse).transpose() {
         Ok(filter) => filter,
         Err(error) => return message::fail(TROUBLE, format!("-e: {error}")),
     };
-    let source = match Source::open(&arguments.trace, arguments.follow) {
+    let source = match Source::open(&opened.trace, arguments.follow) {
         Ok(source) => source,
-        Err(error) => return reading::refuse(&arguments.trace, &error),
+        Err(error) => return reading::refuse(&opened.trace, &error),
     };
-    let other = match arguments.other.as_deref().map(reading::open).transpose() {
+    let other = match opened.other.map(reading::open).transpose() {
         Ok(other) => other.map(Arc::new),
         Err(code) => return code,
     };
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let folder = |name: &str| set(name).map(PathBuf::from);
     let options = Options {
-        settings_path: settings_path(
-            folder("XDG_CONFIG_HOME").as_deref(),
-            folder("HOME").as_deref().map(Path::new),
-        ),
-        mono: set("NO_COLOR").is_some(),
         ascii: arguments.ascii,
         follow: arguments.follow,
         filter,
         other,
+        report: opened.report.map(Arc::new),
+        ..viewing::options()
     };
     match view(source, &options) {
         Ok(End::Left) => ExitCode::SUCCESS,
@@ -94,6 +95,50 @@ pub fn run(arguments: Arguments) -> ExitCode {
 
 /// Whether there is a terminal that a picture can be drawn on.
 fn can_show() -> bool {
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
-    io::stdout().is_terminal() && !dumb
+    io::stdout().is_terminal() && !viewing::is_dumb()
+}
+
+/// What is to be shown.
+struct Shown<'a> {
+    trace: PathBuf,
+    other: Option<&'a Path>,
+    report: Option<ReplayReport>,
+}
+
+impl<'a> Shown<'a> {
+    /// Tells traces from reports.
+    fn find(arguments: &'a Arguments) -> Result<Self, String> {
+        let mut shown = Self {
+            trace: arguments.trace.clone(),
+            other: arguments.other.as_deref(),
+            report: None,
+        };
+        if let Some(path) = shown.other.filter(|path| ReplayReport::is_json(path)) {
+            shown.report = Some(ReplayReport::read(path)?);
+            shown.other = None;
+        }
+        if !ReplayReport::is_json(&arguments.trace) {
+            return Ok(shown);
+        }
+        if let Some(other) = &arguments.other {
+            return Err(format!(
+                "{} is no trace: expected `cutape view TRACE REPORT`, found {} behind it",
+                arguments.trace.display(),
+                other.display()
+            ));
+        }
+        let report = ReplayReport::read(&arguments.trace)?;
+        if let Some(replayed) = report.first() {
+            shown.trace = report.path_of(replayed);
+        }
+        if !shown.trace.exists() {
+            return Err(format!(
+                "{} is about {}, which is not there: `cutape view TRACE {0}` says where it is",
+                arguments.trace.display(),
+                shown.trace.display()
+            ));
+        }
+        shown.report = Some(report);
+        Ok(shown)
+    }
 }

@@ -139,6 +139,11 @@ impl Terminal {
         }
     }
 
+    /// Whether the program's own screen is gone.
+    pub fn is_given_back(&self) -> bool {
+        !self.screen.screen().alternate_screen()
+    }
+
     /// Fails unless the terminal is as the program found it.
     pub fn assert_restored(&self) {
         let screen = self.screen.screen();

@@ -3,6 +3,8 @@
 
 /// No function has this many parameters.
 pub const MAX_PARAMS: u8 = 0x40;
+/// Not a parameter: what the recording did to the call by its own rules, see [`crate::injected`]. No function has so many parameters.
+pub const INJECTION: u8 = 0x3f;
 /// Added to a parameter's number: arguments of kernels, see [`crate::kernel_arguments`].
 pub const KERNEL_ARGUMENTS: u8 = 0x40;
 /// Added to a parameter's number: memory that pointers inside its structures lead to. The capture is an address and what was there.

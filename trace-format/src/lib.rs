@@ -14,6 +14,8 @@ pub mod encoder;
 mod exchange;
 pub mod follow;
 pub mod index;
+pub mod injected;
+pub mod injection_plan;
 pub mod kernel_arguments;
 pub mod late_ends;
 pub mod merge;

@@ -173,6 +173,8 @@ pub mod note {
     pub const FILTER: &str = "filter";
     /// `count` recorded calls were left out when the recording was sealed, because the filter, which is the text, does not mean them.
     pub const LEFT_OUT: &str = "left-out";
+    /// Rule number `count`, from 1, by which the recording changes what calls do; the text is the option and its value.
+    pub const INJECTION: &str = "injection";
     /// A module image or copied data of `count` bytes was not kept; the text says why, the first time that it happens.
     pub const PAYLOAD: &str = "payload";
     /// The trace is a part of another one; the text says which part and which calls come before it because it needs them, `count` of them.

@@ -1,6 +1,5 @@
 //! The viewer's state and what messages do to it. Nothing here reads, writes or waits: what has to be done outside comes back as effects.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use cutape_analysis::filter::Filter;
@@ -10,7 +9,7 @@ use crate::calls::Calls;
 use crate::canvas::{Canvas, Look, Matcher};
 use crate::chooser::{self, Choice, Chooser};
 use crate::command::{Action, Command, Copied, Direction, Takes};
-use crate::comparison::ComparisonScreen;
+use crate::comparison::{ComparisonScreen, Other};
 use crate::desk::Desk;
 use crate::diagnosis::DiagnosisScreen;
 use crate::facts::Facts;
@@ -19,9 +18,12 @@ use crate::frame;
 use crate::indexing::index_job;
 use crate::key::Key;
 use crate::keymap::{Keymap, Pressed};
+use crate::leaving::{self, Leave};
 use crate::listing::Listing;
 use crate::msg::{Effect, Msg};
 use crate::objects::ObjectList;
+use crate::output::OutputScreen;
+use crate::program::{self, ProgramState};
 use crate::prompt::{Answer, Memory, Prompt};
 use crate::screen::{Screen, ScreenId};
 use crate::settings::{MOST_LARGER, Settings};
@@ -39,6 +41,8 @@ pub(crate) enum Overlay {
     Prompt(Prompt),
     /// A filter that is being typed.
     Filter(FilterPrompt),
+    /// What becomes of the program when the viewer is left.
+    Leaving,
 }
 
 /// The viewer.
@@ -52,6 +56,7 @@ pub struct App {
     pub(crate) diagnosis: DiagnosisScreen,
     pub(crate) comparison: ComparisonScreen,
     pub(crate) timeline: Timeline,
+    pub(crate) output: OutputScreen,
     pub(crate) keymap: Keymap,
     pub(crate) overlay: Option<Overlay>,
     memory: Memory,
@@ -69,6 +74,7 @@ impl App {
             diagnosis: DiagnosisScreen::default(),
             comparison: ComparisonScreen::default(),
             timeline: Timeline::default(),
+            output: OutputScreen::default(),
             keymap: Keymap::new(),
             overlay: None,
             memory: Memory::default(),
@@ -89,15 +95,24 @@ impl App {
         self.desk.follows = on && self.desk.facts.live;
     }
 
+    /// A program runs beside the viewer.
+    pub fn set_program(&mut self, name: String, pid: u32) {
+        self.desk.program = Some(ProgramState {
+            name,
+            pid,
+            ..ProgramState::default()
+        });
+    }
+
     /// Lists the calls that match a filter.
     pub fn set_filter(&mut self, filter: Filter) {
         self.desk.filter = Some(filter);
         self.desk.choose_calls();
     }
 
-    /// Shows the trace beside a second one: the one at a path, or the one that the workers have.
-    pub fn compare(&mut self, path: Option<PathBuf>) {
-        self.comparison.compare_with(path);
+    /// Shows the trace beside something else.
+    pub fn compare(&mut self, other: Other) {
+        self.comparison.compare_with(other);
         self.screen = ScreenId::Comparison;
         self.arrange();
     }
@@ -164,6 +179,7 @@ impl App {
                 self.outdate();
             }
             Msg::Timeline(message) => self.timeline.update(message),
+            Msg::Program(news) => self.output.update(news, &mut self.desk),
         }
         if let Some(screen) = self.desk.take_screen() {
             self.screen = screen;
@@ -201,6 +217,7 @@ impl App {
             ScreenId::Diagnosis => &self.diagnosis,
             ScreenId::Comparison => &self.comparison,
             ScreenId::Timeline => &self.timeline,
+            ScreenId::Output => &self.output,
         }
     }
 
@@ -213,6 +230,7 @@ impl App {
             ScreenId::Diagnosis => &mut self.diagnosis,
             ScreenId::Comparison => &mut self.comparison,
             ScreenId::Timeline => &mut self.timeline,
+            ScreenId::Output => &mut self.output,
         };
         (screen, &mut self.desk)
     }
@@ -264,6 +282,7 @@ impl App {
         let here = self.desk.index.row(self.desk.current);
         self.desk.sought_ns = here.filter(|_| !self.desk.follows).map(|row| row.begin_ns);
         self.desk.listing = Listing::All(facts.calls);
+        self.desk.listing_edition += 1;
         self.desk.facts = facts;
         self.desk.verdicts = None;
         self.desk.say("the recording has ended");
@@ -277,6 +296,7 @@ impl App {
             Some(Overlay::Chooser(chooser)) => self.press_chooser(chooser, key),
             Some(Overlay::Prompt(prompt)) => self.press_prompt(prompt, key),
             Some(Overlay::Filter(prompt)) => self.press_filter(prompt, key),
+            Some(Overlay::Leaving) => self.press_leaving(key),
             None => match self.keymap.press(key, self.screen) {
                 Pressed::Command(command, letter) => self.run(command, letter.map(String::from)),
                 Pressed::Pending => {}
@@ -325,11 +345,29 @@ impl App {
         }
     }
 
+    fn program_runs(&self) -> bool {
+        self.desk.program.as_ref().is_some_and(ProgramState::runs)
+    }
+
+    fn press_leaving(&mut self, key: Key) {
+        match leaving::press(key) {
+            // The question is settled when the program ends meanwhile.
+            Leave::Open if self.program_runs() => self.overlay = Some(Overlay::Leaving),
+            Leave::Open | Leave::Stay => {}
+            Leave::Running => self.desk.ask(Effect::Quit),
+            Leave::Ending(signal) => {
+                self.desk.ask(Effect::Signal(signal));
+                self.desk.ask(Effect::Quit);
+            }
+        }
+    }
+
     fn paste(&mut self, text: &str) {
         match &mut self.overlay {
             Some(Overlay::Chooser(chooser)) => chooser.paste(text),
             Some(Overlay::Prompt(prompt)) => prompt.paste(text),
             Some(Overlay::Filter(prompt)) => prompt.paste(text),
+            Some(Overlay::Leaving) => {}
             None => self
                 .desk
                 .complain("nothing takes text here: / searches, : runs commands"),
@@ -362,7 +400,11 @@ impl App {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Quit => self.desk.ask(Effect::Quit),
+            Action::Quit if self.program_runs() => self.overlay = Some(Overlay::Leaving),
+            Action::Interrupt if self.program_runs() => {
+                program::send(&mut self.desk, program::INTERRUPT);
+            }
+            Action::Quit | Action::Interrupt => self.desk.ask(Effect::Quit),
             Action::Suspend => self.desk.ask(Effect::Suspend),
             Action::Redraw => self.desk.ask(Effect::Redraw),
             Action::Help => self.choose(chooser::Kind::Help),
@@ -437,7 +479,16 @@ impl App {
                 Ok(filter) => self.desk.set_filter(Some(filter)),
                 Err(error) => self.desk.complain(format!("filter: {}", error.message())),
             },
-            Action::Compare => self.compare(Some(text.into())),
+            Action::Compare => self.compare(Other::Path(text.into())),
+            Action::Signal => match program::signal_named(text) {
+                Some(signal) => program::send(&mut self.desk, signal),
+                None => {
+                    let names = program::SIGNALS.map(|(name, _)| name).join(", ");
+                    self.desk.complain(format!(
+                        "signal: expected {names} or a number, found {text:?}"
+                    ));
+                }
+            },
             Action::GoTo => match text.replace(',', "").parse() {
                 Ok(seq) => self.desk.jump(seq),
                 Err(_) => self

@@ -14,6 +14,7 @@ use crate::filtering::{Chosen, filter_job};
 use crate::jumps::{Jumps, Marks};
 use crate::listing::Listing;
 use crate::msg::Effect;
+use crate::program::ProgramState;
 use crate::screen::ScreenId;
 use crate::settings::Settings;
 use crate::theme::Role;
@@ -59,6 +60,10 @@ pub struct Desk {
     pub diagnosis: Option<Arc<Diagnosis>>,
     /// Which calls are listed.
     pub listing: Listing,
+    /// Rises when other calls are listed, and not when there are more of them.
+    pub listing_edition: u32,
+    /// The filter that chose the calls that are listed now.
+    listed_by: Option<String>,
     /// The filter, if not all calls are wanted.
     pub filter: Option<Filter>,
     /// Filters before this one, and the call that was looked at.
@@ -93,6 +98,8 @@ pub struct Desk {
     pub notice: Option<Notice>,
     /// What a long job that was asked for is doing.
     pub progress: Option<Progress>,
+    /// The program that runs beside the viewer, if it was started so.
+    pub program: Option<ProgramState>,
     /// The screen's columns and rows.
     pub size: Rect,
     effects: Vec<Effect>,
@@ -179,7 +186,7 @@ impl Desk {
                 self.chosen_ms = None;
                 self.ask(Effect::Stop(Slot::Filter));
                 self.progress = None;
-                self.listing = Listing::All(self.calls());
+                self.list(Listing::All(self.calls()), None);
                 self.look_near();
             }
         }
@@ -194,8 +201,16 @@ impl Desk {
         self.progress = None;
         self.chosen_ms = Some(chosen.took_ms);
         self.chosen_of = chosen.selection.calls();
-        self.listing = Listing::Chosen(chosen.selection);
+        self.list(Listing::Chosen(chosen.selection), Some(chosen.text));
         self.look_near();
+    }
+
+    fn list(&mut self, listing: Listing, listed_by: Option<String>) {
+        if self.listed_by != listed_by {
+            self.listing_edition += 1;
+        }
+        self.listed_by = listed_by;
+        self.listing = listing;
     }
 
     /// Looks at the listed call nearest to where one was.

@@ -8,7 +8,9 @@ use crate::canvas::{Canvas, Piece, line_of, skip};
 use crate::command::{Action, Direction, Kind, Wanted, key_of};
 use crate::desk::Desk;
 use crate::facts::grouped;
-use crate::screen::SCREENS;
+use crate::leaving;
+use crate::program::ProgramState;
+use crate::screen::{SCREENS, ScreenId};
 use crate::theme::Role;
 
 /// The line at the top, the filter, and the names of the screens.
@@ -63,6 +65,11 @@ pub fn draw(app: &App, canvas: &mut Canvas<'_>) -> Option<Position> {
         Some(Overlay::Filter(prompt)) => Some(prompt.draw(canvas, bottom)),
         Some(Overlay::Prompt(prompt)) => Some(prompt.draw(canvas, bottom)),
         Some(Overlay::Chooser(chooser)) => chooser.draw(canvas),
+        Some(Overlay::Leaving) => {
+            let program = app.desk.program.as_ref();
+            leaving::draw(canvas, bottom, program.map_or("", |program| &program.name));
+            None
+        }
         None => {
             draw_bottom(canvas, bottom, app);
             None
@@ -164,8 +171,18 @@ fn draw_filter(canvas: &mut Canvas<'_>, area: Rect, desk: &Desk) {
 fn draw_names(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     canvas.rule(area, "", Role::Frame);
     let mut x = 1;
+    let program = app.desk.program.as_ref();
     for screen in SCREENS {
-        let name = format!(" {} {} ", screen.number, screen.title);
+        let unread = match (screen.id, program) {
+            (ScreenId::Output, None) => continue,
+            (ScreenId::Output, Some(program)) => program.unread_text(),
+            _ => String::new(),
+        };
+        let title = match screen.id {
+            ScreenId::Comparison if app.comparison.is_report() => "Replay",
+            _ => screen.title,
+        };
+        let name = format!(" {} {title} {unread}", screen.number);
         let shown = screen.id == app.screen;
         let role = if shown { Role::Title } else { Role::OtherTitle };
         x += canvas.text(skip(area, x), &name, role);
@@ -199,6 +216,15 @@ fn draw_bottom(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         return;
     }
     let mut x = 1;
+    if desk.program.as_ref().is_some_and(ProgramState::runs) {
+        x += canvas.pieces(
+            skip(area, x),
+            &[
+                (key_of(Action::Interrupt), Role::Key),
+                (" interrupt the program  ", Role::Dim),
+            ],
+        );
+    }
     for (actions, title) in HINTS {
         let keys: Vec<&str> = actions.iter().map(|&action| key_of(action)).collect();
         let keys = keys.join("/").replace(' ', "");

@@ -23,6 +23,8 @@ pub struct Glyphs {
     pub in_flight: &'static str,
     /// A part of a tree that is open, and one that is closed.
     pub folds: [&'static str; 2],
+    /// How often something is repeated.
+    pub times: &'static str,
     /// What a call gave back.
     pub gives: &'static str,
     /// Between two values of which the second is what the first became.
@@ -51,6 +53,7 @@ pub const UNICODE: Glyphs = Glyphs {
     benign: "·",
     in_flight: "?",
     folds: ["▾", "▸"],
+    times: "×",
     gives: "→",
     becomes: "→",
     dot: "·",
@@ -72,6 +75,7 @@ pub const ASCII: Glyphs = Glyphs {
     benign: ".",
     in_flight: "?",
     folds: ["v", ">"],
+    times: "x",
     gives: ">",
     becomes: ">",
     dot: "-",

@@ -12,6 +12,7 @@ use crate::facts::Facts;
 use crate::filtering::Chosen;
 use crate::key::Key;
 use crate::objects::ObjectsMsg;
+use crate::program::News;
 use crate::settings::Settings;
 use crate::stats::StatsMsg;
 use crate::timeline::TimelineMsg;
@@ -91,6 +92,8 @@ pub enum Msg {
     Timeline(TimelineMsg),
     /// For the counts.
     Stats(StatsMsg),
+    /// From the program beside the viewer.
+    Program(News),
 }
 
 /// Something is to be done outside of the state.
@@ -106,6 +109,8 @@ pub enum Effect {
     Save(Settings),
     /// Turn the reports of the mouse on or off.
     Mouse(bool),
+    /// Send the program beside the viewer a signal.
+    Signal(i32),
     /// Draw everything anew.
     Redraw,
     /// Stop, as ^Z does.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, select_biased, unbounded};
+use crossbeam_channel::{Receiver, Sender, never, select_biased, unbounded};
 use crossterm::execute;
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 use cutape_analysis::filter::Filter;
@@ -19,10 +19,13 @@ use signal_hook::low_level::emulate_default_handler;
 use crate::app::App;
 use crate::canvas::Canvas;
 use crate::clipboard::copy_sequence;
+use crate::comparison::Other;
 use crate::facts::Facts;
 use crate::input::{Input, Listening};
 use crate::msg::{Effect, Msg};
 use crate::opened::{Opened, Source};
+use crate::program::{News, Program};
+use crate::replay_report::ReplayReport;
 use crate::settings::Settings;
 use crate::terminal::{self, Held};
 use crate::workers::{Job, Slot, Workers};
@@ -41,10 +44,14 @@ pub struct Options {
     pub ascii: bool,
     /// A second trace to compare with.
     pub other: Option<Arc<Trace>>,
+    /// A report of a replay to show beside the trace.
+    pub report: Option<Arc<ReplayReport>>,
     /// Only calls that match are listed at first.
     pub filter: Option<Filter>,
     /// The cursor stays on the last call of a recording that is going on.
     pub follow: bool,
+    /// The program that is being recorded, and runs beside the viewer.
+    pub program: Option<Program>,
 }
 
 /// How it ended.
@@ -73,10 +80,15 @@ pub fn view(source: Source, options: &Options) -> io::Result<End> {
     viewer.mouse = settings.mouse;
     let size = viewer.terminal.size()?;
     let mut app = App::new(facts, settings, (size.width, size.height));
-    if options.other.is_some() {
-        app.compare(None);
+    match (&options.report, &options.other) {
+        (Some(report), _) => app.compare(Other::Report(Arc::clone(report))),
+        (None, Some(_)) => app.compare(Other::Given),
+        (None, None) => {}
     }
     app.set_follow(options.follow);
+    if let Some(program) = &options.program {
+        app.set_program(program.name.clone(), program.pid);
+    }
     options
         .filter
         .clone()
@@ -99,6 +111,10 @@ struct Viewer {
     workers: Workers,
     inputs: Receiver<Input>,
     answers: Receiver<Msg>,
+    /// From the program beside the viewer; nothing ever comes where there is none.
+    news: Receiver<News>,
+    /// Sends it a signal.
+    signal: Option<extern "C" fn(i32)>,
     /// Listens as long as it is there.
     _listening: Listening,
     settings_path: Option<PathBuf>,
@@ -120,6 +136,11 @@ impl Viewer {
             workers: Workers::start(&Arc::new(opened), &answer)?,
             inputs,
             answers,
+            news: options
+                .program
+                .as_ref()
+                .map_or_else(never, |program| program.news.clone()),
+            signal: options.program.as_ref().map(|program| program.signal),
             _listening: Listening::start(&to_viewer)?,
             settings_path: options.settings_path.clone(),
             mouse: false,
@@ -174,7 +195,7 @@ impl Viewer {
     }
 
     /// The next thing that comes, keys first.
-    fn wait(&self, until: Option<Instant>) -> Option<Input> {
+    fn wait(&mut self, until: Option<Instant>) -> Option<Input> {
         let long = Duration::from_secs(3600);
         let wait = until.map_or(long, |until| {
             until.saturating_duration_since(Instant::now())
@@ -182,6 +203,13 @@ impl Viewer {
         select_biased! {
             recv(self.inputs) -> input => Some(input.unwrap_or(Input::Gone)),
             recv(self.answers) -> answer => answer.ok().map(Input::Msg),
+            recv(self.news) -> news => match news {
+                Ok(news) => Some(Input::Msg(Msg::Program(news))),
+                Err(_) => {
+                    self.news = never();
+                    None
+                }
+            },
             default(wait) => None,
         }
     }
@@ -213,6 +241,9 @@ impl Viewer {
                 Effect::Mouse(on) => {
                     self.mouse = on;
                     terminal::set_mouse(on)?;
+                }
+                Effect::Signal(signal) => {
+                    self.signal.into_iter().for_each(|send| send(signal));
                 }
                 Effect::Redraw => self.draw_anew()?,
                 Effect::Suspend => self.suspend()?,

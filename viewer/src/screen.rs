@@ -22,6 +22,8 @@ pub enum ScreenId {
     Diagnosis,
     /// This trace beside another one.
     Comparison,
+    /// What the program beside the viewer wrote.
+    Output,
 }
 
 /// A screen as the line below the top names it.
@@ -43,6 +45,7 @@ pub const SCREENS: &[ScreenName] = &[
     name(ScreenId::Stats, 4, "Stats"),
     name(ScreenId::Diagnosis, 5, "Diagnosis"),
     name(ScreenId::Comparison, 6, "Diff"),
+    name(ScreenId::Output, 7, "Output"),
 ];
 
 const fn name(id: ScreenId, number: u8, title: &'static str) -> ScreenName {

@@ -18,17 +18,17 @@ const MAX_LOOK_UPS: usize = 2048;
 const MAX_CLOSE_LOOKS: usize = 1 << 16;
 
 /// What became of a call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// It did what it was asked, as far as its answer says.
     #[default]
     Fine,
-    /// It failed.
-    Failed,
     /// It failed, and that is no harm.
     Benign,
     /// It never returned, or has not yet.
     InFlight,
+    /// It failed.
+    Failed,
 }
 
 /// What became of all calls.
@@ -122,6 +122,14 @@ impl Judging {
 }
 
 impl Verdicts {
+    /// The verdict on a call that was judged; of others, nothing bad is known.
+    pub fn known(&self, seq: u64, row: &Row) -> Verdict {
+        if self.benign.contains(&seq) {
+            return Verdict::Benign;
+        }
+        self.by_kind.get(&row.kind()).copied().unwrap_or_default()
+    }
+
     /// The verdict on a call.
     pub fn on(&self, schema: &TraceSchema, seq: u64, row: &Row) -> Verdict {
         if self.benign.contains(&seq) {

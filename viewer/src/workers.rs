@@ -26,6 +26,8 @@ pub enum Slot {
     Rows,
     /// Details of one call.
     Details,
+    /// Looking for loops in the list of calls.
+    Folds,
     /// Looking for a call of some kind, or for a text.
     Find,
     /// Choosing the calls that match a filter.
@@ -63,6 +65,7 @@ impl Slot {
         match self {
             Self::Rows | Self::Details | Self::Copy | Self::Settings => Lane::Quick,
             Self::Comparison
+            | Self::Folds
             | Self::Find
             | Self::Filter
             | Self::ObjectOrder

@@ -7,6 +7,7 @@
 
 use super::watch::{DiffError, Watch};
 use super::word_lists::{Full, WordLists};
+use crate::loops::Loop as FoundLoop;
 use crate::parallel::both;
 
 /// Periods tried at a time.
@@ -16,6 +17,8 @@ const OCCURRENCES: usize = 3;
 /// Periods that stopped matching and are remembered, because the symbol that did not match may be taken off the stack again.
 const MOST_LOST: usize = 1024;
 const NONE: u32 = u32::MAX;
+/// Symbols between two looks at whether the work is still wanted.
+const PART: usize = 1 << 16;
 
 /// A sequence with its loops folded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -145,21 +148,10 @@ pub(crate) fn fold(
     numbers: &mut LoopNumbers,
     watch: &Watch<'_>,
 ) -> Result<Folded, DiffError> {
-    let mut folder = Folder {
-        numbers,
-        stack: Vec::new(),
-        last: Vec::new(),
-        slots: [Slot::default(); SLOTS],
-        next_slot: 0,
-        lost: Vec::new(),
-        open: None,
-        closed: Vec::new(),
-        again: Vec::new(),
-    };
-    for (place, &symbol) in sequence.iter().enumerate() {
-        folder.add(symbol, place as u32)?;
-        folder.add_again()?;
-        watch.look_at(place)?;
+    let mut folder = Folder::new(numbers);
+    for (number, part) in (0..).zip(sequence.chunks(PART)) {
+        watch.look()?;
+        folder.add_all(part.iter().copied(), number * PART as u32)?;
     }
     Ok(folder.finish()?)
 }
@@ -183,7 +175,63 @@ pub(crate) fn fold_both(
     Ok((a, b))
 }
 
-impl Folder<'_> {
+/// The loops of a sequence, whose symbols must be below `first`. Where there are more different loops than numbers, what was found until then
+/// is told.
+pub(crate) fn loops_of(sequence: impl Iterator<Item = u32>, first: u32) -> Vec<FoundLoop> {
+    let mut numbers = LoopNumbers::new(first);
+    let mut folder = Folder::new(&mut numbers);
+    let mut length = 0;
+    let counted = sequence.inspect(|_| length += 1);
+    if folder.add_all(counted, 0).is_ok() {
+        // Without numbers left, a loop at the very end is not told.
+        let _ = folder.close_all();
+    }
+    let stack = &folder.stack;
+    let of = |known: &Loop| {
+        let behind = stack.get(known.place as usize + 1);
+        let end = behind.map_or(length, |element| u64::from(element.start));
+        let (start, count) = (u64::from(known.start), u64::from(known.count));
+        FoundLoop {
+            start,
+            body: (end - start) / count,
+            count,
+        }
+    };
+    folder.closed.iter().map(of).collect()
+}
+
+impl<'a> Folder<'a> {
+    fn new(numbers: &'a mut LoopNumbers) -> Self {
+        Self {
+            numbers,
+            stack: Vec::new(),
+            last: Vec::new(),
+            slots: [Slot::default(); SLOTS],
+            next_slot: 0,
+            lost: Vec::new(),
+            open: None,
+            closed: Vec::new(),
+            again: Vec::new(),
+        }
+    }
+
+    /// Takes in symbols, the first one from that place of the sequence.
+    fn add_all(&mut self, symbols: impl Iterator<Item = u32>, first: u32) -> Result<(), Full> {
+        for (place, symbol) in (first..).zip(symbols) {
+            self.add(symbol, place)?;
+            self.add_again()?;
+        }
+        Ok(())
+    }
+
+    fn close_all(&mut self) -> Result<(), Full> {
+        while self.open.is_some() {
+            self.close()?;
+            self.add_again()?;
+        }
+        Ok(())
+    }
+
     fn add(&mut self, symbol: u32, start: u32) -> Result<(), Full> {
         if let Some(open) = &self.open {
             let matched = self.stack.len() - open.place as usize;
@@ -371,10 +419,7 @@ impl Folder<'_> {
     }
 
     fn finish(mut self) -> Result<Folded, Full> {
-        while self.open.is_some() {
-            self.close()?;
-            self.add_again()?;
-        }
+        self.close_all()?;
         let mut folded = Folded::default();
         let mut closed = self.closed.iter().peekable();
         for (place, element) in self.stack.iter().enumerate() {

@@ -16,7 +16,7 @@ mod class;
 mod compare;
 mod fetching;
 mod fingerprint;
-mod fold;
+pub(crate) mod fold;
 mod frontier;
 mod hunks;
 mod judging;

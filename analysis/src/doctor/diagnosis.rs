@@ -23,6 +23,7 @@ use super::rules::{RULES, look_up};
 use super::story::Story;
 use crate::benign::BenignJudge;
 use crate::in_order::{Next, for_each_call};
+use crate::injection::rules_of;
 use crate::outcome::code_type;
 use crate::survey::MAX_DAMAGES;
 use crate::word_hash::WordMap;
@@ -423,6 +424,13 @@ fn limits(story: &Story<'_>) -> Vec<String> {
             "the trace does not say what the driver exports, so functions that it lacks and wrong look-ups are not seen; a new recording by `cutape record` says it"
                 .to_owned(),
         );
+    }
+    let rules = rules_of(story.trace);
+    if !rules.is_empty() {
+        limits.push(format!(
+            "what the driver would have done by itself where the recording's own rules acted ({})",
+            rules.join("; ")
+        ));
     }
     if story.trace.is_live() {
         limits.push("the recording is still going on; this is what it shows so far".to_owned());

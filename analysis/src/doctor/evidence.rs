@@ -7,6 +7,7 @@ use cutape_trace_format::trace::Trace;
 
 use super::finding::{Evidence, Finding};
 use crate::caller::Callers;
+use crate::injection::rules_on;
 use crate::objects::{CallNames, names_in};
 use crate::text::{Detail, push_named_call};
 
@@ -74,5 +75,6 @@ fn evidence(trace: &Trace, callers: &mut Callers, (call, names): (&Call, &CallNa
         t_ns: call.begin_ns.saturating_sub(trace.start_ns()),
         caller: callers.name(trace, call).to_owned(),
         text,
+        injected: rules_on(trace, call),
     }
 }

@@ -22,6 +22,8 @@ pub struct Evidence {
     pub caller: String,
     /// The call, as `print` shows it.
     pub text: String,
+    /// The rules of the recording that acted on it: its answer is not the driver's.
+    pub injected: Vec<String>,
 }
 
 /// A problem, or a consequence of one.
@@ -87,6 +89,17 @@ impl Finding {
     /// Whether a client that met it says nothing about it.
     pub fn is_silent(&self) -> bool {
         self.is_about_known_client() && self.reactions().iter().any(|reaction| reaction.silent)
+    }
+
+    /// The rules of the recording that it rests on, each once: calls that show it got their answer from these.
+    pub fn injected(&self) -> Vec<&str> {
+        let mut rules: Vec<&str> = Vec::new();
+        for rule in self.evidence.iter().flat_map(|call| &call.injected) {
+            if !rules.contains(&rule.as_str()) {
+                rules.push(rule);
+            }
+        }
+        rules
     }
 
     /// Number of the first call that shows it; 0 where no call does.

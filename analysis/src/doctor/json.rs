@@ -56,6 +56,8 @@ struct EvidenceJson<'a> {
     t_ns: u64,
     caller: &'a str,
     text: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    injected: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -163,6 +165,7 @@ fn finding_json<'a>(trace: &Trace, finding: &'a Finding) -> FindingJson<'a> {
         t_ns: call.t_ns,
         caller: &call.caller,
         text: &call.text,
+        injected: &call.injected,
     });
     let reactions = finding.reactions().into_iter().map(|one| ReactionJson {
         client: one.client.name(),

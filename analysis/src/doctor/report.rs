@@ -84,6 +84,7 @@ fn push_finding(page: &mut Page, trace: &Trace, (number, finding): (usize, &Find
     page.paragraph("   ", &finding.what);
     page.line("");
     push_evidence(page, trace, finding);
+    push_injected(page, finding);
     push_reactions(page, finding);
     page.line("   what to try");
     for advice in rule.advice {
@@ -113,6 +114,22 @@ fn push_evidence(page: &mut Page, trace: &Trace, finding: &Finding) {
     if shown > 0 {
         page.line("");
     }
+}
+
+/// That the driver is not to blame.
+fn push_injected(page: &mut Page, finding: &Finding) {
+    let rules = finding.injected();
+    if rules.is_empty() {
+        return;
+    }
+    page.paragraph(
+        "   ",
+        "This rests on an answer that the recording made up by a rule of its own; the driver is not to blame for it.",
+    );
+    for rule in rules {
+        page.line(format!("   rule: {}", printable(rule)));
+    }
+    page.line("");
 }
 
 /// `call 16  cuMemGetInfo_v2(free=0, total=0) = ...`, with the process where there are several.

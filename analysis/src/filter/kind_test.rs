@@ -12,6 +12,7 @@ use super::plan::{FunctionPlan, Source};
 use super::scalar::{Scalar, holds};
 use super::syntax::{Op, Subject, Test, Wanted};
 use crate::index::CallKind;
+use crate::injection::has_rules;
 use crate::outcome::{Outcome, code_type, outcome_of};
 
 /// The answer of a test for all calls of a kind; `None` if calls of the kind differ in it.
@@ -30,6 +31,7 @@ pub(crate) fn answer(
     };
     match field {
         Field::Ok => Some(truth(test, ok(kind, trace))),
+        Field::Injected if has_rules(trace) => None,
         Field::Injected => Some(truth(test, Some(false))),
         // Whether a call returned is known; how long it took is not.
         Field::Dur if kind.returned.is_none() => Some(false),
@@ -95,7 +97,8 @@ fn ok(kind: &CallKind, trace: &Trace) -> Option<bool> {
     }
 }
 
-fn truth(test: &Test, value: Option<bool>) -> bool {
+/// Whether a test of something that is so, or is not, holds; `None` where it is neither.
+pub(crate) fn truth(test: &Test, value: Option<bool>) -> bool {
     let wanted = match test.values.first() {
         Some(Wanted::Literal(literal)) => literal.text == "true",
         _ => true,

@@ -224,6 +224,7 @@ impl<'f> Evaluator<'f> {
                 }
             }
             Subject::Field(Field::Bytes) => value_test::bytes(test, source, schema, call),
+            Subject::Field(Field::Injected) => kind_test::truth(test, Some(call.is_injected())),
             Subject::Field(Field::Caller) => self.callers.holds(test, place, trace, call),
             Subject::Field(field) => tracker.is_some_and(|tracker| {
                 object_test::answer(test, *field, source, (schema, call), tracker)

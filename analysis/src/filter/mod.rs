@@ -15,9 +15,9 @@ mod field;
 mod functions;
 mod kind_test;
 mod lexer;
-mod literal;
+pub(crate) mod literal;
 mod matcher;
-mod names;
+pub(crate) mod names;
 mod number_test;
 mod object_test;
 mod parser;
@@ -26,7 +26,7 @@ mod plan;
 mod scalar;
 mod select;
 mod selection;
-mod suggest;
+pub(crate) mod suggest;
 mod syntax;
 mod value_test;
 mod warnings;
@@ -119,10 +119,9 @@ impl Test {
                 | Field::Tid
                 | Field::Comm
                 | Field::Ret
-                | Field::Ok
-                | Field::Injected => Level::Kind,
+                | Field::Ok => Level::Kind,
                 Field::Seq | Field::T | Field::Dur | Field::Gap => Level::Row,
-                Field::Bytes | Field::Caller => Level::Call,
+                Field::Bytes | Field::Caller | Field::Injected => Level::Call,
                 Field::Ctx | Field::Stream | Field::Obj | Field::Kernel => Level::Objects,
             },
         }

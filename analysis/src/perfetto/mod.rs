@@ -24,7 +24,7 @@ use self::work::{Part, Work};
 use crate::caller::Callers;
 use crate::objects::{Kind, Namer, ObjectTracker};
 use crate::outcome::outcome;
-use crate::text::{Detail, push_answer};
+use crate::text::{Detail, push_answer, push_injection};
 
 /// Memory that is counted: kinds of objects, and what the count is called.
 const COUNTERS: [(Kind, Counter); 3] = [
@@ -117,6 +117,12 @@ impl PerfettoWriter {
             let mut answer = String::new();
             push_answer(&mut answer, trace.schema(), call, &Detail::LINE);
             push_text(message, names, ("ret", &answer));
+            if call.is_injected() {
+                let mut injected = String::new();
+                let named = (call, objects);
+                push_injection(&mut injected, trace.schema(), named, &Detail::LINE);
+                push_text(message, names, ("injected", &injected));
+            }
             push_text(message, names, ("caller", callers.name(trace, call)));
             let seq = names.number(NameKind::Annotation, "seq");
             message.message(event::DEBUG_ANNOTATIONS, |entry| {
@@ -197,13 +203,17 @@ impl PerfettoWriter {
     }
 }
 
-/// Adds what the slice is called, and its categories: the part of the API, and whether it failed.
+/// Adds what the slice is called, and its categories: the part of the API, whether it failed, and whether rules of the recording acted on it.
 fn push_names(message: &mut Message<'_>, names: &mut Names, (trace, call): (&Trace, &Call)) {
     let family = trace
         .function(call.function)
         .map_or("", |function| &function.family);
     let failed = outcome(trace.schema(), call).is_failure();
-    let categories = [family, if failed { "failed" } else { "" }];
+    let categories = [
+        family,
+        if failed { "failed" } else { "" },
+        if call.is_injected() { "injected" } else { "" },
+    ];
     for category in categories.into_iter().filter(|name| !name.is_empty()) {
         message.uint(
             event::CATEGORY_IIDS,

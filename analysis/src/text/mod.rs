@@ -3,10 +3,12 @@
 
 mod argument;
 mod detail;
+mod injected;
 mod payload;
 mod value;
 
 pub use detail::Detail;
+pub use injected::push_injection;
 
 use cutape_cuda_api::Unit;
 use cutape_trace_format::call::Call;
@@ -39,6 +41,11 @@ pub fn push_named_call(
     out.push_str(") = ");
     let answer = out.len();
     push_answer(out, schema, call, detail);
+    if call.is_injected() {
+        out.push_str(" (");
+        push_injection(out, schema, (call, names), detail);
+        out.push(')');
+    }
     answer
 }
 

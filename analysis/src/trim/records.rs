@@ -165,7 +165,10 @@ impl Records {
             }
             needed.pinned_at = changes;
             for place in 0..needed.records.len() {
-                let record = self.by.get(&by).and_then(|needed| needed.records.get(place));
+                let record = self
+                    .by
+                    .get(&by)
+                    .and_then(|needed| needed.records.get(place));
                 if let Some(&record) = record {
                     self.pin_record(record, &mut to_see);
                 }
@@ -178,7 +181,8 @@ impl Records {
         if !record.pinned {
             record.pinned = true;
             self.kept.insert(record.seq);
-            self.kept.extend(Some(record.current).filter(|&seq| seq != 0));
+            self.kept
+                .extend(Some(record.current).filter(|&seq| seq != 0));
         }
         let first = record.first_need as usize;
         let needs = &self.needs[first..first + usize::from(record.needs)];

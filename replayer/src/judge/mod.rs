@@ -52,6 +52,8 @@ pub enum Ending {
     NotReached(Option<u64>),
     /// It never returned when it was recorded, as too many did for all of them to be played.
     NeverReturned,
+    /// A rule of the recording answered it in the driver's place.
+    Injected,
 }
 
 /// Judges the calls of one process.
@@ -309,7 +311,7 @@ impl<'a> Judge<'a> {
         let verdict = match ending {
             Ending::Hung(_) => Verdict::Hung,
             Ending::Crashed(_) => Verdict::Crashed,
-            Ending::NotReached(_) | Ending::NeverReturned => Verdict::Skipped,
+            Ending::NotReached(_) | Ending::NeverReturned | Ending::Injected => Verdict::Skipped,
         };
         let never_returned = message.is_some_and(|message| message.order.returned.is_none());
         if never_returned && verdict != Verdict::Skipped {
@@ -323,6 +325,7 @@ impl<'a> Judge<'a> {
         match ending {
             Ending::Hung(why) | Ending::Crashed(why) => divergence.detail = Some(why.clone()),
             Ending::NeverReturned => divergence.skipped = Some(SkipReason::NeverReturned),
+            Ending::Injected => divergence.skipped = Some(SkipReason::Injected),
             Ending::NotReached(cause) => {
                 divergence.skipped = Some(SkipReason::NotReached);
                 divergence.cause = *cause;

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use cutape_trace_format::call::{Call, ThreadId};
+use cutape_trace_format::injected::DriverAnswer;
 use cutape_trace_format::merge::Calls;
 
 use crate::judge::{Ending, Judge, Site};
@@ -186,7 +187,7 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
                 self.put_off(&call);
                 continue;
             }
-            self.post(&call)?;
+            self.post_own(&call)?;
             if !last_calls.is_empty() && last_calls.get(&call.thread) == Some(&call.seq) {
                 let thread = self.feed.thread(call.thread);
                 self.wait_for_queue(thread)?;
@@ -250,6 +251,21 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
             }
         }
         last
+    }
+
+    /// Plays a call as the driver answered it, whatever rules of the recording made of the answer.
+    fn post_own(&mut self, call: &Call) -> Result<(), RoundEnd> {
+        match call.injection().map(|injection| injection.driver) {
+            None => self.post(call),
+            Some(DriverAnswer::Answered { .. }) => {
+                let own = call.as_the_driver_answered();
+                self.post(own.as_ref().unwrap_or(call))
+            }
+            Some(DriverAnswer::NotCalled | DriverAnswer::NotReturned) => {
+                self.end(&site(call), &Ending::Injected);
+                Ok(())
+            }
+        }
     }
 
     fn post(&mut self, call: &Call) -> Result<(), RoundEnd> {

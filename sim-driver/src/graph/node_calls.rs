@@ -264,13 +264,14 @@ pub fn cuGraphAddNode_v3(
     numDependencies: usize,
     nodeParams: Out<CUgraphNodeParams>,
 ) -> Answer {
-    let place = Place {
-        data: dependencyData,
-        ..Place::new(phGraphNode, hGraph, dependencies, numDependencies)
-    };
-    add(place, |driver, graph| {
-        node_params::operation(driver, graph, nodeParams)
-    })
+    cuGraphAddNode_v2(
+        phGraphNode,
+        hGraph,
+        dependencies,
+        dependencyData,
+        numDependencies,
+        nodeParams,
+    )
 }
 
 pub fn cuGraphAddBatchMemOpNode(

@@ -230,9 +230,7 @@ pub fn cuGraphNodeSetParams(hNode: CUgraphNode, nodeParams: Out<CUgraphNodeParam
 }
 
 pub fn cuGraphNodeSetParams_v2(hNode: CUgraphNode, nodeParams: Out<CUgraphNodeParams>) -> Answer {
-    let (graph, _) = find_node(hNode)?;
-    let new = node_params::operation(driver::started()?, &graph, nodeParams)?;
-    set(hNode, new)
+    cuGraphNodeSetParams(hNode, nodeParams)
 }
 
 pub fn cuGraphExecKernelNodeSetParams(

@@ -4,13 +4,13 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProfileError {
     /// Neither a shipped name nor a file.
-    #[error("there is no profile \"{name}\": expected a file or one of {known}{suggestion}")]
+    #[error("there is no profile \"{name}\"{suggestion}: expected a file or one of {known}")]
     Unknown {
         /// What was asked for.
         name: String,
         /// The shipped names.
         known: String,
-        /// `; did you mean ...?`, or nothing.
+        /// ` (did you mean ...?)`, or nothing.
         suggestion: String,
     },
     /// The file could not be read.
@@ -45,14 +45,16 @@ pub enum ProfileError {
 
 /// `; did you mean "h100"?` where a known name is near what was written, else nothing.
 pub fn suggestion<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(written, known).map_or_else(String::new, |name| format!("; did you mean \"{name}\"?"))
+}
+
+/// The known name that is near what was written, if there is one.
+pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |name: &str| edit_distance(&written.to_lowercase(), &name.to_lowercase());
     let nearest = known.into_iter().map(|name| (distance(name), name)).min();
-    match nearest {
-        Some((distance, name)) if distance <= 1 + written.len() / 4 => {
-            format!("; did you mean \"{name}\"?")
-        }
-        _ => String::new(),
-    }
+    nearest
+        .filter(|(distance, _)| *distance <= 1 + written.len() / 4)
+        .map(|(_, name)| name)
 }
 
 /// How many letters must be added, dropped or changed to come from one word to the other.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::document::{Item, Keys, Source};
-use super::error::suggestion;
+use super::error::{nearest, suggestion};
 use super::{
     Gpu, LookUps, NvmlView, PciAddress, Profile, ProfileError, Sensors, read_fault, shipped,
 };
@@ -91,7 +91,10 @@ fn find(name: &str) -> Result<(String, String), ProfileError> {
     }
     if !name.contains('/') && !name.ends_with(".toml") && !Path::new(name).is_file() {
         let known = shipped::names().collect::<Vec<_>>().join(", ");
-        let suggestion = suggestion(name, shipped::names());
+        let suggestion = match nearest(name, shipped::names()) {
+            Some(name) => format!(" (did you mean \"{name}\"?)"),
+            None => String::new(),
+        };
         return Err(ProfileError::Unknown {
             name: name.to_owned(),
             known,

@@ -279,6 +279,15 @@ fn submit(queue: (DefaultStream, CUstream), batch: MemoryBatch) -> Answer {
     Ok(())
 }
 
+/// Puts one operation behind what a stream has to do: its kind, its address, the value, its flags.
+fn submit_one(
+    stream: (DefaultStream, CUstream),
+    (kind, address, value, flags): (u32, CUdeviceptr, u64, u32),
+) -> Answer {
+    driver::started()?;
+    submit(stream, MemoryBatch::one(kind, address, value, flags)?)
+}
+
 pub fn cuStreamWaitValue32_v2(
     default_stream: DefaultStream,
     stream: CUstream,
@@ -286,9 +295,8 @@ pub fn cuStreamWaitValue32_v2(
     value: u32,
     flags: u32,
 ) -> Answer {
-    driver::started()?;
-    let batch = MemoryBatch::one(number::WAIT_32, addr, u64::from(value), flags)?;
-    submit((default_stream, stream), batch)
+    let operation = (number::WAIT_32, addr, u64::from(value), flags);
+    submit_one((default_stream, stream), operation)
 }
 
 pub fn cuStreamWaitValue64_v2(
@@ -298,9 +306,8 @@ pub fn cuStreamWaitValue64_v2(
     value: u64,
     flags: u32,
 ) -> Answer {
-    driver::started()?;
-    let batch = MemoryBatch::one(number::WAIT_64, addr, value, flags)?;
-    submit((default_stream, stream), batch)
+    let operation = (number::WAIT_64, addr, value, flags);
+    submit_one((default_stream, stream), operation)
 }
 
 pub fn cuStreamWriteValue32_v2(
@@ -310,9 +317,8 @@ pub fn cuStreamWriteValue32_v2(
     value: u32,
     flags: u32,
 ) -> Answer {
-    driver::started()?;
-    let batch = MemoryBatch::one(number::WRITE_32, addr, u64::from(value), flags)?;
-    submit((default_stream, stream), batch)
+    let operation = (number::WRITE_32, addr, u64::from(value), flags);
+    submit_one((default_stream, stream), operation)
 }
 
 pub fn cuStreamWriteValue64_v2(
@@ -322,9 +328,8 @@ pub fn cuStreamWriteValue64_v2(
     value: u64,
     flags: u32,
 ) -> Answer {
-    driver::started()?;
-    let batch = MemoryBatch::one(number::WRITE_64, addr, value, flags)?;
-    submit((default_stream, stream), batch)
+    let operation = (number::WRITE_64, addr, value, flags);
+    submit_one((default_stream, stream), operation)
 }
 
 pub fn cuStreamBatchMemOp_v2(

@@ -81,7 +81,7 @@ pub fn to<T>(place: &mut T) -> u64 {
     std::ptr::from_mut(place) as u64
 }
 
-/// Runs the body of the test of that name in a child process with the profile, and fails with the child's output.
+/// Runs the body of the test of that name, `file::test`, in a child process with the profile, and fails with the child's output.
 pub fn in_child(test: &str, profile: &str, body: impl FnOnce(&Library)) {
     in_child_with(test, &[("CUTAPE_SIM_PROFILE", profile)], body);
 }
@@ -110,14 +110,8 @@ pub fn is_child() -> bool {
 /// Runs the test of that name in a child process to its end.
 pub fn child(test: &str, environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(std::env::current_exe().expect("the path of this test"));
-    // Most tests that need a process of their own are in behaviour.rs; others name their file.
-    let test = if test.contains("::") {
-        test.to_owned()
-    } else {
-        format!("behaviour::{test}")
-    };
     command
-        .args([test.as_str(), "--exact", "--nocapture", "--test-threads=1"])
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
         .env(IN_CHILD, "1")
         .env_remove("CUDA_VISIBLE_DEVICES");
     command

@@ -378,7 +378,7 @@ fn a_wrong_fault_is_told_with_its_line_and_what_was_expected() {
         let path = profile_file(&format!("wrong-fault-{number}"), text);
         let output = Command::new(std::env::current_exe().unwrap())
             .args([
-                "behaviour::every_call_refuses",
+                "wrong_profile::every_call_refuses",
                 "--exact",
                 "--ignored",
                 "--nocapture",

@@ -42,6 +42,18 @@ const CASES: &[Case] = &[
     case("shared_streams", &[], End::Code(0), "start = 100\n"),
     case("ggml_startup", &[], End::Code(0), "backend: CPU\n"),
     case(
+        "injected",
+        &["fork"],
+        End::Code(0),
+        "parent 2: 0, 12020\nchild 1: 0, 12020\n",
+    ),
+    case(
+        "injected",
+        &["find", "cuMemGetInfo"],
+        End::Code(0),
+        "dlsym: found\n",
+    ),
+    case(
         "threads",
         &[],
         End::Code(0),

@@ -5,11 +5,13 @@ use std::ops::ControlFlow;
 use cutape_analysis::benign::BenignJudge;
 use cutape_analysis::doctor::{Diagnosis, Finding};
 use cutape_analysis::index::Row;
-use cutape_analysis::objects::{ObjectId, Objects, Reference};
+use cutape_analysis::injection::rules_on;
+use cutape_analysis::objects::{CallNames, ObjectId, Objects, Reference};
 use cutape_analysis::printable::push_printable;
 use cutape_analysis::quantity::{self, push_bytes, push_hex, push_seconds, push_time};
-use cutape_analysis::text::{Detail, push_named_call};
+use cutape_analysis::text::{self, Detail, push_named_call};
 use cutape_trace_format::call::Call;
+use cutape_trace_format::capture_number::INJECTION;
 use cutape_trace_format::trace::Trace;
 
 use crate::command::{Action, key_of};
@@ -122,6 +124,7 @@ fn details_of(
     diagnosis: Option<&Diagnosis>,
 ) -> CallDetails {
     let mut about = about(trace, verdicts, call);
+    push_injection(&mut about, trace, call);
     if let Some(diagnosis) = diagnosis {
         push_findings(&mut about, diagnosis, call.seq);
     }
@@ -141,6 +144,31 @@ fn details_of(
         bytes: bytes(trace, call),
         verdict: verdicts.on(trace.schema(), call.seq, &Row::from(call)),
     }
+}
+
+/// What rules of the recording did to the call stands first: its answer is not the driver's.
+fn push_injection(lines: &mut Vec<AboutLine>, trace: &Trace, call: &Call) {
+    if !call.is_injected() {
+        return;
+    }
+    let line = |name: &str, text: String| AboutLine {
+        name: name.to_owned(),
+        text,
+        role: Role::Failed,
+        jump: None,
+    };
+    let mut did = String::new();
+    let named = (call, CallNames::NONE);
+    text::push_injection(&mut did, trace.schema(), named, &Detail::LINE);
+    let rules = rules_on(trace, call).into_iter().map(|rule| {
+        let mut shown = String::new();
+        push_printable(&mut shown, &rule);
+        line("rule", shown)
+    });
+    let all: Vec<_> = std::iter::once(line("injected", did))
+        .chain(rules)
+        .collect();
+    lines.splice(0..0, all);
 }
 
 /// The problems that a call shows stand first.
@@ -315,5 +343,7 @@ fn bytes(trace: &Trace, call: &Call) -> Vec<Bytes> {
         bytes: capture.bytes[..capture.bytes.len().min(MOST_BYTES)].to_vec(),
         full: capture.full.unwrap_or(capture.bytes.len() as u64),
     };
-    call.captures().map(of_capture).collect()
+    // What rules of the recording did is told in words.
+    let copied = call.captures().filter(|capture| capture.param != INJECTION);
+    copied.map(of_capture).collect()
 }

@@ -1,5 +1,6 @@
 //! Drawing the list of calls.
 
+use cutape_analysis::loops::Loop;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
@@ -10,6 +11,7 @@ use crate::facts::grouped;
 use crate::theme::Role;
 use crate::verdict::Verdict;
 
+use super::folding::loop_row;
 use super::layout::{Column, Pane, Place, SIGNS, columns};
 use super::row::CallRow;
 use super::{Calls, draw_panes};
@@ -31,12 +33,14 @@ pub(super) fn draw(calls: &Calls, canvas: &mut Canvas<'_>, desk: &Desk) {
         };
         canvas.text(skip(line_of(list, 0), SIGNS), &text, Role::Dim);
     }
-    for (line, position) in calls.window.visible().enumerate() {
-        let area = line_of(list, line as u16);
-        if let Some(seq) = desk.listing.seq(position) {
+    for (row, line) in calls.window.visible().enumerate() {
+        let area = line_of(list, row as u16);
+        if let Some(closed) = calls.folding.closed_at(line) {
+            calls.draw_loop(canvas, area, line, (&closed, &places), desk);
+        } else if let Some(seq) = calls.folding.seq(&desk.listing, line) {
             calls.draw_line(canvas, area, seq, &places, desk);
         }
-        if position == calls.window.cursor() {
+        if line == calls.window.cursor() {
             canvas.cursor_line(area, calls.focus == Pane::List);
         }
     }
@@ -51,6 +55,42 @@ impl Calls {
             let chosen = place.column == self.column && self.focus == Pane::List;
             let role = if chosen { Role::Title } else { Role::Dim };
             put(canvas, area, place.column, place.column.title(), role);
+        }
+    }
+
+    /// A closed loop. Its line is made here: the index has all that it shows.
+    fn draw_loop(
+        &self,
+        canvas: &mut Canvas<'_>,
+        area: Rect,
+        line: u64,
+        (closed, places): (&Loop, &[Place]),
+        desk: &Desk,
+    ) {
+        let sign = match line == self.window.cursor() {
+            true => canvas.glyphs().cursor,
+            false => canvas.glyphs().folds[1],
+        };
+        canvas.text(area, sign, Role::Key);
+        let Some(row) = loop_row(closed, desk, canvas.glyphs().times) else {
+            return;
+        };
+        let (sign, role) = verdict_sign(canvas, row.verdict);
+        canvas.text(skip(area, 1), sign, role);
+        for place in places {
+            let area = cell_area(area, place);
+            match place.column {
+                Column::Call => {
+                    _ = canvas.pieces(
+                        area,
+                        &[
+                            (&row.function, Role::Value),
+                            (&row.arguments, Role::Function),
+                        ],
+                    )
+                }
+                column => draw_cell(canvas, area, &row, column, desk),
+            }
         }
     }
 

@@ -5,8 +5,11 @@ mod details;
 mod draw;
 mod draw_panes;
 mod find;
+mod folding;
+mod folds;
 mod hex;
 mod layout;
+mod lines;
 mod row;
 mod row_cache;
 mod tree;
@@ -29,6 +32,8 @@ use crate::list_window::{ListWindow, Motion};
 use crate::msg::Effect;
 use crate::screen::Screen;
 use find::{Quest, find_job};
+use folding::Folding;
+use folds::Folds;
 use layout::{Areas, PANES, columns};
 use row_cache::RowCache;
 use tree::TreeLine;
@@ -48,6 +53,8 @@ pub enum CallsMsg {
     },
     /// The details of a call.
     Details(Box<CallDetails>),
+    /// Loops.
+    Folded(Arc<Folds>),
     /// What was looked for.
     Found(Found, Sought),
 }
@@ -56,6 +63,7 @@ pub enum CallsMsg {
 #[derive(Debug, Default)]
 pub struct Calls {
     window: ListWindow,
+    folding: Folding,
     rows: RowCache,
     details: Option<Box<CallDetails>>,
     /// The call whose details were asked for last.
@@ -78,13 +86,18 @@ impl Screen for Calls {
             self.focus = Pane::List;
         }
         self.window.set_height(self.areas.list.height.into());
-        self.window.set_len(desk.listing.len());
         if desk.current == 0 {
             desk.current = desk.listing.seq(0).unwrap_or(0);
         }
+        self.folding.forget_other_listings(desk);
+        self.folding.ask(desk);
+        self.folding.reveal(desk);
+        self.window
+            .set_len(self.folding.lines.len(desk.listing.len()));
         let (position, _) = desk.listing.position(desk.current);
-        if position != self.window.cursor() {
-            self.window.jump(position);
+        let line = self.folding.lines.line_of(position);
+        if line != self.window.cursor() {
+            self.window.jump(line);
         }
         self.ask_for_rows(desk);
         self.ask_for_details(desk);
@@ -101,6 +114,9 @@ impl Screen for Calls {
             Action::Left => self.sideways(Direction::Backward, desk),
             Action::Right => self.sideways(Direction::Forward, desk),
             Action::Open => match self.focus {
+                Pane::List if self.folding.closed_at(self.window.cursor()).is_some() => {
+                    self.folding.toggle(desk.current, desk);
+                }
                 Pane::List => self.focus = self.next_pane(Direction::Forward),
                 Pane::Arguments if self.branch_under_cursor().is_some() => self.fold(),
                 Pane::Arguments => self.go_to_creator(desk),
@@ -110,6 +126,10 @@ impl Screen for Calls {
             Action::Creator => self.go_to_creator(desk),
             Action::Centre => self.window.centre(),
             Action::Pane(direction) => self.focus = self.next_pane(direction),
+            Action::Fold if self.focus == Pane::List => {
+                self.folding.toggle(desk.current, desk);
+            }
+            Action::FoldAll if self.focus == Pane::List => self.folding.toggle_all(desk),
             Action::Fold => self.fold(),
             Action::FoldAll => self.fold_all(),
             Action::FilterValue(wanted) => self.filter_value(wanted, desk),
@@ -168,6 +188,7 @@ impl Calls {
                 self.about.go(0);
                 self.bytes.go(0);
             }
+            CallsMsg::Folded(folds) => self.folding.take(folds, desk),
             CallsMsg::Found(found, sought) => arrive(found, &sought, desk),
         }
     }
@@ -177,8 +198,16 @@ impl Calls {
         let mut shown = self
             .window
             .visible()
-            .filter_map(|position| desk.listing.seq(position));
+            .filter_map(|line| self.to_make(line, desk));
         shown.any(|seq| !self.rows.is_current(seq))
+    }
+
+    /// The call whose line workers make: closed loops have theirs from the index.
+    fn to_make(&self, line: u64, desk: &Desk) -> Option<u64> {
+        match self.folding.closed_at(line) {
+            Some(_) => None,
+            None => self.folding.seq(&desk.listing, line),
+        }
     }
 
     fn pane_window(&mut self, pane: Pane) -> &mut ListWindow {
@@ -203,12 +232,14 @@ impl Calls {
         }
     }
 
-    fn look_at_cursor(&self, desk: &mut Desk) {
+    fn look_at_cursor(&mut self, desk: &mut Desk) {
         if desk.follows && !self.window.is_at_end() {
             desk.follows = false;
             desk.seen = desk.calls();
         }
-        desk.current = desk.listing.seq(self.window.cursor()).unwrap_or(0);
+        let seq = self.folding.seq(&desk.listing, self.window.cursor());
+        desk.current = seq.unwrap_or(0);
+        self.folding.place(desk.current);
     }
 
     fn ask_for_rows(&mut self, desk: &mut Desk) {
@@ -217,8 +248,8 @@ impl Calls {
         // Asked for when what is visible is missing, or when the cursor comes near the end of what was made.
         let near =
             shown.start.saturating_sub(ahead / 2)..(shown.end + ahead / 2).min(self.window.len());
-        let is_made = |position: u64| {
-            let seq = desk.listing.seq(position);
+        let is_made = |line: u64| {
+            let seq = self.to_make(line, desk);
             seq.is_none_or(|seq| self.rows.is_current(seq))
         };
         if [near.start, shown.start, near.end.saturating_sub(1)]
@@ -229,9 +260,8 @@ impl Calls {
             return;
         }
         let made = shown.start.saturating_sub(ahead)..(shown.end + ahead).min(self.window.len());
-        let numbers = self
-            .rows
-            .request(made.filter_map(|position| desk.listing.seq(position)));
+        let wanted: Vec<u64> = made.filter_map(|line| self.to_make(line, desk)).collect();
+        let numbers = self.rows.request(wanted.into_iter());
         if !numbers.is_empty() {
             let glyphs = desk.look().glyphs();
             desk.work(row::rows_job(numbers, self.rows.edition(), glyphs));

@@ -256,6 +256,9 @@ impl RowMaker<'_> {
                 text
             }
         };
+        if call.is_injected() {
+            result.push_str(" (injected)");
+        }
         if !outputs.is_empty() {
             result.push_str(&format!(" {} {outputs}", self.glyphs.gives));
         }

@@ -80,6 +80,10 @@ pub enum Action {
     ToggleMouse,
     /// Stops the viewer as the shell's ^Z does.
     Suspend,
+    /// Interrupts the program beside the viewer; leaves where there is none.
+    Interrupt,
+    /// Sends the program beside the viewer a signal.
+    Signal,
     /// Leaves.
     Quit,
     /// Panics, so that a test sees the terminal restored.

@@ -342,13 +342,19 @@ const LOOKING: &[Command] = &[
     row(
         "diff",
         &["6"],
-        "this trace beside a second one",
+        "this trace beside a second one, or a report of its replay",
         Show(ScreenId::Comparison),
+    ),
+    row(
+        "output",
+        &["7"],
+        "what the program that record --view runs wrote",
+        Show(ScreenId::Output),
     ),
     row(
         "compare",
         &[],
-        "open a second trace and compare with it",
+        "open a second trace, or a report of cutape replay --json, and compare",
         Action::Compare,
     )
     .takes(Takes::Text("path")),
@@ -375,14 +381,14 @@ const LOOKING: &[Command] = &[
     row(
         "fold",
         &["z a"],
-        "open or close this part of the tree",
+        "open or close this repeated sequence or part of the tree",
         Action::Fold,
     )
     .on(CALLS),
     row(
         "fold-all",
         &["z A"],
-        "open or close all of the tree",
+        "open or close all repeated sequences, or all of the tree",
         Action::FoldAll,
     )
     .on(CALLS),
@@ -434,7 +440,25 @@ const PROGRAM: &[Command] = &[
         "back to the shell; fg returns",
         Action::Suspend,
     ),
-    row("quit", &["q", "ctrl-c"], "leave", Action::Quit),
+    row(
+        "interrupt",
+        &["ctrl-c"],
+        "interrupt the program that record --view runs; leave where none runs",
+        Action::Interrupt,
+    ),
+    row(
+        "signal",
+        &[],
+        "send the program that record --view runs a signal: INT, TERM, KILL",
+        Action::Signal,
+    )
+    .takes(Takes::Text("name")),
+    row(
+        "quit",
+        &["q"],
+        "leave; beside a running program, ask what becomes of it",
+        Action::Quit,
+    ),
     #[cfg(debug_assertions)]
     row(
         "panic",

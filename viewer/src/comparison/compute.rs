@@ -1,7 +1,6 @@
 //! Comparing with a second trace: done by a worker, as lines that can be shown.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use cutape_analysis::diff::report::{Compared, Line, LineKind, closing, heading, profile_lines};
@@ -17,7 +16,9 @@ use cutape_trace_format::trace::Trace;
 use crate::msg::Msg;
 use crate::workers::{Job, Slot, Worker};
 
-use super::ComparisonMsg;
+use crate::replay_report::ReplayReport;
+
+use super::{ComparisonMsg, Other, replayed};
 
 /// Rows around a difference.
 const CONTEXT: usize = 3;
@@ -50,6 +51,8 @@ pub struct DiffRow {
     pub b: Option<(u64, String)>,
     /// What became of A's call, argument by argument.
     pub change: Option<CallChange>,
+    /// More about it, for below that.
+    pub note: Option<String>,
 }
 
 impl DiffRow {
@@ -81,19 +84,20 @@ impl DiffRow {
 /// What came out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
-    /// Name of the second trace.
-    pub other: String,
+    /// What the two sides are called, where they are not this trace and the other one.
+    pub sides: Option<(String, String)>,
     /// What is compared and how.
     pub heading: Vec<DiffLine>,
     /// The comparison.
     pub lines: Vec<DiffLine>,
 }
 
-/// The job that opens a second trace and compares with it.
-pub fn compare_job(path: Option<PathBuf>) -> Job {
+/// The job that opens a second trace, or a report, and compares with it.
+pub fn compare_job(other: Other) -> Job {
     Job::new(Slot::Comparison, move |worker: &Worker<'_>| {
-        let answer = match open(worker, path) {
-            Ok(other) => compare(worker, &other),
+        let answer = match open(worker, &other) {
+            Ok(Opened::Trace(other)) => compare(worker, &other),
+            Ok(Opened::Report(report)) => Some(replayed::show(worker, &report)),
             Err(why) => Some(Err(why)),
         };
         if let Some(answer) = answer {
@@ -104,14 +108,27 @@ pub fn compare_job(path: Option<PathBuf>) -> Job {
     })
 }
 
-fn open(worker: &Worker<'_>, path: Option<PathBuf>) -> Result<Arc<Trace>, String> {
-    if let Some(path) = path {
-        let trace = Trace::open(&path).map_err(|error| error.to_string())?;
-        worker.opened.set_other(Arc::new(trace));
+enum Opened {
+    Trace(Arc<Trace>),
+    Report(Arc<ReplayReport>),
+}
+
+fn open(worker: &Worker<'_>, other: &Other) -> Result<Opened, String> {
+    match other {
+        Other::Report(report) => return Ok(Opened::Report(Arc::clone(report))),
+        Other::Path(path) if ReplayReport::is_json(path) => {
+            return ReplayReport::read(path).map(|report| Opened::Report(Arc::new(report)));
+        }
+        Other::Path(path) => {
+            let trace = Trace::open(path).map_err(|error| error.to_string())?;
+            worker.opened.set_other(Arc::new(trace));
+        }
+        Other::Given => {}
     }
     worker
         .opened
         .other()
+        .map(Opened::Trace)
         .ok_or_else(|| "there is no second trace".to_owned())
 }
 
@@ -158,7 +175,7 @@ fn show(compared: Compared<'_>, report: Report<'_>) -> Result<Shown, DiffError> 
         }
     }
     let mut shown = Shown {
-        other: file_name(compared.b),
+        sides: None,
         heading: texts(headings),
         lines: texts(closing(compared)),
     };
@@ -302,6 +319,7 @@ impl LineMaker<'_> {
             a: text_a,
             b: text_b,
             change,
+            note: None,
         };
         if row.kind == RowKind::Changed {
             made.keep_differences();

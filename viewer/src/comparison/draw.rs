@@ -24,8 +24,7 @@ pub(super) fn draw(screen: &ComparisonScreen, canvas: &mut Canvas<'_>, desk: &De
     let first = skip(line_of(screen.area, 0), 2);
     match &screen.state {
         State::Nothing => {
-            let text =
-                "no second trace: `:compare PATH` opens one beside this, as `cutape view A B` does";
+            let text = "no second trace: `:compare PATH` opens one beside this, or a report of `cutape replay --json`";
             canvas.text(first, text, Role::Dim);
         }
         State::Wanted(_) | State::Comparing => {
@@ -138,7 +137,7 @@ fn draw_pane(screen: &ComparisonScreen, canvas: &mut Canvas<'_>, desk: &Desk) {
     };
     match screen.line_under_cursor() {
         Some(DiffLine::Row(row)) => match (&row.change, &row.a) {
-            (Some(change), _) => draw_change(canvas, inside, change, desk),
+            (Some(change), _) => draw_change(screen, canvas, inside, (row, change), desk),
             (None, Some(_)) => draw_text(canvas, inside, "only this trace has the call"),
             (None, None) => draw_text(canvas, inside, "only the other trace has the call"),
         },
@@ -157,7 +156,13 @@ fn draw_text(canvas: &mut Canvas<'_>, area: Rect, text: &str) {
     }
 }
 
-fn draw_change(canvas: &mut Canvas<'_>, area: Rect, change: &CallChange, desk: &Desk) {
+fn draw_change(
+    screen: &ComparisonScreen,
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    (row, change): (&DiffRow, &CallChange),
+    desk: &Desk,
+) {
     let side = area.width.saturating_sub(NAME_WIDTH) / 2;
     let answer = ArgumentChange {
         name: "answer".to_owned(),
@@ -165,6 +170,9 @@ fn draw_change(canvas: &mut Canvas<'_>, area: Rect, change: &CallChange, desk: &
         b: Some(change.answer.1.clone()),
         differs: change.answer_differs,
     };
+    let (left, right) = screen
+        .sides()
+        .unwrap_or((desk.facts.name.as_str(), "the other trace"));
     let function = change.api.0.as_str();
     canvas.text(
         Rect {
@@ -179,24 +187,29 @@ fn draw_change(canvas: &mut Canvas<'_>, area: Rect, change: &CallChange, desk: &
             width: side,
             ..skip(line_of(area, 0), NAME_WIDTH)
         },
-        &desk.facts.name,
+        left,
         Role::Dim,
     );
-    canvas.text(
-        skip(line_of(area, 0), NAME_WIDTH + side),
-        "the other trace",
-        Role::Dim,
-    );
+    canvas.text(skip(line_of(area, 0), NAME_WIDTH + side), right, Role::Dim);
     // Where not all fit, those that differ count.
     let mut shown: Vec<&ArgumentChange> = change.arguments.iter().chain([&answer]).collect();
     if shown.len() + 1 > usize::from(area.height) {
         shown.sort_by_key(|argument| !argument.differs);
     }
-    for (row, argument) in (1..)
+    let below = shown.len() as u16 + 2;
+    if let Some(note) = row.note.as_ref().filter(|_| below < area.height) {
+        let rest = Rect {
+            y: area.y + below,
+            height: area.height - below,
+            ..area
+        };
+        draw_text(canvas, rest, note);
+    }
+    for (line, argument) in (1..)
         .zip(shown)
         .take(usize::from(area.height).saturating_sub(1))
     {
-        let line = line_of(area, row);
+        let line = line_of(area, line);
         let role = if argument.differs {
             Role::Warning
         } else {

@@ -3,6 +3,7 @@
 
 mod compute;
 mod draw;
+mod replayed;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::canvas::Canvas;
 use crate::command::{Action, Direction, Kind};
 use crate::desk::Desk;
 use crate::list_window::{ListWindow, Motion};
+use crate::replay_report::ReplayReport;
 use crate::screen::{Screen, ScreenId};
 
 /// Lines of the pane that compares arguments.
@@ -31,14 +33,25 @@ pub enum ComparisonMsg {
     Compared(Result<Arc<Shown>, String>),
 }
 
+/// What a trace is compared with.
+#[derive(Clone, Debug)]
+pub enum Other {
+    /// The second trace that the viewer was started with.
+    Given,
+    /// The trace or report at a path.
+    Path(PathBuf),
+    /// What another driver answered.
+    Report(Arc<ReplayReport>),
+}
+
 /// How far it is.
 #[derive(Debug, Default)]
 enum State {
     /// There is no second trace.
     #[default]
     Nothing,
-    /// A second trace is there, and to be compared with.
-    Wanted(Option<PathBuf>),
+    /// Something is there, and to be compared with.
+    Wanted(Other),
     /// It is being compared.
     Comparing,
     /// It was compared.
@@ -60,10 +73,13 @@ pub struct ComparisonScreen {
 impl Screen for ComparisonScreen {
     fn arrange(&mut self, area: Rect, desk: &mut Desk) {
         self.area = area;
-        if let State::Wanted(path) = &self.state
+        if let State::Wanted(other) = &self.state
             && desk.indexed
         {
-            desk.work(compute::compare_job(path.clone()));
+            desk.work(match other {
+                Other::Report(report) => replayed::report_job(Arc::clone(report)),
+                other => compute::compare_job(other.clone()),
+            });
             self.state = State::Comparing;
         }
         let has_rows = self.lines().any(|line| matches!(line, DiffLine::Row(_)));
@@ -124,10 +140,19 @@ impl Screen for ComparisonScreen {
 }
 
 impl ComparisonScreen {
-    /// Compares with the trace at a path; without one, with the second trace that the viewer was started with.
-    pub fn compare_with(&mut self, path: Option<PathBuf>) {
-        self.state = State::Wanted(path);
+    /// Compares with something else.
+    pub fn compare_with(&mut self, other: Other) {
+        self.state = State::Wanted(other);
         self.window.go(0);
+    }
+
+    /// Whether a report of a replay is shown.
+    pub fn is_report(&self) -> bool {
+        match &self.state {
+            State::Compared(shown) => shown.sides.is_some(),
+            State::Wanted(Other::Report(_)) => true,
+            _ => false,
+        }
     }
 
     /// Takes in what a worker answered.
@@ -143,6 +168,17 @@ impl ComparisonScreen {
                 self.go_to_difference();
             }
             Err(why) => self.state = State::Failed(why),
+        }
+    }
+
+    /// What the sides are called, where they have names of their own.
+    fn sides(&self) -> Option<(&str, &str)> {
+        match &self.state {
+            State::Compared(shown) => {
+                let (left, right) = shown.sides.as_ref()?;
+                Some((left, right))
+            }
+            _ => None,
         }
     }
 

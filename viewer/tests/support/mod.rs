@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use cutape_trace_format::trace::Trace;
 use cutape_viewer::app::App;
 use cutape_viewer::canvas::Canvas;
+use cutape_viewer::comparison::Other;
 use cutape_viewer::facts::Facts;
 use cutape_viewer::key::Key;
 use cutape_viewer::msg::{Effect, Msg};
@@ -100,7 +101,7 @@ impl Driven {
 
     /// Compares with a second trace.
     pub fn compare(&mut self, path: &Path) {
-        self.app.compare(Some(path.to_owned()));
+        self.app.compare(Other::Path(path.to_owned()));
         let effects = self.app.take_effects();
         self.settle(effects);
     }
@@ -117,7 +118,11 @@ impl Driven {
                     Effect::Copy(text) => self.copied.push(text),
                     Effect::Save(settings) => self.saved.push(settings),
                     Effect::Quit => self.has_quit = true,
-                    Effect::Stop(_) | Effect::Mouse(_) | Effect::Redraw | Effect::Suspend => {}
+                    Effect::Stop(_)
+                    | Effect::Signal(_)
+                    | Effect::Mouse(_)
+                    | Effect::Redraw
+                    | Effect::Suspend => {}
                 }
             }
             match self.answers.try_recv() {
