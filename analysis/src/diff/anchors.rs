@@ -21,7 +21,8 @@ fn once(sequence: &[u32]) -> Vec<(u32, u32)> {
     all.sort_unstable();
     let of_one_symbol = all.chunk_by(|one, next| one.0 == next.0);
     of_one_symbol
-        .filter_map(|places| (places.len() == 1).then(|| places[0]))
+        .filter(|places| places.len() == 1)
+        .map(|places| places[0])
         .collect()
 }
 
