@@ -168,7 +168,7 @@ fn read(trace: &Trace, is_there: impl Fn(u64) -> bool) -> (Read, ObjectTracker) 
 #[test]
 fn a_part_of_a_trace_reads_like_the_whole() {
     let mut chance = Chance::new(31);
-    for round in 0..60 {
+    for round in 0..25 {
         let mut program = Program::new();
         for _ in 0..20 + chance.below(100) {
             program.step(&mut chance);
@@ -243,7 +243,7 @@ impl State {
 #[test]
 fn what_holds_at_a_wanted_call_holds_in_the_part_too() {
     let mut chance = Chance::new(32);
-    for round in 0..40 {
+    for round in 0..25 {
         let mut program = Program::new();
         for _ in 0..30 + chance.below(120) {
             program.step(&mut chance);
