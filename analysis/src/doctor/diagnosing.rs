@@ -1,7 +1,10 @@
 //! A diagnosis in the making: calls are taken in one after the other, and what they show so far can be asked for at any time.
 
-use cutape_cuda_api::Library;
-use cutape_trace_format::call::{Call, ProcessId};
+use std::ops::ControlFlow;
+
+use cutape_cuda_api::{Function, Library, Type};
+use cutape_trace_format::block_source::Damage;
+use cutape_trace_format::call::{Call, FunctionId, ProcessId};
 use cutape_trace_format::trace::Trace;
 
 use super::Diagnosis;
@@ -13,13 +16,22 @@ use super::moment::{Moment, SeenCall};
 use super::rule::{CallCheck, Check};
 use super::rules::{RULES, look_up};
 use crate::benign::BenignJudge;
+use crate::in_order::{Next, for_each_call};
 use crate::objects::CallNames;
-use crate::outcome::outcome;
+use crate::outcome::code_type;
+use crate::survey::MAX_DAMAGES;
+use crate::word_hash::WordMap;
+
+/// Failures of which is remembered whether they are benign; a trace may have any code.
+const MAX_CODES: usize = 1 << 14;
 
 /// What is done with the calls of one function.
 struct Row {
     topic: Topic,
     is_quick_question: bool,
+    is_cuda: bool,
+    /// It returns a code; 0 is success.
+    returns_code: bool,
     /// Places of rules, with their checks.
     checks: Vec<(usize, CallCheck)>,
 }
@@ -33,6 +45,8 @@ pub struct Diagnosing {
     pub(super) exports: DriverExports,
     pub(super) processes: Vec<ProcessFacts>,
     judges: Vec<BenignJudge>,
+    /// Whether failures of a function with a code are benign, where that does not depend on the call.
+    benign: WordMap<(FunctionId, u32), bool>,
     pub(super) gathering: Gathering,
 }
 
@@ -44,13 +58,14 @@ impl Diagnosing {
             exports: DriverExports::of(trace),
             processes: Vec::new(),
             judges: Vec::new(),
+            benign: WordMap::default(),
             gathering: Gathering::default(),
         };
         diagnosing.grow(trace);
         diagnosing
     }
 
-    /// The diagnosis of the calls so far. `look_up` gives the calls of these numbers, which rise, with their names.
+    /// The diagnosis of the calls so far.
     pub fn diagnosis(
         &self,
         trace: &Trace,
@@ -66,6 +81,8 @@ impl Diagnosing {
         self.rows.extend(functions.map(|function| Row {
             topic: topic::topic(function),
             is_quick_question: topic::is_quick_question(function),
+            is_cuda: function.library == Library::Cuda,
+            returns_code: returns_code(function),
             checks: checks_of(topic::plain_name(function)),
         }));
         let known = self.processes.len() as u32;
@@ -74,6 +91,35 @@ impl Diagnosing {
         self.processes.extend(new);
         self.judges
             .resize_with(self.processes.len(), BenignJudge::default);
+    }
+
+    /// Takes in all calls of a trace; gives what could not be read on the way. `watch` may end the work, and nothing is given then.
+    pub(super) fn read(
+        &mut self,
+        trace: &Trace,
+        mut watch: impl FnMut(u64) -> ControlFlow<()>,
+    ) -> Option<Vec<Damage>> {
+        // Of most calls of a program that works, all that counts is that they were made and what they returned.
+        let rows = self.rows.iter();
+        let needed: Vec<bool> = rows
+            .map(|row| row.topic != Topic::Other || !row.checks.is_empty())
+            .collect();
+        let needs_arguments = |function: FunctionId| needed.get(function.0 as usize) == Some(&true);
+        let mut count = 0u64;
+        let mut damages = Vec::new();
+        let flow = for_each_call(trace, needs_arguments, |next| {
+            match next {
+                Next::Call(call) => self.add(trace, call),
+                Next::Damage(damage) if damages.len() < MAX_DAMAGES => damages.push(damage),
+                Next::Damage(_) => {}
+            }
+            count += 1;
+            if count.is_multiple_of(1 << 16) {
+                return watch(count);
+            }
+            ControlFlow::Continue(())
+        });
+        flow.is_continue().then_some(damages)
     }
 
     /// Takes in a call. Those whose process or function the trace doesn't say anything about are passed over.
@@ -95,9 +141,12 @@ impl Diagnosing {
             trace,
             call,
             function,
-            code: outcome(schema, call).code(),
+            code: call
+                .returned
+                .filter(|_| row.returns_code)
+                .map(|word| word as u32),
         };
-        facts.count(call, function.library == Library::Cuda);
+        facts.count(call, row.is_cuda);
         facts.learn(row.topic, &seen);
         if call.returned.is_some() {
             facts.tallies.add(call, seen.code);
@@ -107,7 +156,9 @@ impl Diagnosing {
         {
             facts.pace.add(call.seq, duration_ns);
         }
-        judge.observe(schema, call);
+        if row.topic == Topic::LookUp {
+            judge.observe(schema, call);
+        }
         let failed = seen.code.filter(|&code| code != 0);
         if failed.is_none() && row.checks.is_empty() {
             return;
@@ -124,12 +175,32 @@ impl Diagnosing {
         if let Some(look_up) = suspicious {
             facts.suspect(look_up);
         }
-        if let Some(code) = failed
-            && (fired || judge.probe(schema, call).is_some())
-        {
+        let Some(code) = failed else {
+            return;
+        };
+        let probe = || judge.probe(schema, call).is_some();
+        let is_known = self.benign.len() < MAX_CODES;
+        let is_benign = if row.topic == Topic::ExportTable || !is_known {
+            probe()
+        } else {
+            *self
+                .benign
+                .entry((call.function, code))
+                .or_insert_with(probe)
+        };
+        if fired || is_benign {
             facts.tallies.explain(call, code);
         }
     }
+}
+
+/// Whether a function returns a code.
+fn returns_code(function: &Function) -> bool {
+    let returns = function
+        .signature
+        .as_ref()
+        .map(|signature| &signature.returns);
+    matches!(returns, Some(Type::Named(name)) if name == code_type(function.library))
 }
 
 /// Runs the checks of a call; whether one of them fired.

@@ -1,8 +1,10 @@
 //! The diagnosis of a trace: one pass over its calls, then the checks of what was seen.
 
+use std::ops::ControlFlow;
+
 use cutape_cuda_api::Library;
 use cutape_trace_format::block_source::Damage;
-use cutape_trace_format::call::{Call, ProcessId};
+use cutape_trace_format::call::ProcessId;
 use cutape_trace_format::trace::Trace;
 
 use super::checklist::{Checklist, checklists};
@@ -17,7 +19,6 @@ use super::rule::{Check, Severity, Stage};
 use super::rules::RULES;
 use super::story::Story;
 use crate::injection::rules_of;
-use crate::survey::MAX_DAMAGES;
 
 /// What is known of one process.
 #[derive(Clone, Debug)]
@@ -70,27 +71,25 @@ impl Diagnosis {
     /// Reads all calls of a trace. Rules named in `allow` are passed over, with what follows from them. `progress` is told now and then
     /// how many calls were read.
     pub fn of(trace: &Trace, allow: &[String], mut progress: impl FnMut(u64)) -> Self {
+        let watched = Self::watched(trace, allow, |calls| {
+            progress(calls);
+            ControlFlow::Continue(())
+        });
+        watched.unwrap_or_default()
+    }
+
+    /// The same; `watch` may end the work, and there is no diagnosis then.
+    pub fn watched(
+        trace: &Trace,
+        allow: &[String],
+        watch: impl FnMut(u64) -> ControlFlow<()>,
+    ) -> Option<Self> {
         let mut diagnosing = Diagnosing::new(trace);
-        let mut damages = Vec::new();
-        let mut calls = trace.calls();
-        let mut call = Call::default();
-        let mut count = 0u64;
-        loop {
-            match calls.read_next(&mut call) {
-                Ok(true) => diagnosing.add(trace, &call),
-                Ok(false) => break,
-                Err(damage) if damages.len() < MAX_DAMAGES => damages.push(damage),
-                Err(_) => {}
-            }
-            count += 1;
-            if count.is_multiple_of(1 << 16) {
-                progress(count);
-            }
-        }
-        Self {
+        let damages = diagnosing.read(trace, watch)?;
+        Some(Self {
             damages,
             ..diagnosing.diagnosis(trace, allow, &mut |numbers| evidence::read(trace, numbers))
-        }
+        })
     }
 
     /// The diagnosis of the calls that were read so far. `look_up` gives the calls of these numbers, which rise, with their names.

@@ -7,6 +7,7 @@ mod bar;
 mod burst;
 mod chore;
 mod client;
+mod clocks;
 mod document;
 mod error;
 mod lttng;
