@@ -6,11 +6,12 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cutape_driver_search::elf::Library;
 use cutape_trace_format::capture_number::{CaptureOf, MAX_PARAMS};
 use cutape_trace_format::kernel_arguments::{ArgumentForm, KernelArguments, LayoutOrigin};
 use cutape_trace_format::payload::{PayloadKind, PayloadRef, PayloadState};
 use cutape_trace_format::value::Value;
-use support::{End, Finished, Recorded, SeenCall, client, cutape, finish, program};
+use support::{End, Finished, Recorded, SeenCall, client, cutape, finish, library, program};
 
 const IMAGE_IN_FILE: &str =
     ".version 8.0\n.target sm_70\n.address_size 64\n.visible .entry from_file()\n{\n    ret;\n}\n";
@@ -24,10 +25,15 @@ struct Run {
 impl Run {
     /// Records the client `payloads` with these options.
     fn record(options: &[&str]) -> Self {
+        Self::record_on("sim", options)
+    }
+
+    /// The same on a driver of choice.
+    fn record_on(driver: &str, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let module = folder.path().join("module.ptx");
         fs::write(&module, IMAGE_IN_FILE).unwrap();
-        let mut command = cutape(["record", "--driver", "sim", "-o"]);
+        let mut command = cutape(["record", "--driver", driver, "-o"]);
         command.arg(folder.path().join("trace.cutape"));
         command.args(options).arg("--").arg(client("payloads"));
         let finished = finish(command.arg(&module));
@@ -208,6 +214,50 @@ fn arguments_of_launches_are_values_wherever_the_program_keeps_them() {
     }
     // What we asked the driver is not on record.
     assert_eq!(recorded.of("cuFuncGetParamInfo").len(), 0);
+}
+
+/// The arguments of a kernel, and the function that passed them.
+#[derive(Debug, PartialEq)]
+struct KernelValues {
+    function: String,
+    values: Vec<(u32, u32, Vec<u8>)>,
+}
+
+/// All arguments of kernels in a trace, without the values that are addresses: name and layout say enough of those.
+fn shapes_and_numbers(recorded: &Recorded) -> Vec<KernelValues> {
+    let mut all = Vec::new();
+    for seen in &recorded.calls {
+        for param in 0..MAX_PARAMS {
+            for arguments in kernels(seen, param) {
+                let mut values = values(&arguments);
+                values
+                    .iter_mut()
+                    .filter(|value| value.0 == 0)
+                    .for_each(|value| value.2.clear());
+                all.push(KernelValues {
+                    function: seen.function.clone(),
+                    values,
+                });
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn the_image_says_how_arguments_lie_where_the_driver_can_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let driver = folder.path().join("libcuda.so.1");
+    let simulated = Library::read(&library("libcutape_sim.so")).unwrap();
+    let before_12_4 = simulated.without(|name| !name.ends_with("GetParamInfo"));
+    fs::write(&driver, before_12_4).unwrap();
+    let old = Run::record_on(driver.to_str().unwrap(), &[]).trace();
+    let new = Run::record_on("sim:h100", &[]).trace();
+    let found = shapes_and_numbers(&old);
+    assert!(found.len() >= 11, "{found:?}");
+    assert_eq!(found, shapes_and_numbers(&new));
+    let first = &kernels(old.of("cuLaunchKernel")[0], 9)[0];
+    assert_eq!(first.origin, LayoutOrigin::Image);
 }
 
 #[test]

@@ -81,21 +81,10 @@ fn expected(steps: &[(&str, &str)]) -> String {
 #[test]
 fn it_starts_copies_and_works_with_processes_and_recording_changes_nothing() {
     let _alone = alone();
-    let steps: Vec<_> = ON_H100.iter().map(|(step, _)| *step).collect();
-    let Some(alone) = on_profile("h100", &steps) else {
+    let Some(run) = alone_and_recorded(ON_H100) else {
         return;
     };
-    assert_eq!(alone.stdout, expected(ON_H100), "{}", alone.stderr);
-    assert_eq!(alone.end, End::Code(0), "{}", alone.stderr);
-
-    let scratch = tempfile::tempdir().unwrap();
-    let path = scratch.path().join("torch.cutape");
-    let mut command = cutape(["record", "--driver", "sim", "-o"]);
-    command.arg(&path).arg("--");
-    let mut command = with_torch(command, &steps).expect("it was there a moment ago");
-    let recorded = finish(&mut command);
-    recorded.assert_same_as(&alone);
-    let trace = Recorded::open(&path);
+    let trace = &run.trace;
     trace.assert_nothing_lost();
     // The script itself, and the two children of the step `processes`; workers of a loader do not touch the driver.
     let processes = trace.trace.processes().len();
@@ -111,6 +100,42 @@ fn it_starts_copies_and_works_with_processes_and_recording_changes_nothing() {
     ] {
         assert!(counts.contains_key(function), "{function}: {counts:?}");
     }
+    let report = run.replayed();
+    assert!(!report.contains("not played"), "{report}");
+}
+
+/// A recording of steps that printed what they print on this profile, as they did without one.
+struct Run {
+    folder: tempfile::TempDir,
+    trace: Recorded,
+}
+
+fn alone_and_recorded(steps: &[(&str, &str)]) -> Option<Run> {
+    let names: Vec<_> = steps.iter().map(|(step, _)| *step).collect();
+    let alone = on_profile("h100", &names)?;
+    assert_eq!(alone.stdout, expected(steps), "{}", alone.stderr);
+    assert_eq!(alone.end, End::Code(0), "{}", alone.stderr);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("torch.cutape");
+    let mut command = cutape(["record", "--driver", "sim", "-o"]);
+    command.arg(&path).arg("--");
+    let recorded = finish(&mut with_torch(command, &names)?);
+    recorded.assert_same_as(&alone);
+    Some(Run {
+        folder,
+        trace: Recorded::open(&path),
+    })
+}
+
+impl Run {
+    /// The report of a replay on the driver of the recording, which conforms.
+    fn replayed(&self) -> String {
+        let mut command = cutape(["replay", "--driver", "sim"]);
+        let replayed = finish(command.arg(self.folder.path().join("torch.cutape")));
+        let told = format!("{}{}", replayed.stdout, replayed.stderr);
+        assert_eq!(replayed.end, End::Code(0), "{told}");
+        replayed.stdout
+    }
 }
 
 /// Steps apart from the others, which take long enough together.
@@ -123,22 +148,25 @@ const MORE_ON_H100: &[(&str, &str)] = &[
 #[test]
 fn it_is_profiled_and_hands_tensors_to_other_processes_and_recording_changes_nothing() {
     let _alone = alone();
-    let Some(torch) = find_or_skip("torch") else {
+    let Some(run) = alone_and_recorded(MORE_ON_H100) else {
         return;
     };
-    let run = support::compare_on_profile("h100", |command| {
-        command
-            .arg(python::interpreter())
-            .arg(programs::python_script("pytorch_startup"))
-            .args(MORE_ON_H100.iter().map(|(step, _)| *step))
-            .env("PYTHONPATH", &torch);
-    });
-    assert_eq!(run.recorded.stdout, expected(MORE_ON_H100));
     run.trace.assert_nothing_lost();
     let counts = run.trace.counts();
     for function in ["cuIpcOpenMemHandle_v2", "cuIpcOpenEventHandle"] {
         assert!(counts.contains_key(function), "{function}: {counts:?}");
     }
+    // What goes from process to process can't be played, nor what is done with it there.
+    let report = run.replayed();
+    let skipped = report
+        .lines()
+        .skip_while(|line| !line.starts_with("not played"));
+    let reasons: Vec<_> = skipped
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().nth(1))
+        .collect();
+    assert_eq!(reasons, ["other-process", "consequence"], "{report}");
 }
 
 #[test]

@@ -308,11 +308,17 @@ fn special(function: &Function, more: &More) -> String {
 fn after(name: &str) -> &'static str {
     match name {
         "cuGetProcAddress" | "cuGetProcAddress_v2" => "Some(crate::proc_address::hand_out_ours)",
-        "cuModuleGetFunction" | "cuKernelGetFunction" => {
-            "Some(crate::kernel_table::function_given)"
-        }
+        "cuModuleGetFunction" => "Some(crate::kernel_table::function_given)",
+        "cuKernelGetFunction" => "Some(crate::kernel_table::function_of_kernel_given)",
         "cuLibraryGetKernel" => "Some(crate::kernel_table::kernel_given)",
         "cuModuleEnumerateFunctions" => "Some(crate::kernel_table::functions_given)",
+        "cuModuleLoadData" | "cuModuleLoadDataEx" | "cuModuleLoadFatBinary" => {
+            "Some(crate::image_layouts::module_loaded)"
+        }
+        "cuModuleLoad" => "Some(crate::image_layouts::module_file_loaded)",
+        "cuLibraryLoadData" => "Some(crate::image_layouts::library_loaded)",
+        "cuLibraryLoadFromFile" => "Some(crate::image_layouts::library_file_loaded)",
+        "cuLibraryGetModule" => "Some(crate::image_layouts::module_given)",
         "cuLibraryEnumerateKernels" => "Some(crate::kernel_table::kernels_given)",
         _ => "None",
     }

@@ -1,5 +1,5 @@
 //! What belongs to a function's record besides what its pointers lead to directly: memory behind pointers in structures, arguments of
-//! kernels, module images, copied data. See src/more.rs for what the generated text means.
+//! kernels, module images, copied data, what a kernel's handle stands for. See src/more.rs for what the generated text means.
 
 use cutape_cuda_api::{
     Api, Direction, Extent, Field, Function, Length, Param, Signature, Type, TypeKind,
@@ -106,6 +106,9 @@ impl More {
         let no_payloads = (more.before.len(), more.after.len());
         finder.payloads(&mut more);
         more.only_data = no_payloads == (0, 0) && finder.is_copy() && !more.is_empty();
+        if !more.launches {
+            finder.functions(&mut more);
+        }
         more
     }
 
@@ -237,6 +240,19 @@ impl<'a> Finder<'a> {
                     index | KERNEL_ARGUMENTS,
                     self.word(index),
                     self.count(param),
+                ));
+            }
+        }
+    }
+
+    /// Kernels that are named by handle. Launches take the shortest way there is, and have none to spare for this.
+    fn functions(&self, more: &mut More) {
+        for (index, param) in self.signature.params.iter().enumerate() {
+            let is_function = matches!(&param.ty, Type::Named(name) if name == "CUfunction");
+            if is_function && param.direction == Direction::Value {
+                more.after.push(format!(
+                    "Belonging::Function(UsedFunction {{ number: {index}, word: {} }})",
+                    self.word(index)
                 ));
             }
         }

@@ -9,6 +9,7 @@ use cutape_trace_format::ring::MAX_CAPTURE;
 use crate::capture::{Gathered, Phase, Reader};
 use crate::content::{Content, Rows, Source};
 use crate::flusher::Control;
+use crate::function_name;
 use crate::image;
 use crate::kernel_capture::{self, Launch};
 use crate::memory;
@@ -44,7 +45,10 @@ pub fn gather(gathered: &mut Gathered, reader: &Reader<'_>, all: &[Belonging], p
             Belonging::Payload(payload) => {
                 gather_payload(gathered, reader, process, payload, phase);
             }
-            Belonging::Kernel(_) | Belonging::Kernels(_) => {}
+            Belonging::Function(used) if process.wants_kernel_arguments() => {
+                function_name::gather(gathered, reader, process, used);
+            }
+            Belonging::Kernel(_) | Belonging::Kernels(_) | Belonging::Function(_) => {}
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::ffi::c_void;
 use std::sync::atomic::Ordering;
 
-use cutape_trace_format::capture_number::INJECTION;
 use cutape_trace_format::injected::{Injection, RuleBits};
 use cutape_trace_format::ring::{END_WIDE, Word0, kind};
 
@@ -14,6 +13,7 @@ use crate::fixed_capture::{begin_with_fixed_ins, end_with_small_outs};
 use crate::fork_page::{NOT_STARTED, fork_page};
 use crate::frame::Frame;
 use crate::hook::{HEADER_WORDS, SPECIAL_AFTER, SPECIAL_BEFORE, SPECIAL_UNLOADS};
+use crate::image_layouts::Owner;
 use crate::injected_call;
 use crate::injection;
 use crate::process::{Process, Purpose};
@@ -151,11 +151,10 @@ pub unsafe fn begin_recorded(
         if !is_attached(thread) && !recording::enter(thread) {
             return pass(frame);
         }
+        let mark = Injection::mark_before(rules);
         let mut gathered = Gathered::new();
         if rules != 0 {
-            let mark = Injection::mark_before(rules);
-            let bytes = mark.len() as u64;
-            gathered.add(INJECTION, capture::Phase::In, mark.to_vec(), bytes);
+            gathered.add_mark(capture::Phase::In, &mark);
         }
         for capture in hook.ins {
             gathered.gather(frame, thread, capture, capture::Phase::In);
@@ -203,6 +202,13 @@ unsafe fn begin_special(frame: &Frame, thread: *mut ThreadState, gathered: &mut 
         && let Some(process) = Process::get()
     {
         process.kernels().unload();
+        match hook.detail.name.to_bytes() {
+            b"cuModuleUnload" => process.image_layouts().forget(Owner::Module(frame.word(0))),
+            b"cuLibraryUnload" => process
+                .image_layouts()
+                .forget(Owner::Library(frame.word(0))),
+            _ => process.image_layouts().forget_modules(),
+        }
     }
     if hook.special & SPECIAL_BEFORE != 0 {
         // SAFETY: the caller's promise.
@@ -246,13 +252,13 @@ pub unsafe extern "sysv64" fn end_slowly(frame: &mut Frame, thread: *mut ThreadS
 }
 
 /// What the record of a call's end has to say besides the code.
-pub struct Answer {
+pub struct Answer<'m> {
     /// What out pointers lead to counts.
     pub succeeded: bool,
     /// The driver has just written behind them.
     pub trusted: bool,
     /// What rules of the recording did.
-    pub mark: Option<Vec<u8>>,
+    pub mark: Option<&'m [u8]>,
 }
 
 /// Records the end, unless the process forked inside the call or recording was turned off: then the begin is not in our ring.
@@ -264,7 +270,7 @@ pub unsafe fn record_end_here(
     frame: &mut Frame,
     thread: *mut ThreadState,
     ticks: u64,
-    answer: &Answer,
+    answer: &Answer<'_>,
 ) {
     if frame.epoch != NOT_STARTED && frame.epoch == fork_page().epoch.load(Ordering::Relaxed) {
         // SAFETY: the caller's promises.
@@ -273,7 +279,7 @@ pub unsafe fn record_end_here(
 }
 
 #[inline(always)]
-unsafe fn record_end(frame: &mut Frame, thread: *mut ThreadState, ticks: u64, answer: &Answer) {
+unsafe fn record_end(frame: &mut Frame, thread: *mut ThreadState, ticks: u64, answer: &Answer<'_>) {
     let hook = frame.hook;
     // SAFETY: the caller's promises.
     unsafe {
@@ -284,8 +290,8 @@ unsafe fn record_end(frame: &mut Frame, thread: *mut ThreadState, ticks: u64, an
             succeeded: answer.trusted,
         };
         let mut gathered = Gathered::new();
-        if let Some(mark) = &answer.mark {
-            gathered.add(INJECTION, phase, mark.clone(), mark.len() as u64);
+        if let Some(mark) = answer.mark {
+            gathered.add_mark(phase, mark);
         }
         for capture in hook.outs {
             if answer.succeeded || capture.always {

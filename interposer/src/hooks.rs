@@ -10,7 +10,7 @@ use crate::hook::{
 };
 use crate::more::{
     Belonging, Content, CopyBox, Kernel, KernelPlace, Kernels, More, NOTHING_MORE, Number, Payload,
-    RegionPlace, Regions, When,
+    RegionPlace, Regions, UsedFunction, When,
 };
 use crate::{straight, trampoline};
 

@@ -1,14 +1,11 @@
 //! Asking the driver how a kernel's parameters lie. These calls of ours go past the hooks, so they are not on record.
 
 use std::ffi::{CStr, c_void};
-use std::sync::atomic::Ordering;
 
 use cutape_trace_format::kernel_arguments::{KernelLayout, LayoutOrigin, ParamPlace};
 
-use crate::hook::Library;
-use crate::hooks::HOOKS;
 use crate::kernel_table::HandleKind;
-use crate::real_driver;
+use crate::real_driver::exported;
 
 /// More parameters than fit into 32 KiB are none.
 const MAX_PARAMS: u64 = 1 << 15;
@@ -41,9 +38,9 @@ impl Questions {
         // SAFETY: the functions have these prototypes (cuda.h).
         unsafe {
             Self {
-                info: real(info)
+                info: exported(info)
                     .map(|function| std::mem::transmute::<*const c_void, ParamInfo>(function)),
-                count: real(count)
+                count: exported(count)
                     .map(|function| std::mem::transmute::<*const c_void, ParamCount>(function)),
             }
         }
@@ -77,15 +74,4 @@ impl Questions {
             params,
         })
     }
-}
-
-/// The real driver's function of that name, if it has it.
-fn real(name: &CStr) -> Option<*const c_void> {
-    let hook = HOOKS.iter().find(|hook| hook.detail.name == name)?;
-    let function = hook.real.load(Ordering::Acquire);
-    let absent = [
-        std::ptr::null_mut(),
-        real_driver::absent_function(Library::Cuda),
-    ];
-    (!absent.contains(&function)).then_some(function.cast_const())
 }

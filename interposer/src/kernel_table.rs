@@ -4,14 +4,16 @@
 //! program made up is never passed on by us; the driver is asked for the layout at the first launch. Handles are used again after their
 //! module was unloaded: then the next one who gets such a handle has it asked about anew.
 
+use std::ffi::{CStr, c_char};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cutape_trace_format::kernel_arguments::{ArgumentForm, KernelLayout};
+use cutape_trace_format::kernel_arguments::{ArgumentForm, KernelLayout, LayoutOrigin};
 use cutape_trace_format::ring::capture_word;
 
 use crate::frame::Frame;
+use crate::image_layouts::Owner;
 use crate::kernel_layout;
 use crate::process::Process;
 
@@ -222,22 +224,77 @@ fn find_slot(slots: &[Slot], handle: u64) -> Option<&Slot> {
     None
 }
 
-/// After `cuModuleGetFunction(hfunc, ...)`, `cuKernelGetFunction(pFunc, ...)`.
+/// After `cuModuleGetFunction(hfunc, hmod, name)`.
 ///
 /// # Safety
 /// Runs after such a call returned, with its frame.
 pub unsafe fn function_given(frame: &mut Frame) {
     // SAFETY: the caller's promise.
-    unsafe { given(frame, HandleKind::Function, 1) }
+    unsafe {
+        given(frame, HandleKind::Function, 1);
+        named(frame, Owner::Module(frame.word(1)));
+    }
 }
 
-/// After `cuLibraryGetKernel(pKernel, ...)`.
+/// After `cuLibraryGetKernel(pKernel, library, name)`.
 ///
 /// # Safety
 /// As for [`function_given`].
 pub unsafe fn kernel_given(frame: &mut Frame) {
     // SAFETY: the caller's promise.
-    unsafe { given(frame, HandleKind::Kernel, 1) }
+    unsafe {
+        given(frame, HandleKind::Kernel, 1);
+        named(frame, Owner::Library(frame.word(1)));
+    }
+}
+
+/// After `cuKernelGetFunction(pFunc, kernel)`.
+///
+/// # Safety
+/// As for [`function_given`].
+pub unsafe fn function_of_kernel_given(frame: &mut Frame) {
+    // SAFETY: the caller's promise.
+    unsafe { given(frame, HandleKind::Function, 1) };
+    let Some(process) = Process::get() else {
+        return;
+    };
+    // What an image says of the kernel holds of its function, too; a driver that knows is asked about each.
+    if let Entry::Known(known) = process.kernels().find(frame.word(1))
+        && known.layout.origin == LayoutOrigin::Image
+    {
+        let layout = known.layout.clone();
+        // SAFETY: the caller's promise.
+        unsafe { set_given(frame, process, layout) };
+    }
+}
+
+/// What the image says of the kernel of that name that the driver has just given out, if it was read.
+unsafe fn named(frame: &Frame, owner: Owner) {
+    let name: *const c_char = ptr::with_exposed_provenance(frame.word(2) as usize);
+    let Some(process) = Process::get().filter(|process| process.wants_kernel_arguments()) else {
+        return;
+    };
+    if frame.result[0] as u32 != 0 || name.is_null() {
+        return;
+    }
+    // SAFETY: the driver has found the kernel by this name, so it is one.
+    let name = unsafe { CStr::from_ptr(name) };
+    if let Some(layout) = process.image_layouts().find(owner, name.to_bytes()) {
+        // SAFETY: the caller's promise.
+        unsafe { set_given(frame, process, layout) };
+    }
+}
+
+/// The layout of the kernel whose handle the driver has just written where word 0 points to.
+unsafe fn set_given(frame: &Frame, process: &'static Process, layout: KernelLayout) {
+    let place = frame.word(0) as *const u64;
+    if frame.result[0] as u32 == 0 && !place.is_null() {
+        // SAFETY: after success the driver has written it.
+        let handle = unsafe { place.read_unaligned() };
+        if matches!(process.kernels().find(handle), Entry::Unasked(_)) {
+            process.kernels().set(handle, layout);
+        }
+    }
 }
 
 /// After `cuModuleEnumerateFunctions(functions, numFunctions, ...)`.
@@ -290,7 +347,6 @@ pub fn layout_of(process: &'static Process, handle: u64) -> Option<&'static Know
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cutape_trace_format::kernel_arguments::LayoutOrigin;
 
     fn some_layout() -> KernelLayout {
         KernelLayout {

@@ -27,6 +27,16 @@ pub enum Belonging {
     Kernels(Kernels),
     /// A module image or copied data.
     Payload(Payload),
+    /// A kernel that is named by handle.
+    Function(UsedFunction),
+}
+
+/// A kernel that is named by handle. Where no function that is on record has given the handle out, the record says what it stands for.
+pub struct UsedFunction {
+    /// Number of the capture.
+    pub number: u8,
+    /// Word with the handle.
+    pub word: u8,
 }
 
 /// Structures with counted pointers.

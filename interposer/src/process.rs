@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::flusher::{self, Control, Timebase};
 use crate::fork_page::{self, OFF, fork_page};
 use crate::futex;
+use crate::image_layouts::ImageLayouts;
 use crate::introduction;
 use crate::kernel_table::KernelTable;
 use crate::payload_store::PayloadStore;
@@ -57,6 +58,7 @@ pub struct Process {
     /// Threads so far.
     threads: AtomicU64,
     kernels: KernelTable,
+    image_layouts: ImageLayouts,
     payloads: PayloadStore,
     /// Calls without a ring to go to.
     header: &'static FileHeader,
@@ -138,6 +140,7 @@ impl Process {
         let process = Box::leak(Box::new(Self {
             epoch: fork_page::next_epoch(),
             kernels: KernelTable::new(),
+            image_layouts: ImageLayouts::default(),
             payloads: PayloadStore::new(&settings, &folder),
             settings,
             rings: Mutex::new(Rings {
@@ -346,6 +349,11 @@ impl Process {
     /// Number that marks this recording's threads and frames.
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// What images say of their kernels.
+    pub fn image_layouts(&self) -> &ImageLayouts {
+        &self.image_layouts
     }
 
     /// How the parameters of kernels lie.

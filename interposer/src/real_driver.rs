@@ -137,6 +137,17 @@ impl Real {
     }
 }
 
+/// The real CUDA driver's function of that name, if it has it: for calls of ours, which are not on record.
+pub fn exported(name: &CStr) -> Option<*const c_void> {
+    let hook = HOOKS.iter().find(|hook| hook.detail.name == name)?;
+    let function = match withheld::real(hook) {
+        Some(function) => function.cast_mut(),
+        None => hook.real.load(Ordering::Acquire),
+    };
+    let absent = [ptr::null_mut(), absent_function(Library::Cuda)];
+    (!absent.contains(&function)).then_some(function.cast_const())
+}
+
 /// What stands in for a function that the real library doesn't have, should it be called all the same.
 pub fn absent_function(library: Library) -> *mut c_void {
     match library {

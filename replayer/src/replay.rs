@@ -1,6 +1,6 @@
 //! Plays traces.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use cutape_trace_format::call::ProcessId;
@@ -29,6 +29,9 @@ pub struct DriverUnderTest {
     /// Variables that the libraries need.
     pub environment: Vec<(String, String)>,
 }
+
+/// File name of cutape's simulated driver. It takes kernels and does not run them.
+const SIMULATED: &str = "libcutape_sim.so";
 
 /// How traces are played.
 #[derive(Clone, Debug)]
@@ -81,7 +84,7 @@ pub fn replay(
         cuda: driver.cuda.clone(),
         nvml: driver.nvml.clone(),
         hidden: driver.hidden.clone(),
-        plans: plans(trace),
+        plans: plans(trace, &driver.cuda),
         primary_contexts: Vec::new(),
         max_host_bytes: options.max_host_bytes,
     };
@@ -148,8 +151,14 @@ fn play<'a>(
 }
 
 /// Plans for the functions of a trace, by the trace's numbers.
-fn plans(trace: &Trace) -> Plans {
-    let mut compiler = Compiler::default();
+fn plans(trace: &Trace, driver: &Path) -> Plans {
+    let is_simulated = |driver: &Path| driver.file_name() == Some(SIMULATED.as_ref());
+    // A driver that runs kernels leaves behind other data than one that doesn't.
+    let kernels_agree = trace
+        .processes()
+        .iter()
+        .all(|entry| is_simulated(Path::new(&entry.process.driver)) == is_simulated(driver));
+    let mut compiler = Compiler::new(kernels_agree);
     for function in trace.schema().functions() {
         compiler.add(&function.name, function.signature.as_ref());
     }

@@ -37,13 +37,15 @@ pub enum SkipReason {
     NotReached,
     /// The function would bring a call of the recorded program's own code.
     CallsBack,
+    /// A handle that the program got through an export table, and nothing in the recording says what it stands for.
+    PrivateHandle,
     /// A rule of the recording answered in the driver's place, so there is no answer of a driver to compare with.
     Injected,
 }
 
 impl SkipReason {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::OtherProcess,
         Self::ForeignResource,
         Self::NamesFile,
@@ -59,6 +61,7 @@ impl SkipReason {
         Self::Consequence,
         Self::NotReached,
         Self::CallsBack,
+        Self::PrivateHandle,
         Self::Injected,
     ];
 
@@ -80,6 +83,7 @@ impl SkipReason {
             Self::Consequence => "consequence",
             Self::NotReached => "not-reached",
             Self::CallsBack => "calls-back",
+            Self::PrivateHandle => "private-handle",
             Self::Injected => "injected",
         }
     }
@@ -102,6 +106,9 @@ impl SkipReason {
             Self::Consequence => "needs what an earlier call did not bring",
             Self::NotReached => "the driver ended the process before",
             Self::CallsBack => "would call the recorded program's own code back",
+            Self::PrivateHandle => {
+                "uses a handle from an export table, and the recording doesn't say of what"
+            }
             Self::Injected => "a rule of the recording answered in the driver's place",
         }
     }

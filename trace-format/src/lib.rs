@@ -13,6 +13,7 @@ pub mod decode;
 pub mod encoder;
 mod exchange;
 pub mod follow;
+pub mod function_name;
 pub mod index;
 pub mod injected;
 pub mod injection_plan;

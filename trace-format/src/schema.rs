@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::{self, BuildError, Kind};
 use crate::call::FunctionId;
+use crate::record::MAX_FUNCTIONS;
 
 /// Functions by number, and the types that they use.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +39,8 @@ pub fn schema_file(schema: &Schema) -> Result<Vec<u8>, BuildError> {
 #[derive(Clone, Debug, Default)]
 pub struct TraceSchema {
     functions: Vec<Function>,
-    by_number: HashMap<u32, FunctionId>,
+    /// By the numbers of the Schema block, which are small: every call is looked up here.
+    by_number: Vec<Option<FunctionId>>,
     by_name: HashMap<String, FunctionId>,
     types: HashMap<String, TypeDef>,
     export_tables: Vec<ExportTable>,
@@ -49,7 +51,7 @@ impl TraceSchema {
     pub(crate) fn add(&mut self, schema: Schema) {
         for (number, function) in schema.functions {
             let id = self.function_id(function);
-            self.by_number.entry(number).or_insert(id);
+            self.number(number, id);
         }
         for definition in schema.types {
             self.types
@@ -57,6 +59,18 @@ impl TraceSchema {
                 .or_insert(definition);
         }
         self.export_tables.extend(schema.export_tables);
+    }
+
+    fn number(&mut self, number: u32, id: FunctionId) {
+        // No block can refer to a larger one.
+        if number > MAX_FUNCTIONS {
+            return;
+        }
+        let place = number as usize;
+        if self.by_number.len() <= place {
+            self.by_number.resize(place + 1, None);
+        }
+        self.by_number[place].get_or_insert(id);
     }
 
     /// The number of a function that may be new.
@@ -94,7 +108,7 @@ impl TraceSchema {
 
     /// The function that a number of the Schema block stands for.
     pub(crate) fn by_number(&self, number: u32) -> Option<FunctionId> {
-        self.by_number.get(&number).copied()
+        *self.by_number.get(number as usize)?
     }
 
     /// All functions; a [`FunctionId`] is a place in this list.

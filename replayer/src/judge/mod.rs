@@ -2,12 +2,15 @@
 
 mod causes;
 mod compare;
+mod copied_data;
+mod export_tables;
+mod look_up;
 
 use std::collections::HashMap;
 
 use cutape_analysis::outcome::code_name;
 use cutape_analysis::text::{Detail, push_call};
-use cutape_cuda_api::{Effect as ApiEffect, Function};
+use cutape_cuda_api::{Effect as ApiEffect, Function, Type};
 use cutape_trace_format::call::{Call, FunctionId, ProcessId, ThreadId};
 use cutape_trace_format::record::Captured;
 use cutape_trace_format::schema::TraceSchema;
@@ -18,12 +21,15 @@ use crate::divergence::{Divergence, PlayedCall};
 use crate::expectations::Expectations;
 use crate::judge::causes::Causes;
 use crate::judge::compare::Comparison;
+use crate::judge::export_tables::ExportTables;
 use crate::plan::{Plan, Plans, Returns, Role, codes_are_alike};
 use crate::report::collector::{Collector, PlainCall};
 use crate::skip::SkipReason;
 use crate::verdict::Verdict;
 use crate::wire::slot::{AnswerMessage, Message, Outcome};
 use crate::worker::WRONG_NAME;
+
+pub use crate::judge::look_up::LOOK_UP;
 
 /// A call must take this much longer before it counts as slower, whatever the factor: shorter delays are the machine's.
 const SLOWER_BY_NS: u64 = 1_000_000;
@@ -63,6 +69,7 @@ pub struct Judge<'a> {
     process: ProcessId,
     slower: Option<f64>,
     causes: Causes,
+    tables: ExportTables,
     call: Call,
     /// Where verdicts go.
     pub collector: &'a mut Collector,
@@ -84,6 +91,7 @@ impl<'a> Judge<'a> {
             process,
             slower,
             causes: Causes::default(),
+            tables: ExportTables::new(trace.schema()),
             call: Call::default(),
             collector,
             expectations,
@@ -104,6 +112,7 @@ impl<'a> Judge<'a> {
         let Some(plan) = plans.plans.get(site.function.0 as usize) else {
             return self.unreadable(site);
         };
+        self.tables.observe(site.function, message);
         match answer.outcome {
             Outcome::Returned(returned) => {
                 let is_slower = self.is_slower(site, message, answer);
@@ -186,6 +195,8 @@ impl<'a> Judge<'a> {
             returned,
             &mut divergence.differences,
         );
+        let function = self.function(site);
+        copied_data::compare(function, (message, answer), &mut divergence.differences);
         let wrong = answer.outputs().find(|output| output.param == WRONG_NAME);
         divergence.detail = wrong.map(|name| {
             let name = String::from_utf8_lossy(name.bytes);
@@ -201,7 +212,9 @@ impl<'a> Judge<'a> {
             (None, Some(_)) if message.order.returned.is_none() => Verdict::Fixed,
             (Some(0), Some(_)) if codes_differ => Verdict::Regressed,
             (Some(_), Some(0)) if codes_differ => Verdict::Fixed,
-            _ if !divergence.differences.is_empty() => Verdict::Changed,
+            _ if !divergence.differences.is_empty() => {
+                look_up::verdict(&plan.function, message, answer).unwrap_or(Verdict::Changed)
+            }
             _ if self.is_slower(site, message, answer) => Verdict::Slower,
             _ => return self.same(site, plan, message, answer),
         };
@@ -280,6 +293,8 @@ impl<'a> Judge<'a> {
             // A program that passes rubbish and is told so is no fault of anybody's.
             if divergence.recorded.is_failure() {
                 reason = SkipReason::InvalidHandle;
+            } else if message.capture(param as u8, true).is_none() && self.is_private(site, param) {
+                reason = SkipReason::PrivateHandle;
             }
         }
         if reason == SkipReason::NotRecorded {
@@ -291,6 +306,18 @@ impl<'a> Judge<'a> {
         }
         divergence.skipped = Some(reason);
         self.report(site, plan, divergence);
+    }
+
+    /// Whether the handle that a parameter passes may have come through an export table.
+    fn is_private(&self, site: &Site, param: u32) -> bool {
+        let signature = self
+            .function(site)
+            .and_then(|function| function.signature.as_ref());
+        let param = signature.and_then(|signature| signature.params.get(param as usize));
+        param.is_some_and(|param| match &param.ty {
+            Type::Named(name) => self.tables.may_give(name),
+            _ => false,
+        })
     }
 
     fn param_name(&self, site: &Site, param: u32) -> &'a str {

@@ -22,19 +22,26 @@ pub struct Compiler {
     api: &'static Api,
     kinds: Kinds,
     plans: Vec<Plan>,
+    kernels_agree: bool,
 }
 
 impl Default for Compiler {
     fn default() -> Self {
-        Self {
-            api: Api::get(),
-            kinds: Kinds::default(),
-            plans: Vec::new(),
-        }
+        Self::new(true)
     }
 }
 
 impl Compiler {
+    /// Without any plan; `kernels_agree` if kernels leave behind what they left behind when the calls were recorded.
+    pub fn new(kernels_agree: bool) -> Self {
+        Self {
+            api: Api::get(),
+            kinds: Kinds::default(),
+            plans: Vec::new(),
+            kernels_agree,
+        }
+    }
+
     /// Adds the plan of a function by its exported name. `recorded` is its prototype as the trace has it: where that is not the table's,
     /// the recorded words can't be trusted to mean what the driver will take them for.
     pub fn add(&mut self, name: &str, recorded: Option<&Signature>) {
@@ -90,6 +97,7 @@ impl Compiler {
             words: layout.places.len() as u16,
             effects: self.effects(function, signature, &layout),
             takes_any_address: rules::takes_any_address(&function.name),
+            writes_unseen: rules::writes_unseen(&function.name, self.kernels_agree),
             params,
         }
     }
@@ -102,6 +110,9 @@ impl Compiler {
                 if rules::OPTION_VALUES.contains(&param.name.as_str()) =>
             {
                 self.option_values(place)?
+            }
+            Direction::In if rules::names_image_file(&place.function.name, &param.name) => {
+                Role::ImageFile
             }
             Direction::In if matches!(param.extent, Extent::Text(_)) => Role::Text,
             Direction::In => Role::In(self.memory(place, param, Way::Passed)?),
@@ -363,6 +374,7 @@ fn skipped(name: &str, reason: SkipReason) -> Plan {
         params: Vec::new(),
         effects: Vec::new(),
         takes_any_address: false,
+        writes_unseen: true,
     }
 }
 

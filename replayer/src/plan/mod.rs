@@ -51,6 +51,8 @@ pub struct Plan {
     pub effects: Vec<Effect>,
     /// Whether it takes host memory where the header says `CUdeviceptr`, because all addresses are one space.
     pub takes_any_address: bool,
+    /// After a call of it, it is not known what device memory holds.
+    pub writes_unseen: bool,
 }
 
 /// What a function returns.
@@ -133,6 +135,8 @@ pub enum Role {
     UserData,
     /// A module image.
     Image,
+    /// The name of a file with a module image.
+    ImageFile,
     /// The arguments of a kernel.
     KernelParams,
     /// Kernel arguments in one buffer.

@@ -49,9 +49,6 @@ const SKIPPED: &[(&str, Option<SkipReason>)] = &[
         "cuStreamBeginCaptureToCig*",
         Some(SkipReason::ForeignResource),
     ),
-    ("cuModuleLoad", Some(SkipReason::NamesFile)),
-    ("cuLibraryLoadFromFile", Some(SkipReason::NamesFile)),
-    ("cuLinkAddFile*", Some(SkipReason::NamesFile)),
     ("cuGraphDebugDotPrint", Some(SkipReason::NamesFile)),
     ("cuLogsDumpToFile", Some(SkipReason::NamesFile)),
     ("cuProfilerInitialize", Some(SkipReason::NamesFile)),
@@ -181,9 +178,47 @@ const OPAQUE: &[(&str, &str, OpaqueRole)] = &[
     ("cuModuleLoadData*", "image", OpaqueRole::Image),
     ("cuModuleLoadFatBinary", "fatCubin", OpaqueRole::Image),
     ("cuLibraryLoadData", "code", OpaqueRole::Image),
+    ("cuLinkAddData*", "data", OpaqueRole::Image),
     ("cuLaunch*", "kernelParams", OpaqueRole::KernelParams),
     ("cuLaunch*", "extra", OpaqueRole::KernelExtra),
 ];
+
+/// Names of files with module images: a file of ours with the recorded content stands in.
+const IMAGE_FILES: [(&str, &str); 3] = [
+    ("cuModuleLoad", "fname"),
+    ("cuLibraryLoadFromFile", "fileName"),
+    ("cuLinkAddFile*", "path"),
+];
+
+/// Whether a text is the name of a file with a module image.
+pub fn names_image_file(function: &str, param: &str) -> bool {
+    IMAGE_FILES
+        .iter()
+        .any(|(pattern, name)| *name == param && fits(pattern, function))
+}
+
+/// Functions after which it is not known what device memory holds: the program can write there itself.
+const UNSEEN_WRITERS: [&str; 4] = [
+    "cuMemAllocManaged",
+    "cuMemHostGetDevicePointer*",
+    "cuIpcOpen*",
+    "cuMemMap*",
+];
+/// Functions that run kernels.
+const RUN_KERNELS: [&str; 4] = [
+    "cuLaunchKernel*",
+    "cuLaunchCooperative*",
+    "cuLaunch",
+    "cuGraphLaunch",
+];
+
+/// Whether after a call of the function it is not known what device memory holds; `kernels_agree` if kernels do the same as when the call
+/// was recorded.
+pub fn writes_unseen(function: &str, kernels_agree: bool) -> bool {
+    let plain = without_stream_suffix(function);
+    let is_among = |patterns: &[&str]| patterns.iter().any(|pattern| fits(pattern, plain));
+    is_among(&UNSEEN_WRITERS) || (!kernels_agree && is_among(&RUN_KERNELS))
+}
 
 /// What an opaque pointer is.
 pub fn opaque_role(function: &str, param: &str) -> Option<OpaqueRole> {
@@ -435,8 +470,9 @@ mod tests {
     #[test]
     fn what_hands_over_to_others_or_opens_files_is_not_played() {
         assert_eq!(skip_of("cuIpcGetMemHandle"), Some(SkipReason::OtherProcess));
-        assert_eq!(skip_of("cuModuleLoad"), Some(SkipReason::NamesFile));
+        assert_eq!(skip_of("cuGraphDebugDotPrint"), Some(SkipReason::NamesFile));
         assert_eq!(skip_of("cuModuleLoadData"), None);
+        assert!(names_image_file("cuModuleLoad", "fname"));
         assert_eq!(
             skip_of("nvmlDeviceSetPowerManagementLimit"),
             Some(SkipReason::ChangesMachine)

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use cutape_trace_format::call::{Call, ThreadId};
+use cutape_trace_format::capture_number::PAYLOAD;
+use cutape_trace_format::payload::REF_BYTES;
 use cutape_trace_format::record::Captured;
 
 use crate::plan::{Plan, Plans, Role, Span};
 use crate::session::order::{HappensBefore, Nesting, OneByOne};
-use crate::wire::board::{Board, END, QUEUE};
+use crate::wire::board::{Board, QUEUE};
 use crate::wire::futex;
 use crate::wire::slot::{self, BLOB_WORDS, Order, Wait, words_of};
 
@@ -149,7 +151,11 @@ fn fixed_answer_words(plan: &Plan) -> usize {
 /// Words of room for a call's answer: at least what was recorded.
 fn answer_words(plans: &Plans, fixed: &[usize], call: &Call) -> usize {
     let number = call.function.0 as usize;
-    let words = fixed.get(number).copied().unwrap_or(0);
+    let hashes = call
+        .captures()
+        .filter(|capture| capture.out && capture.param >= PAYLOAD);
+    let hashes = hashes.count() * (BLOB_WORDS + words_of(REF_BYTES));
+    let words = fixed.get(number).copied().unwrap_or(0) + hashes;
     let Some(plan) = plans.plans.get(number).filter(|_| words > 0) else {
         return words;
     };
@@ -168,30 +174,33 @@ fn answer_words(plans: &Plans, fixed: &[usize], call: &Call) -> usize {
     words + recorded
 }
 
-/// Whether a thread's queue has room.
-pub fn has_room(board: &Board, thread: u32) -> bool {
-    board.thread(thread as usize).is_some_and(|line| {
+/// How many slots a thread's queue has room for.
+pub fn room(board: &Board, thread: u32) -> usize {
+    board.thread(thread as usize).map_or(0, |line| {
         let posted = line.posted.load(Ordering::Relaxed);
         let taken = line.taken.load(Ordering::Acquire);
-        (posted.wrapping_sub(taken) as usize) < QUEUE
+        QUEUE.saturating_sub(posted.wrapping_sub(taken) as usize)
     })
 }
 
-/// Puts a slot, or the end, into a thread's queue, which has room. The thread is started if it is new.
+/// Puts a slot, or the end, into a thread's queue, which has room. The thread is started if it is new; if it sleeps, it goes on sleeping
+/// until [`wake`].
 pub fn post(board: &Board, thread: u32, offset: u64) {
     let Some(line) = board.thread(thread as usize) else {
         return;
     };
-    let place = line.posted.load(Ordering::Relaxed) as usize % QUEUE;
-    line.queue[place].store(offset, Ordering::Relaxed);
-    futex::announce(&line.posted, &line.sleeps);
+    let posted = line.posted.load(Ordering::Relaxed);
+    line.queue[posted as usize % QUEUE].store(offset, Ordering::Relaxed);
+    line.posted.store(posted.wrapping_add(1), Ordering::Release);
     let control = board.control();
     while control.threads.load(Ordering::Relaxed) <= thread {
         futex::announce(&control.threads, &control.sleepers);
     }
 }
 
-/// Tells a thread that it makes no further call.
-pub fn post_end(board: &Board, thread: u32) {
-    post(board, thread, END);
+/// Wakes a thread that sleeps though its queue has something for it.
+pub fn wake(board: &Board, thread: u32) {
+    if let Some(line) = board.thread(thread as usize) {
+        futex::wake_sleepers(&line.posted, &line.sleeps);
+    }
 }

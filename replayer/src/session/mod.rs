@@ -1,6 +1,7 @@
 //! Plays the calls of one process of a trace: feeds a player, watches over it, and hands what it answers to the judge.
 
 mod chunks;
+mod culprit;
 mod feed;
 mod order;
 mod player_process;

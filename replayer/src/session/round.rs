@@ -10,13 +10,14 @@ use cutape_trace_format::merge::Calls;
 
 use crate::judge::{Ending, Judge, Site};
 use crate::session::chunks::{Chunks, Posted};
+use crate::session::culprit::culprit;
 use crate::session::feed::{self, Feed, FeedOptions};
 use crate::session::player_process::{PlayerProcess, ending_text};
 use crate::session::process::{Done, Session};
-use crate::session::watch::{Limits, Watch, state_of};
-use crate::wire::board::{Board, CHUNK_BYTES, stage};
+use crate::session::watch::{Limits, Watch};
+use crate::wire::board::{Board, CHUNK_BYTES, END, QUEUE, stage};
 use crate::wire::images::{Images, image_of};
-use crate::wire::slot::{AnswerMessage, HEAD_WORDS, Message, state};
+use crate::wire::slot::{AnswerMessage, HEAD_WORDS, Message};
 
 /// How a round ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,10 @@ pub struct Played {
 const SPARE_CHUNKS: usize = 16;
 /// Slots are at most this long; a call that needs more has more captured than any recorder captures.
 const MAX_SLOT_BYTES: usize = CHUNK_BYTES / 2;
+/// Sleeping threads are woken when so many calls were posted.
+const WAKE_EVERY: usize = 256;
+/// Answers are judged when so many calls were posted: few enough that all that is under way stays in the processor's cache.
+const JUDGE_EVERY: usize = 512;
 /// How long nothing is looked at when there is nothing to do: longer and longer.
 const PAUSES: [Duration; 4] = [
     Duration::from_micros(50),
@@ -81,6 +86,10 @@ pub struct Round<'s, 'j, 'd, 't> {
     taken: u64,
     /// Words of the slot that is being judged.
     words: Vec<u64>,
+    /// Threads that may sleep though their queues have something for them.
+    not_woken: Vec<u32>,
+    /// Calls that were posted since answers were judged.
+    since_judged: usize,
     watch: Watch,
     images: Images,
     /// Calls that never returned when they were recorded.
@@ -135,6 +144,8 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
             next: None,
             taken: 0,
             words: Vec::new(),
+            not_woken: Vec::new(),
+            since_judged: 0,
             watch: Watch::default(),
             images: Images::default(),
             unfinished: Vec::new(),
@@ -191,7 +202,7 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
             if !last_calls.is_empty() && last_calls.get(&call.thread) == Some(&call.seq) {
                 let thread = self.feed.thread(call.thread);
                 self.wait_for_queue(thread)?;
-                feed::post_end(&self.board, thread);
+                self.put(thread, END);
             }
         }
         self.wait_for_all()?;
@@ -285,7 +296,7 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
         self.next = Some(site);
         self.wait_for_queue(thread)?;
         let is_barred = self.done.barred.contains(&call.seq);
-        let images = self.images(call);
+        let images = self.images(call)?;
         let slot = self.feed.slot(thread, call, is_barred, &images);
         let bytes = slot.len() * 8;
         if bytes > MAX_SLOT_BYTES {
@@ -307,20 +318,48 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
             site,
         });
         self.next = None;
-        feed::post(&self.board, thread, offset as u64);
+        self.put(thread, offset as u64);
         Ok(())
     }
 
+    /// Puts a slot, or the end, into a thread's queue. Threads are woken, and answers judged, for many calls at a time: waking is a system
+    /// call, and what one process writes has to come from its processor to the other's.
+    fn put(&mut self, thread: u32, offset: u64) {
+        feed::post(&self.board, thread, offset);
+        if !self.not_woken.contains(&thread) {
+            self.not_woken.push(thread);
+        }
+        self.since_judged += 1;
+        if self.since_judged.is_multiple_of(WAKE_EVERY) {
+            self.wake();
+        }
+        if self.since_judged >= JUDGE_EVERY {
+            self.judge_done();
+        }
+    }
+
+    /// Wakes threads that have something to play.
+    fn wake(&mut self) {
+        for thread in self.not_woken.drain(..) {
+            feed::wake(&self.board, thread);
+        }
+    }
+
     /// Where the images lie that a call refers to.
-    fn images(&mut self, call: &Call) -> Vec<(u8, [u8; 16])> {
+    fn images(&mut self, call: &Call) -> Result<Vec<(u8, [u8; 16])>, RoundEnd> {
         let trace = self.session.trace;
-        call.captures()
-            .filter_map(|capture| image_of(&capture))
-            .filter_map(|(param, image)| {
-                let place = self.images.place(&self.board, trace, &image)?;
-                Some((param, place.to_bytes()))
-            })
-            .collect()
+        let mut places = Vec::new();
+        for (param, image) in call.captures().filter_map(|capture| image_of(&capture)) {
+            if self.images.is_full_for(&image) {
+                self.wait_for_all()?;
+                self.images.forget_data();
+                // No function copies from two places of the host.
+            }
+            if let Some(place) = self.images.place(&self.board, trace, &image) {
+                places.push((param, place.to_bytes()));
+            }
+        }
+        Ok(places)
     }
 
     /// A call that can't be posted.
@@ -332,9 +371,14 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
         }
     }
 
+    /// Waits until a thread's queue has room again, and not for one slot only: who posts one call for each that was played gets in the
+    /// player's way with every look.
     fn wait_for_queue(&mut self, thread: u32) -> Result<(), RoundEnd> {
+        if feed::room(&self.board, thread) > 0 {
+            return Ok(());
+        }
         let mut pause = 0;
-        while !feed::has_room(&self.board, thread) {
+        while feed::room(&self.board, thread) < QUEUE / 2 {
             self.look_after(&mut pause)?;
         }
         Ok(())
@@ -360,6 +404,7 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
 
     /// Judges what is done; where nothing is, sees whether the player lives and its calls return, and waits a little.
     fn look_after(&mut self, pause: &mut usize) -> Result<(), RoundEnd> {
+        self.wake();
         if self.judge_done() > 0 {
             *pause = 0;
         } else {
@@ -391,6 +436,7 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
     }
 
     fn judge_done(&mut self) -> usize {
+        self.since_judged = 0;
         let Self {
             chunks,
             board,
@@ -444,7 +490,7 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
     pub fn close(mut self, end: &RoundEnd, is_last: bool) -> Played {
         let printed = self.player.end();
         self.judge_done();
-        let culprit = self.culprit(end);
+        let culprit = culprit(end, &self.board, &self.chunks, self.next);
         let cause = culprit.as_ref().map(|(site, _)| site.seq);
         if let Some((site, ending)) = culprit {
             self.done.barred.insert(site.seq);
@@ -459,57 +505,6 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
             calls: self.taken,
             called_back: self.board.control().called_back.load(Ordering::Relaxed),
             printed,
-        }
-    }
-
-    /// The call that ended the round, if one did.
-    fn culprit(&self, end: &RoundEnd) -> Option<(Site, Ending)> {
-        let standing_in = self.board.control().standing_in_for.load(Ordering::Acquire);
-        let place = match standing_in {
-            0 => String::new(),
-            // libcudart's call through an export table is not recorded; what stands in is what call #N does.
-            seq => format!(
-                ", in what stands in for a call through an export table and does what #{seq} does"
-            ),
-        };
-        match end {
-            RoundEnd::Complete | RoundEnd::Trouble(_) => None,
-            RoundEnd::Hung { seq, detail } => {
-                let mut open = self.chunks.open().map(|slot| slot.site);
-                let site = open.find(|site| site.seq == *seq);
-                Some((site?, Ending::Hung(format!("{detail}{place}"))))
-            }
-            RoundEnd::Died(how) => {
-                let in_flight = |slot: &&Posted| state_of(&self.board, slot) == state::STARTED;
-                let mut started: Vec<Site> = self
-                    .chunks
-                    .open()
-                    .filter(in_flight)
-                    .map(|slot| slot.site)
-                    .collect();
-                started.sort_by_key(|site| site.seq);
-                let (site, detail) = match &started[..] {
-                    [] => {
-                        let waiting = self.chunks.open().map(|slot| slot.site);
-                        let first = waiting.min_by_key(|site| site.seq).or(self.next);
-                        (first?, "before this call could begin".to_owned())
-                    }
-                    [only] => (*only, "in this call".to_owned()),
-                    [first, others @ ..] => {
-                        let others: Vec<String> =
-                            others.iter().map(|site| format!("#{}", site.seq)).collect();
-                        (
-                            *first,
-                            format!(
-                                "in this call or in {}, which went on at the same time",
-                                others.join(", ")
-                            ),
-                        )
-                    }
-                };
-                let why = format!("the driver ended the process ({how}) {detail}{place}");
-                Some((site, Ending::Crashed(why)))
-            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use crate::wire::images::IMAGE_ROOM_BYTES;
+use crate::wire::images::ROOM_BYTES;
 use crate::wire::shared_memory::SharedMemory;
 use crate::wire::slot::{HEAD_WORDS, MESSAGE_WORDS, answer_at};
 
@@ -105,7 +105,7 @@ impl Board {
         let instructions_at = Self::threads_end(threads);
         let chunks_at = (instructions_at + instructions.len()).next_multiple_of(CHUNK_ALIGNMENT);
         let images_at = chunks_at + chunks * CHUNK_BYTES;
-        let memory = SharedMemory::new(images_at + IMAGE_ROOM_BYTES)?;
+        let memory = SharedMemory::new(images_at + ROOM_BYTES)?;
         let board = Self {
             memory,
             max_threads: threads,

@@ -51,6 +51,15 @@ pub fn wait_until(word: &AtomicU32, sleepers: &AtomicU32, is_enough: impl Fn(u32
     sleepers.fetch_sub(1, Ordering::SeqCst);
 }
 
+/// Wakes those that wait for a word that was changed without announcing it.
+pub fn wake_sleepers(word: &AtomicU32, sleepers: &AtomicU32) {
+    // Either a sleeper sees the change before it sleeps, or it is seen here.
+    std::sync::atomic::fence(Ordering::SeqCst);
+    if sleepers.load(Ordering::Relaxed) != 0 {
+        wake(word);
+    }
+}
+
 /// Adds one to the word and wakes those that wait for it. Only one thread may announce on a word.
 pub fn announce(word: &AtomicU32, sleepers: &AtomicU32) {
     word.store(

@@ -11,7 +11,11 @@ use cutape_trace_format::trace::Trace;
 use crate::wire::board::Board;
 
 /// Room for images. Pages are taken when an image is written there.
-pub const IMAGE_ROOM_BYTES: usize = 8 << 30;
+const IMAGE_ROOM_BYTES: usize = 8 << 30;
+/// Room behind it for the data of copies. It is used again when all copies that have data there are over.
+const DATA_ROOM_BYTES: usize = 1 << 30;
+/// Room for both.
+pub const ROOM_BYTES: usize = IMAGE_ROOM_BYTES + DATA_ROOM_BYTES;
 
 /// Images begin at page boundaries, as they do in a mapped file.
 const ALIGNMENT: usize = 4096;
@@ -52,6 +56,13 @@ impl ImagePlace {
 /// Puts images into the shared memory.
 #[derive(Debug, Default)]
 pub struct Images {
+    images: Room,
+    data: Room,
+}
+
+/// Contents that lie one behind the other.
+#[derive(Debug, Default)]
+struct Room {
     places: HashMap<PayloadHash, ImagePlace>,
     used: usize,
 }
@@ -65,27 +76,47 @@ impl Images {
         image: &PayloadRef,
     ) -> Option<ImagePlace> {
         let hash = image.hash?;
-        if image.state != PayloadState::Stored || image.kind == PayloadKind::Data {
+        if image.state != PayloadState::Stored {
             return None;
         }
-        if let Some(place) = self.places.get(&hash) {
+        let (room, start, size) = match image.kind {
+            PayloadKind::Data => (&mut self.data, IMAGE_ROOM_BYTES, DATA_ROOM_BYTES),
+            _ => (&mut self.images, 0, IMAGE_ROOM_BYTES),
+        };
+        if let Some(place) = room.places.get(&hash) {
             return Some(*place);
         }
         let content = trace.payload(&hash).ok()?;
         // PTX is text, and ends with a NUL: the byte behind is one.
-        let end = self.used.checked_add(content.len() + 1)?;
-        if end > IMAGE_ROOM_BYTES {
+        let end = room.used.checked_add(content.len() + 1)?;
+        if end > size {
             return None;
         }
-        let offset = board.images() + self.used;
+        let offset = board.images() + start + room.used;
         board.memory().write(offset, &content)?;
-        self.used = end.next_multiple_of(ALIGNMENT);
+        room.used = end.next_multiple_of(ALIGNMENT);
         let place = ImagePlace {
             offset: offset as u64,
             bytes: content.len() as u64,
         };
-        self.places.insert(hash, place);
+        room.places.insert(hash, place);
         Some(place)
+    }
+
+    /// Whether there is room for the data of a copy only when that of earlier ones is gone.
+    pub fn is_full_for(&self, image: &PayloadRef) -> bool {
+        let bytes = usize::try_from(image.bytes).unwrap_or(usize::MAX);
+        let is_new = image
+            .hash
+            .is_some_and(|hash| !self.data.places.contains_key(&hash));
+        let is_data = image.kind == PayloadKind::Data && image.state == PayloadState::Stored;
+        let fits = |used: usize| bytes < DATA_ROOM_BYTES.saturating_sub(used);
+        is_data && is_new && !fits(self.data.used) && fits(0)
+    }
+
+    /// All copies that have data here are over.
+    pub fn forget_data(&mut self) {
+        self.data = Room::default();
     }
 }
 

@@ -1,13 +1,16 @@
 //! After a call: what lies behind its pointers, told in the recorded process's words, and what it did to objects.
 
+use cutape_trace_format::capture_number::PAYLOAD;
+use cutape_trace_format::payload::{PayloadHash, PayloadKind, PayloadRef};
 use cutape_trace_format::record::Captured;
 
+use crate::judge::LOOK_UP;
 use crate::plan::{
     Effect, Memory, ParamPlan, Plan, RangeBytes, Relocation, Returns, Role, Span, Target,
 };
 use crate::wire::slot::{AnswerWriter, Message};
 use crate::worker::arguments::{Arguments, Given};
-use crate::worker::found_function::{LOOK_UP, WRONG_NAME, wrong_name};
+use crate::worker::found_function::{WRONG_NAME, wrong_name};
 use crate::worker::handles::{Handles, Known, Range};
 use crate::worker::relocate::{counts, number_at, word_at};
 use crate::worker::world::World;
@@ -56,12 +59,29 @@ impl After<'_> {
             }
             self.answer(param, given, succeeded, writer);
         }
+        self.answer_data(arguments, succeeded, writer);
+        if self.plan.writes_unseen || succeeded != self.had_succeeded() {
+            self.world.data_is_unknown();
+        }
         if succeeded {
             self.take_effect(arguments);
         } else if self.had_succeeded() {
             self.brought_nothing(self.message.order.seq);
         }
         overrun
+    }
+
+    /// Which data a copy has brought, as the recording says it.
+    fn answer_data(&self, arguments: &Arguments, succeeded: bool, writer: &mut AnswerWriter<'_>) {
+        let Some(sink) = arguments.sink.filter(|_| succeeded) else {
+            return;
+        };
+        let start = std::ptr::with_exposed_provenance::<u8>(sink.address as usize);
+        // SAFETY: memory of the arena, or host memory of the driver's that has so many bytes; the copy is over.
+        let data = unsafe { std::slice::from_raw_parts(start, sink.bytes as usize) };
+        let kind = PayloadKind::Data;
+        let reference = PayloadRef::stored(PayloadHash::of(data), sink.bytes, kind);
+        writer.output(PAYLOAD | sink.param, &reference.to_bytes());
     }
 
     fn answer(
@@ -279,6 +299,9 @@ impl After<'_> {
 
     /// The call did not bring what it had brought when it was recorded: whoever uses that depends on `cause`.
     pub fn brought_nothing(&self, cause: u64) {
+        if self.had_succeeded() {
+            self.world.data_is_unknown();
+        }
         let mut handles = self.world.handles();
         for param in &self.plan.params {
             let (Role::Out(memory) | Role::InOut(memory)) = &param.role else {

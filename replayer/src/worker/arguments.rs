@@ -13,6 +13,7 @@ use crate::worker::arena::{Arena, Piece};
 use crate::worker::callbacks;
 use crate::worker::handles::{Handles, Known};
 use crate::worker::host_memory::OwnMemory;
+use crate::worker::image_file::{ImageFile, NO_FILE};
 use crate::worker::kernel;
 use crate::worker::refusal::Refusal;
 use crate::worker::relocate::{Relocator, number_at};
@@ -32,6 +33,27 @@ const LEADING_LIBRARY_OPTION: u32 = 0;
 /// The largest log that anybody asks for.
 const MAX_LOG_BYTES: u64 = 1 << 20;
 
+/// Data that a copy brings is compared up to this length; the memory for a call's arguments is twice as large.
+const MAX_COMPARED_BYTES: u64 = 32 << 20;
+
+/// A recorded image, or data, in the shared memory.
+#[derive(Clone, Copy)]
+struct Content<'a>(&'a [u8]);
+
+impl Content<'_> {
+    fn address(self) -> u64 {
+        self.0.as_ptr().addr() as u64
+    }
+
+    /// # Safety
+    /// There is memory for it at the address.
+    unsafe fn copy_to(self, address: u64) {
+        let to = std::ptr::with_exposed_provenance_mut::<u8>(address as usize);
+        // SAFETY: the caller says so; the shared memory is no allocation of the driver's.
+        unsafe { std::ptr::copy_nonoverlapping(self.0.as_ptr(), to, self.0.len()) };
+    }
+}
+
 /// Arguments that are ready.
 pub struct Arguments {
     words: [u64; MAX_WORDS],
@@ -40,6 +62,21 @@ pub struct Arguments {
     given_count: usize,
     /// Memory that the call registers with the driver.
     pub registered: Option<OwnMemory>,
+    /// Where a copy brings data that is compared.
+    pub sink: Option<Sink>,
+    /// A file whose name is among the arguments.
+    file: Option<ImageFile>,
+}
+
+/// Where a copy brings data that is compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Sink {
+    /// Number of the parameter.
+    pub param: u8,
+    /// Its address.
+    pub address: u64,
+    /// Bytes of the data.
+    pub bytes: u64,
 }
 
 /// Memory that the driver may write to.
@@ -51,7 +88,34 @@ pub struct Given {
     pub piece: Piece,
 }
 
+impl Default for Arguments {
+    fn default() -> Self {
+        Self {
+            words: [0; MAX_WORDS],
+            count: 0,
+            given: [None; MAX_GIVEN],
+            given_count: 0,
+            registered: None,
+            sink: None,
+            file: None,
+        }
+    }
+}
+
 impl Arguments {
+    /// Begins with the recorded words.
+    fn start(&mut self, recorded: &[u64]) -> Option<()> {
+        self.words
+            .get_mut(..recorded.len())?
+            .copy_from_slice(recorded);
+        self.count = recorded.len();
+        self.given_count = 0;
+        self.registered = None;
+        self.sink = None;
+        self.file = None;
+        Some(())
+    }
+
     /// The words.
     pub fn words(&self) -> &[u64] {
         &self.words[..self.count]
@@ -70,10 +134,10 @@ pub struct Builder<'a> {
     message: &'a Message<'a>,
     arena: &'a Arena,
     handles: Option<MutexGuard<'a, Handles>>,
-    arguments: Arguments,
+    arguments: &'a mut Arguments,
 }
 
-/// Makes the arguments of a call.
+/// Makes the arguments of a call, where those of an earlier one were.
 ///
 /// # Errors
 /// The call can't be made.
@@ -81,27 +145,21 @@ pub fn build<'a>(
     world: &'a World,
     plan: &'a Plan,
     message: &'a Message<'a>,
-    arena: &'a Arena,
-) -> Result<Arguments, Refusal> {
-    let count = usize::from(plan.words);
-    if message.args.len() != count || count > MAX_WORDS {
+    (arena, arguments): (&'a Arena, &'a mut Arguments),
+) -> Result<(), Refusal> {
+    if message.args.len() != usize::from(plan.words) {
         return Err(SkipReason::UnknownPrototype.into());
     }
-    let mut words = [0; MAX_WORDS];
-    words[..count].copy_from_slice(message.args);
+    arguments
+        .start(message.args)
+        .ok_or(SkipReason::UnknownPrototype)?;
     let mut builder = Builder {
         world,
         plan,
         message,
         arena,
         handles: None,
-        arguments: Arguments {
-            words,
-            count,
-            given: [None; MAX_GIVEN],
-            given_count: 0,
-            registered: None,
-        },
+        arguments,
     };
     for (place, param) in plan.params.iter().enumerate() {
         builder.param(place, param).map_err(|refusal| Refusal {
@@ -109,7 +167,7 @@ pub fn build<'a>(
             ..refusal
         })?;
     }
-    Ok(builder.arguments)
+    Ok(())
 }
 
 impl<'a> Builder<'a> {
@@ -146,7 +204,8 @@ impl<'a> Builder<'a> {
                 is_library,
                 count,
             } => self.option_values(param, (*options, *is_library), *count)?,
-            Role::Image => self.image(param)?,
+            Role::Image => self.image(param)?.address(),
+            Role::ImageFile => self.image_file(param)?,
             Role::KernelParams => kernel::params(&self.relocator(param.number), false)?,
             Role::KernelExtra => kernel::params(&self.relocator(param.number), true)?,
             Role::OnlyNull => return Err(SkipReason::NotRecorded.into()),
@@ -155,15 +214,38 @@ impl<'a> Builder<'a> {
     }
 
     /// An image that the judge has put into the shared memory: it stays there.
-    fn image(&self, param: &ParamPlan) -> Result<u64, Refusal> {
-        let capture = self.message.capture(PAYLOAD | param.number, false);
-        let place = capture.and_then(|capture| ImagePlace::read(capture.bytes));
-        let start = place.and_then(|place| {
-            let memory = self.world.board.memory();
-            memory.at(place.offset as usize, place.bytes as usize)
-        });
-        let start = start.ok_or(SkipReason::NoImage)?;
-        Ok(start.as_ptr().addr() as u64)
+    fn image(&self, param: &ParamPlan) -> Result<Content<'a>, Refusal> {
+        self.content(param).ok_or(SkipReason::NoImage.into())
+    }
+
+    /// An image or data of a parameter that the judge has put into the shared memory.
+    fn content(&self, param: &ParamPlan) -> Option<Content<'a>> {
+        let capture = self.message.capture(PAYLOAD | param.number, false)?;
+        let place = ImagePlace::read(capture.bytes)?;
+        let memory = self.world.board.memory();
+        let start = memory.at(place.offset as usize, place.bytes as usize)?;
+        // SAFETY: mapped as long as the process lives, and written before the call was posted. The judge puts other data there only when
+        // the call is over.
+        let bytes = unsafe { std::slice::from_raw_parts(start.as_ptr(), place.bytes as usize) };
+        Some(Content(bytes))
+    }
+
+    /// The name of a file of ours with the recorded content.
+    fn image_file(&mut self, param: &ParamPlan) -> Result<u64, Refusal> {
+        let name = match self.content(param) {
+            Some(Content(bytes)) => {
+                let file = ImageFile::new(bytes).map_err(|_| SkipReason::TooLarge)?;
+                let name = file.name();
+                self.arguments.file = Some(file);
+                name
+            }
+            // What could not be loaded then is to fail now as well.
+            None if self.message.order.returned != Some(0) => NO_FILE.to_owned(),
+            None => return Err(SkipReason::NoImage.into()),
+        };
+        let piece = self.arena.take(name.len())?;
+        piece.write(name.as_bytes());
+        Ok(piece.address())
     }
 
     fn relocator(&mut self, param: u8) -> Relocator<'_> {
@@ -299,8 +381,59 @@ impl<'a> Builder<'a> {
 
     fn copied(&mut self, param: &ParamPlan, side: HostSide, recorded: u64) -> Result<u64, Refusal> {
         let bytes = self.message.args.get(usize::from(side.bytes)).copied();
-        self.relocator(param.number)
-            .host(recorded, bytes.unwrap_or(0), side.is_written)
+        let bytes = bytes.unwrap_or(0);
+        match side.is_written {
+            true => self.copied_to(param, recorded, bytes),
+            false => self.copied_from(param, recorded, bytes),
+        }
+    }
+
+    /// The source of a copy: with the recorded data, if the recording has it.
+    fn copied_from(
+        &mut self,
+        param: &ParamPlan,
+        recorded: u64,
+        bytes: u64,
+    ) -> Result<u64, Refusal> {
+        let known = self.relocator(param.number).handles.host(recorded, bytes);
+        let data = self
+            .content(param)
+            .filter(|data| data.0.len() as u64 == bytes);
+        match (known, data) {
+            (Known::Missing(cause), _) => Err(Refusal::consequence_of(cause)),
+            (Known::Here(address), Some(data)) => {
+                // SAFETY: the driver under test has answered an allocation of host memory, and so many bytes from there on are of it. If
+                // that is not true, the process ends while this call counts as being played.
+                unsafe { data.copy_to(address) };
+                Ok(address)
+            }
+            (Known::Unknown, Some(data)) => Ok(data.address()),
+            (Known::Here(address), None) => {
+                self.world.data_is_unknown();
+                Ok(address)
+            }
+            (Known::Unknown, None) => self.relocator(param.number).host(recorded, bytes, false),
+        }
+    }
+
+    /// The target of a copy: memory of this call alone, if the data that comes there is compared.
+    fn copied_to(&mut self, param: &ParamPlan, recorded: u64, bytes: u64) -> Result<u64, Refusal> {
+        let number = param.number;
+        let has_data = self.message.capture(PAYLOAD | number, true).is_some();
+        let is_compared = has_data && bytes <= MAX_COMPARED_BYTES && self.world.is_data_known();
+        let known = self.relocator(number).handles.host(recorded, bytes);
+        let address = match known {
+            Known::Missing(cause) => return Err(Refusal::consequence_of(cause)),
+            Known::Here(address) => address,
+            Known::Unknown if is_compared => self.arena.take(bytes as usize)?.address(),
+            Known::Unknown => return self.relocator(number).host(recorded, bytes, true),
+        };
+        self.arguments.sink = is_compared.then_some(Sink {
+            param: number,
+            address,
+            bytes,
+        });
+        Ok(address)
     }
 
     fn registered(&mut self, recorded: u64, word: u8) -> Result<u64, Refusal> {

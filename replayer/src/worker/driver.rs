@@ -14,7 +14,7 @@ const STACK_WORDS: usize = 34;
 pub struct Driver {
     functions: Vec<usize>,
     cuda: Library,
-    /// `cuDevicePrimaryCtxRetain` and `cuDevicePrimaryCtxRelease_v2`, which stand in for a call through an export table.
+    /// `cuDevicePrimaryCtxRetain` and `cuDevicePrimaryCtxRelease_v2`, which stand in for calls through an export table.
     primary_context: [usize; 2],
 }
 
@@ -77,6 +77,26 @@ impl Driver {
             // SAFETY: CUresult cuDevicePrimaryCtxRelease_v2(CUdevice dev)
             unsafe { call(release, &Passing::Straight, &words) };
         }
+    }
+
+    /// A kernel of a module, by its name.
+    pub fn function_of(&self, module: u64, name: &[u8]) -> Option<u64> {
+        let (get, name) = (
+            self.exported("cuModuleGetFunction"),
+            CString::new(name).ok()?,
+        );
+        if get == 0 {
+            return None;
+        }
+        let mut function = 0u64;
+        let words = [
+            (&raw mut function).expose_provenance() as u64,
+            module,
+            name.as_ptr().expose_provenance() as u64,
+        ];
+        // SAFETY: CUresult cuModuleGetFunction(CUfunction *hfunc, CUmodule hmod, const char *name)
+        let code = unsafe { call(get, &Passing::Straight, &words) } as u32;
+        (code == 0 && function != 0).then_some(function)
     }
 
     /// The address of a plan's function; 0 where the driver lacks it.

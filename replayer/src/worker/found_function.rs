@@ -13,9 +13,6 @@ const PFN: u8 = 1;
 /// Under this number the player tells the name of a function that should not have been found.
 pub const WRONG_NAME: u8 = REGION | PFN;
 
-/// The functions that look functions up, by the beginning of their names.
-pub const LOOK_UP: &str = "cuGetProcAddress";
-
 /// The name of the function at the address that a look-up answered, if it is a version or stream variant other than the one that was asked
 /// for, and the driver has that one.
 ///

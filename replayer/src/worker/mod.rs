@@ -11,6 +11,7 @@ mod driver;
 mod found_function;
 mod handles;
 mod host_memory;
+mod image_file;
 mod instructions;
 mod kernel;
 mod player;

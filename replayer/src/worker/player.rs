@@ -26,6 +26,8 @@ pub struct Player {
     world: Arc<World>,
     thread: usize,
     arena: Arena,
+    /// Arguments of calls that are over, to be used again: they are large.
+    unused: Cell<Option<Box<Arguments>>>,
     /// Slots that were taken from the queue.
     taken: Cell<u32>,
     /// How deep the call lies that is being played.
@@ -42,6 +44,7 @@ impl Player {
             world,
             thread,
             arena: Arena::new()?,
+            unused: Cell::new(None),
             taken: Cell::new(0),
             depth: Cell::new(0),
         })
@@ -131,6 +134,7 @@ impl Player {
         };
         let function = self.world.driver.function(number);
         let mark = self.arena.mark();
+        let mut arguments = self.unused.take().unwrap_or_default();
         let mut built = match plan.skip {
             Some(reason) => Err(Refusal::from(reason)),
             None if message.order.is_barred => Err(Refusal::consequence_of(message.order.seq)),
@@ -138,19 +142,21 @@ impl Player {
                 after.brought_nothing(message.order.seq);
                 return writer.finish(Outcome::Missing, 0, 0);
             }
-            None => arguments::build(&self.world, plan, message, &self.arena),
+            None => arguments::build(&self.world, plan, message, (&self.arena, &mut arguments)),
         };
         if let Err(refusal) = &built
             && refusal.reason == SkipReason::UnknownHandle
         {
             let param = refusal.param;
-            built = match self.world.find_primary_context(refusal.detail) {
-                Ok(()) => arguments::build(&self.world, plan, message, &self.arena),
+            built = match self.world.find_private(message, *refusal) {
+                Ok(()) => {
+                    arguments::build(&self.world, plan, message, (&self.arena, &mut arguments))
+                }
                 Err(refusal) => Err(Refusal { param, ..refusal }),
             };
         }
         match built {
-            Ok(mut arguments) => {
+            Ok(()) => {
                 let (returned, duration_ns) =
                     self.call(function, plan, &arguments, message.order.is_timed);
                 let overrun = after.returned(&mut arguments, returned, &mut writer);
@@ -168,6 +174,7 @@ impl Player {
             }
         }
         self.arena.reset(mark);
+        self.unused.set(Some(arguments));
     }
 
     fn call(

@@ -136,6 +136,7 @@ impl Relocator<'_> {
             Known::Here(address) => Ok(address),
             Known::Missing(cause) => Err(Refusal::consequence_of(cause)),
             Known::Unknown if self.may_stand_in => {
+                self.world.data_is_unknown();
                 Ok(self.world.copies.stand_in(recorded, 0, true)?)
             }
             Known::Unknown => Err(Refusal::unknown(recorded)),
@@ -150,7 +151,12 @@ impl Relocator<'_> {
         match self.handles.host(recorded, bytes) {
             Known::Here(address) => Ok(address),
             Known::Missing(cause) => Err(Refusal::consequence_of(cause)),
-            Known::Unknown => Ok(self.world.copies.stand_in(recorded, bytes, is_written)?),
+            Known::Unknown => {
+                if !is_written {
+                    self.world.data_is_unknown();
+                }
+                Ok(self.world.copies.stand_in(recorded, bytes, is_written)?)
+            }
         }
     }
 

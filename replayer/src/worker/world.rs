@@ -1,11 +1,14 @@
 //! What all playing threads share.
 
 use std::io;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cutape_trace_format::function_name::FunctionName;
 
 use crate::plan::{Kind, Plan};
 use crate::wire::board::Board;
+use crate::wire::slot::Message;
 use crate::worker::driver::Driver;
 use crate::worker::handles::{Handles, Known};
 use crate::worker::host_memory::CopyMemory;
@@ -22,6 +25,8 @@ pub struct World {
     pub copies: CopyMemory,
     /// Bytes of host memory for one call's data.
     pub max_host_bytes: u64,
+    /// Device memory may hold something other than when the calls were recorded.
+    is_data_unknown: AtomicBool,
     instructions: Instructions,
     handles: Mutex<Handles>,
     /// Devices whose primary context was retained in place of a call through an export table, until the program retains it itself.
@@ -39,10 +44,59 @@ impl World {
             driver,
             copies: CopyMemory::new(instructions.max_host_bytes)?,
             max_host_bytes: instructions.max_host_bytes,
+            is_data_unknown: AtomicBool::new(false),
             handles: Mutex::new(Handles::new(&instructions.plans.kinds)),
             borrowed: Mutex::new(Vec::new()),
             instructions,
         })
+    }
+
+    /// Learns what a recorded handle stands for that the program got past all recorded calls, if the recording says what it was.
+    ///
+    /// # Errors
+    /// It doesn't, or the driver under test has no such thing.
+    pub fn find_private(&self, message: &Message<'_>, unknown: Refusal) -> Result<(), Refusal> {
+        let name = message.capture(unknown.param as u8, true);
+        match name.and_then(|name| FunctionName::read(name.bytes)) {
+            Some(name) => self.find_function(message, unknown.detail, &name),
+            None => self.find_primary_context(unknown.detail),
+        }
+    }
+
+    /// A kernel that libcufft found through an export table: the driver under test is asked for the one of that name.
+    fn find_function(
+        &self,
+        message: &Message<'_>,
+        recorded: u64,
+        name: &FunctionName,
+    ) -> Result<(), Refusal> {
+        let kind = |name: &str| self.kind(name).ok_or(Refusal::unknown(recorded));
+        let module = self.handles().handle(kind("CUmodule")?, name.module);
+        let module = match module {
+            Known::Here(module) => module,
+            Known::Missing(cause) => return Err(Refusal::consequence_of(cause)),
+            Known::Unknown => return Err(Refusal::unknown(recorded)),
+        };
+        let seq = message.order.seq;
+        let function = self.stand_in(seq, || self.driver.function_of(module, &name.name));
+        let known = function.map_or(Known::Missing(seq), Known::Here);
+        self.handles().learn(kind("CUfunction")?, recorded, known);
+        function.map(drop).ok_or(Refusal::unknown(recorded))
+    }
+
+    fn kind(&self, name: &str) -> Option<Kind> {
+        let kinds = &self.instructions.plans.kinds;
+        let place = kinds.iter().position(|kind| kind == name)?;
+        Some(place as Kind)
+    }
+
+    /// Calls the driver in place of a recorded call through an export table; if it ends the process, the report says so.
+    fn stand_in<T>(&self, seq: u64, call: impl FnOnce() -> T) -> T {
+        let standing_in = &self.board.control().standing_in_for;
+        standing_in.store(seq, Ordering::Release);
+        let answer = call();
+        standing_in.store(0, Ordering::Release);
+        answer
     }
 
     /// Learns what a recorded context stands for that no recorded call has answered so far, if it is known to be a primary context.
@@ -52,21 +106,17 @@ impl World {
     ///
     /// # Errors
     /// It is no primary context, or can't be retained: then the program's own call that retains it will say why.
-    pub fn find_primary_context(&self, recorded: u64) -> Result<(), Refusal> {
+    fn find_primary_context(&self, recorded: u64) -> Result<(), Refusal> {
         let mut known = self.instructions.primary_contexts.iter();
         let known = known.find(|context| context.handle == recorded);
         let known = known.ok_or(Refusal::unknown(recorded))?;
-        let kinds = &self.instructions.plans.kinds;
-        let kind = kinds.iter().position(|kind| kind == "CUcontext");
-        let kind = kind.ok_or(Refusal::unknown(recorded))?;
-        let standing_in = &self.board.control().standing_in_for;
-        standing_in.store(known.retained_by, Ordering::Release);
-        let context = self.driver.retain_primary_context(known.device);
-        standing_in.store(0, Ordering::Release);
+        let kind = self.kind("CUcontext").ok_or(Refusal::unknown(recorded))?;
+        let context = self.stand_in(known.retained_by, || {
+            self.driver.retain_primary_context(known.device)
+        });
         let context = context.ok_or(Refusal::consequence_of(known.retained_by))?;
         self.borrowed().push(known.device);
-        self.handles()
-            .learn(kind as Kind, recorded, Known::Here(context));
+        self.handles().learn(kind, recorded, Known::Here(context));
         Ok(())
     }
 
@@ -81,6 +131,20 @@ impl World {
 
     fn borrowed(&self) -> MutexGuard<'_, Vec<i32>> {
         self.borrowed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on it is not known what device memory holds: something was written there that is not on record, or something that is
+    /// was not.
+    #[inline]
+    pub fn data_is_unknown(&self) {
+        if !self.is_data_unknown.load(Ordering::Relaxed) {
+            self.is_data_unknown.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether device memory holds what it held when the calls were recorded, but for what the driver under test did otherwise.
+    pub fn is_data_known(&self) -> bool {
+        !self.is_data_unknown.load(Ordering::Acquire)
     }
 
     /// A plan.

@@ -3,7 +3,6 @@
 use std::ffi::c_void;
 use std::sync::Arc;
 
-use super::image::Target;
 use super::{Image, Module, image, image_memory};
 use crate::abi::{CUdeviceptr, CUfunction, CUmodule};
 use crate::boundary::{Out, Text};
@@ -11,6 +10,7 @@ use crate::context::current;
 use crate::device::Device;
 use crate::driver::{self, Driver};
 use crate::status::{Answer, CuError};
+use cutape_module_image::Target;
 
 /// What a device of this driver can run.
 pub fn target(driver: &Driver, device: &Device) -> Target {

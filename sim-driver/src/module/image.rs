@@ -1,56 +1,9 @@
-//! What an image of code holds, whatever its form: cubin (ELF), PTX (text) or fat binary (several of both).
+//! Images as the simulated driver takes them: those that it linked itself, too.
 
-use super::{elf, fatbin, link, ptx};
+use cutape_module_image::{Image, ImageError, Target};
+
+use super::link;
 use crate::status::CuError;
-
-/// What a cubin or PTX text defines.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Image {
-    pub kernels: Vec<KernelImage>,
-    pub globals: Vec<GlobalImage>,
-}
-
-/// A kernel.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KernelImage {
-    pub name: String,
-    /// Offset and bytes of each parameter in the parameter block.
-    pub params: Vec<(u32, u32)>,
-    /// Static shared memory of a block.
-    pub shared_bytes: u32,
-    pub constant_bytes: u32,
-    /// Stack and spilled registers of a thread.
-    pub local_bytes: u32,
-    pub registers: u32,
-    /// Bound on the threads of a block that the kernel was compiled with; 0 for none.
-    pub max_threads: u32,
-    /// 10 x major + minor of the PTX target, or of the cubin's architecture.
-    pub ptx_version: u32,
-    /// 10 x major + minor of the architecture of the machine code.
-    pub binary_version: u32,
-}
-
-/// A global variable.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GlobalImage {
-    pub name: String,
-    pub bytes: u64,
-    /// First value; empty for zeros.
-    pub initial: Vec<u8>,
-}
-
-/// What makes an image useless here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ImageError {
-    #[error("not a cubin, a fat binary or PTX")]
-    Unrecognized,
-    #[error("made for other architectures")]
-    WrongArchitecture,
-    #[error("PTX that cannot be understood")]
-    InvalidPtx,
-    #[error("PTX of a version that came after this driver")]
-    PtxTooNew,
-}
 
 impl From<ImageError> for CuError {
     fn from(error: ImageError) -> Self {
@@ -63,39 +16,7 @@ impl From<ImageError> for CuError {
     }
 }
 
-/// What the GPU and the driver can run.
-#[derive(Clone, Copy, Debug)]
-pub struct Target {
-    /// 10 x major + minor of the compute capability.
-    pub capability: u32,
-    /// 10 x major + minor of the newest PTX language.
-    pub newest_ptx: u32,
-}
-
-impl Target {
-    /// Machine code runs on its own major architecture, from its minor on.
-    pub fn runs_binary(self, architecture: u32) -> bool {
-        architecture / 10 == self.capability / 10 && architecture % 10 <= self.capability % 10
-    }
-
-    /// PTX can be compiled for its target and everything after it.
-    pub fn compiles_ptx(self, architecture: u32) -> bool {
-        architecture <= self.capability
-    }
-}
-
 /// Reads an image that is given as bytes.
 pub fn read(bytes: &[u8], target: Target) -> Result<Image, ImageError> {
-    link::read(bytes, target).unwrap_or_else(|| read_single(bytes, target))
-}
-
-/// Reads an image that was not linked here from others.
-pub fn read_single(bytes: &[u8], target: Target) -> Result<Image, ImageError> {
-    if bytes.starts_with(&elf::MAGIC) {
-        return elf::read(bytes, target);
-    }
-    if bytes.starts_with(&fatbin::MAGIC.to_le_bytes()) {
-        return fatbin::read(bytes, target);
-    }
-    ptx::read(bytes, target)
+    link::read(bytes, target).unwrap_or_else(|| cutape_module_image::read(bytes, target))
 }

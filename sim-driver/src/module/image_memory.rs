@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_void};
 
-use super::{elf, fatbin};
+use cutape_module_image::{elf, fatbin};
 
 /// The bytes of the image at the address, copied. Nothing for NULL.
 pub fn copy(image: *const c_void) -> Option<Vec<u8>> {

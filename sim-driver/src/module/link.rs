@@ -5,8 +5,10 @@ use std::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::calls::target;
-use super::elf::Bytes;
-use super::image::{self, Image, ImageError, Target};
+use cutape_module_image::elf::Bytes;
+use cutape_module_image::{Image, ImageError, Target};
+
+use super::image;
 use super::linked_file;
 use crate::abi::CUlinkState;
 use crate::boundary::{Out, Text};
@@ -45,7 +47,7 @@ pub fn read(file: &[u8], target: Target) -> Option<Result<Image, ImageError>> {
     let inputs = linked_file::inputs(&Bytes(file))?;
     let mut whole = Image::default();
     for input in inputs {
-        match image::read_single(input, target) {
+        match cutape_module_image::read(input, target) {
             Ok(part) => {
                 whole.kernels.extend(part.kernels);
                 whole.globals.extend(part.globals);

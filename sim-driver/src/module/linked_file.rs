@@ -1,6 +1,6 @@
 //! The file that the linker makes: a cubin (ELF) with one section of ours, which holds the inputs one after the other, each behind its length.
 
-use super::elf::{Bytes, HEADER_BYTES, MACHINE_CUDA, MAGIC, SECTION_HEADER_BYTES};
+use cutape_module_image::elf::{Bytes, HEADER_BYTES, MACHINE_CUDA, MAGIC, SECTION_HEADER_BYTES};
 
 /// Names of the sections: none, the names, the inputs.
 const NAMES: &[u8] = b"\0.shstrtab\0.cutape.linked\0";
@@ -109,7 +109,7 @@ pub fn inputs<'a>(file: &Bytes<'a>) -> Option<Vec<&'a [u8]>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::module::elf;
+    use cutape_module_image::elf;
 
     #[test]
     fn inputs_come_back_and_the_file_knows_its_length() {

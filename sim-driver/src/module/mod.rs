@@ -1,25 +1,20 @@
 //! Code: modules, libraries, their functions and kernels, and the calls about them.
 
 mod calls;
-mod cubin_info;
-mod elf;
-mod fatbin;
 mod function_calls;
 mod image;
 mod image_memory;
 mod library_calls;
 mod link;
 mod linked_file;
-mod lz4;
-mod ptx;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use calls::*;
+pub use cutape_module_image::{Image, KernelImage};
 pub use function_calls::*;
-pub use image::{Image, KernelImage};
 pub use library_calls::*;
 pub use link::{
     Link, cuLinkAddData_v2, cuLinkAddFile_v2, cuLinkComplete, cuLinkCreate_v2, cuLinkDestroy,

@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::image::{Image, ImageError, Target};
-use super::{elf, lz4, ptx};
+use crate::image::{Image, ImageError, Target};
+use crate::{elf, lz4, ptx};
 
 /// How the structure begins that programs register, with the address of the fat binary in it.
 pub const WRAPPER_MAGIC: u32 = 0x4662_43b1;

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::cubin_info;
-use super::image::{GlobalImage, Image, ImageError, KernelImage, Target};
+use crate::cubin_info;
+use crate::image::{GlobalImage, Image, ImageError, KernelImage, Target};
 
 /// How a 64-bit ELF file begins.
 pub const MAGIC: [u8; 4] = *b"\x7fELF";
@@ -37,14 +37,17 @@ const SYSTEM_SHARED_BYTES: u32 = 1024;
 pub struct Bytes<'a>(pub &'a [u8]);
 
 impl<'a> Bytes<'a> {
+    /// That many bytes from an offset on.
     pub fn part(&self, offset: usize, bytes: usize) -> Option<&'a [u8]> {
         self.0.get(offset..offset.checked_add(bytes)?)
     }
 
+    /// A number of 2 bytes.
     pub fn u16(&self, offset: usize) -> Option<u16> {
         Some(u16::from_le_bytes(self.part(offset, 2)?.try_into().ok()?))
     }
 
+    /// A number of 4 bytes.
     pub fn u32(&self, offset: usize) -> Option<u32> {
         Some(u32::from_le_bytes(self.part(offset, 4)?.try_into().ok()?))
     }

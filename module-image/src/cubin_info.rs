@@ -4,13 +4,16 @@
 
 use std::collections::BTreeMap;
 
-use super::elf::Bytes;
-use super::image::KernelImage;
+use crate::elf::Bytes;
+use crate::image::KernelImage;
 
+const FORMAT_VALUE: u8 = 3;
 const FORMAT_SIZED: u8 = 4;
 const MAX_THREADS: u8 = 0x05;
 const FRAME_BYTES: u8 = 0x11;
 const PARAM: u8 = 0x17;
+/// Bytes of all parameters; the value stands where others have their size.
+const PARAM_BYTES: u8 = 0x19;
 const REGISTERS: u8 = 0x2f;
 
 /// What `.nv.info` says of one function.
@@ -59,6 +62,21 @@ pub fn of_functions(info: &Bytes) -> BTreeMap<u32, FunctionFacts> {
     functions
 }
 
+/// The value of the fact that has no content but a value.
+fn value_of(info: &Bytes, which: u8) -> Option<u16> {
+    let mut at = 0;
+    while let (Some(head), Some(size)) = (info.part(at, 2), info.u16(at + 2)) {
+        if head == [FORMAT_VALUE, which] {
+            return Some(size);
+        }
+        at += 4 + match head[0] {
+            FORMAT_SIZED => usize::from(size),
+            _ => 0,
+        };
+    }
+    None
+}
+
 /// Adds what `.nv.info.NAME` says to its kernel: parameters and the bound on threads.
 pub fn add_to_kernel(info: &Bytes, kernel: &mut KernelImage) {
     let mut params: Vec<(u32, (u32, u32))> = Vec::new();
@@ -81,6 +99,7 @@ pub fn add_to_kernel(info: &Bytes, kernel: &mut KernelImage) {
     }
     params.sort_unstable();
     kernel.params = params.into_iter().map(|(_, param)| param).collect();
+    kernel.param_bytes = value_of(info, PARAM_BYTES).map(u32::from);
 }
 
 #[cfg(test)]

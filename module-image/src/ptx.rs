@@ -1,6 +1,6 @@
 //! PTX: text. What is read: version, target, kernels with their parameters and bounds, global variables. Bodies are not looked into.
 
-use super::image::{GlobalImage, Image, ImageError, KernelImage, Target};
+use crate::image::{GlobalImage, Image, ImageError, KernelImage, Target};
 
 /// Reads PTX text. What is no text at all is no image; text that breaks off or that lacks its head is bad PTX.
 pub fn read(bytes: &[u8], target: Target) -> Result<Image, ImageError> {
