@@ -69,7 +69,7 @@ impl ProgramState {
     pub fn unread_text(&self) -> String {
         match self.unread {
             0 => String::new(),
-            lines => format!("+{}", grouped(lines)),
+            lines => format!("+{} ", grouped(lines)),
         }
     }
 }
