@@ -257,6 +257,7 @@ impl<'a> Builder<'a> {
             may_stand_in: self.plan.takes_any_address || self.message.order.returned != Some(0),
             message: self.message,
             param,
+            item: (0, 1),
         }
     }
 
@@ -344,9 +345,11 @@ impl<'a> Builder<'a> {
         let piece = self.arena.take(bytes)?;
         piece.write(capture.bytes);
         if !memory.relocations.is_empty() {
-            let relocator = self.relocator(param.number);
+            let mut relocator = self.relocator(param.number);
             let item_bytes = memory.extent.item_bytes().max(1) as usize;
-            for item in piece.content().chunks_exact_mut(item_bytes) {
+            let items = piece.content().len() / item_bytes;
+            for (number, item) in piece.content().chunks_exact_mut(item_bytes).enumerate() {
+                relocator.item = (number, items);
                 relocator.item(&memory.relocations, item)?;
             }
         }
