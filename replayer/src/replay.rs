@@ -15,7 +15,7 @@ use crate::report::{ProcessReport, TraceReport};
 use crate::session::{self, Session};
 use crate::worker::Instructions;
 
-pub use crate::session::PlayerCommand;
+pub use crate::session::{PlayerCommand, largest_resident_bytes, processor_ns};
 
 /// The driver under test.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
