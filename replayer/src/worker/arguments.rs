@@ -3,6 +3,7 @@
 use std::sync::MutexGuard;
 
 use cutape_trace_format::capture_number::PAYLOAD;
+use cutape_trace_format::payload::{PayloadRef, PayloadState};
 use cutape_trace_format::record::Captured;
 
 use crate::plan::{HostSide, Memory, ParamPlan, Plan, Relocation, Role, Span, UNWRITTEN};
@@ -422,7 +423,11 @@ impl<'a> Builder<'a> {
     /// The target of a copy: memory of this call alone, if the data that comes there is compared.
     fn copied_to(&mut self, param: &ParamPlan, recorded: u64, bytes: u64) -> Result<u64, Refusal> {
         let number = param.number;
-        let has_data = self.message.capture(PAYLOAD | number, true).is_some();
+        // Where the data comes later, memory that is gone after the call won't do.
+        let recorded_data = self.message.capture(PAYLOAD | number, true);
+        let has_data = recorded_data
+            .and_then(|data| PayloadRef::read(data.bytes))
+            .is_some_and(|data| data.state == PayloadState::Stored);
         let is_compared = has_data && bytes <= MAX_COMPARED_BYTES && self.world.is_data_known();
         let known = self.relocator(number).handles.host(recorded, bytes);
         let address = match known {
