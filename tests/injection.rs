@@ -437,3 +437,31 @@ fn what_env_prints_injects_too_and_half_of_it_says_so() {
     let run = finish(&mut command);
     assert_eq!(run.stdout, "1: 3, 0 of 0\n", "{}", run.stderr);
 }
+
+#[test]
+fn threads_forks_handlers_and_nested_calls_live_with_rules_as_without() {
+    for arguments in [
+        &["signals"][..],
+        &["threads"],
+        &["fork_calls"],
+        &["exec_chain"],
+        &["nested"],
+        &["longjmp"],
+        &["errno_kept"],
+        &["proc_address"],
+    ] {
+        let mut alone = cutape(["sim", "--"]);
+        alone.arg(client(arguments[0])).args(&arguments[1..]);
+        let alone = finish(&mut alone);
+        let run = Run::of(SIM, &["--inject", "cu*:delay-after=1ns"], arguments);
+        assert_eq!(
+            (run.program.end, &run.program.stdout),
+            (alone.end, &alone.stdout),
+            "{arguments:?}: {}",
+            run.program.stderr
+        );
+        let trace = run.trace();
+        let touched = trace.calls.iter().filter(|seen| seen.call.is_injected());
+        assert_eq!(touched.count(), trace.calls.len(), "{arguments:?}");
+    }
+}

@@ -8,9 +8,12 @@ use serde::Serialize;
 
 use crate::histogram::{Bucket, Histogram};
 use crate::json::{integer, optional};
+use crate::word_hash::WordMap;
 
 /// Files that are told apart as callers; a program that makes code as it runs could have any number.
 const MAX_CALLERS: usize = 1 << 16;
+/// Places in them that are remembered.
+const MAX_SITES: usize = 1 << 16;
 
 /// What calls are counted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -193,21 +196,70 @@ enum Key {
     Function(FunctionId),
     Thread(ProcessId, ThreadId),
     Process(ProcessId),
-    Caller(String),
+    Caller(u32),
 }
 
 /// Counts calls by group.
 #[derive(Debug)]
 pub(crate) struct Groups {
     by: GroupBy,
-    tallies: HashMap<Key, Tally>,
+    tallies: WordMap<Key, Tally>,
+    callers: CallerFiles,
+}
+
+/// The files that call, by number; those found are remembered.
+#[derive(Debug, Default)]
+struct CallerFiles {
+    names: Vec<String>,
+    numbers: HashMap<String, u32>,
+    /// By process, address, and the number of load maps read before the call.
+    known: WordMap<(ProcessId, u64, usize), u32>,
+}
+
+impl CallerFiles {
+    fn number(&mut self, trace: &Trace, call: &Call) -> u32 {
+        let maps = trace.process(call.process).map_or(0, |process| {
+            let maps = process.libraries.iter();
+            maps.filter(|map| map.since_ns <= call.begin_ns).count()
+        });
+        let key = (call.process, call.caller, maps);
+        if let Some(&number) = self.known.get(&key) {
+            return number;
+        }
+        let number = self.find(trace, call);
+        if self.known.len() >= MAX_SITES {
+            self.known.clear();
+        }
+        self.known.insert(key, number);
+        number
+    }
+
+    fn find(&mut self, trace: &Trace, call: &Call) -> u32 {
+        let found = trace.module_at(call.process, call.caller, call.begin_ns);
+        let name = found.map_or("?", |(library, _)| {
+            let path = library.path.as_str();
+            path.rsplit('/').next().unwrap_or(path)
+        });
+        let name = match self.numbers.get(name) {
+            Some(&number) => return number,
+            None if self.names.len() < MAX_CALLERS => name,
+            None => "?",
+        };
+        let next = self.names.len() as u32;
+        let number = *self.numbers.entry(name.to_owned()).or_insert(next);
+        if number == next {
+            self.names.push(name.to_owned());
+        }
+        number
+    }
 }
 
 impl Groups {
     pub(crate) fn new(by: GroupBy) -> Self {
         Self {
             by,
-            tallies: HashMap::new(),
+            tallies: WordMap::default(),
+            callers: CallerFiles::default(),
         }
     }
 
@@ -216,21 +268,9 @@ impl Groups {
             GroupBy::Function => Key::Function(call.function),
             GroupBy::Thread => Key::Thread(call.process, call.thread),
             GroupBy::Process => Key::Process(call.process),
-            GroupBy::Caller => Key::Caller(self.caller(trace, call)),
+            GroupBy::Caller => Key::Caller(self.callers.number(trace, call)),
         };
         self.tallies.entry(key).or_default().add(call, failed);
-    }
-
-    fn caller(&self, trace: &Trace, call: &Call) -> String {
-        let found = trace.module_at(call.process, call.caller, call.begin_ns);
-        let name = found.map(|(library, _)| {
-            let path = library.path.as_str();
-            path.rsplit('/').next().unwrap_or(path)
-        });
-        match name {
-            Some(name) if self.tallies.len() < MAX_CALLERS => name.to_owned(),
-            _ => "?".to_owned(),
-        }
     }
 
     pub(crate) fn total(&self) -> Tally {
@@ -242,12 +282,15 @@ impl Groups {
     pub(crate) fn finish(&self, trace: &Trace, histogram: bool) -> Vec<GroupStats> {
         let groups = self.tallies.iter();
         groups
-            .map(|(key, tally)| tally.finish(group(trace, key), histogram))
+            .map(|(key, tally)| {
+                let group = group(trace, key, &self.callers);
+                tally.finish(group, histogram)
+            })
             .collect()
     }
 }
 
-fn group(trace: &Trace, key: &Key) -> Group {
+fn group(trace: &Trace, key: &Key, callers: &CallerFiles) -> Group {
     let process = |id: ProcessId| trace.process(id).map(|entry| &entry.process);
     match key {
         Key::Function(function) => Group::Function {
@@ -265,8 +308,8 @@ fn group(trace: &Trace, key: &Key) -> Group {
             pid: process(*id).map_or(0, |process| process.pid),
             program: process(*id).map_or_else(|| "?".to_owned(), |process| process.program.clone()),
         },
-        Key::Caller(caller) => Group::Caller {
-            caller: caller.clone(),
+        Key::Caller(number) => Group::Caller {
+            caller: callers.names[*number as usize].clone(),
         },
     }
 }

@@ -165,3 +165,54 @@ fn a_filter_keeps_its_calls_and_the_contexts_that_they_work_in() {
         [1, 2, 3, 4, 5, 7]
     );
 }
+
+#[test]
+fn a_setting_stays_that_a_wanted_call_relied_on_when_a_later_one_replaces_it() {
+    let mut sample = Sample::new();
+    creates(&mut sample, "cuModuleLoadData", &[0x30], 0x31); // 1
+    creates(&mut sample, "cuModuleGetFunction", &[0x31, 0x40], 0x41); // 2
+    let launch = [0x41, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0];
+    sample.call("cuFuncSetAttribute", &[0x41, 8, 1024], Some(0)); // 3
+    sample.call("cuFuncSetAttribute", &[0x41, 8, 2048], Some(0)); // 4
+    sample.call("cuLaunchKernel", &launch, Some(0)); // 5
+    sample.call("cuFuncSetAttribute", &[0x41, 8, 4096], Some(0)); // 6: no launch sees it
+    sample.call("cuFuncSetAttribute", &[0x41, 8, 512], Some(0)); // 7
+    sample.call("cuLaunchKernel", &launch, Some(0)); // 8
+    sample.call("cuFuncSetAttribute", &[0x41, 8, 256], Some(0)); // 9
+    let filter = Filter::parse("cuLaunchKernel").unwrap();
+    assert_eq!(
+        kept(&mut sample, &Wanted::Matching(filter)),
+        [1, 2, 4, 5, 7, 8]
+    );
+}
+
+#[test]
+fn each_holder_of_a_primary_context_counts_until_one_gives_it_up() {
+    let retain = |sample: &mut Sample| {
+        creates(sample, "cuDevicePrimaryCtxRetain", &[0], 0xa0);
+    };
+    let release = |sample: &mut Sample| {
+        sample.call("cuDevicePrimaryCtxRelease_v2", &[0], Some(0));
+    };
+    let mut sample = Sample::new();
+    retain(&mut sample); // 1
+    retain(&mut sample); // 2
+    retain(&mut sample); // 3
+    release(&mut sample); // 4
+    sample.call("cuCtxSetCurrent", &[0xa0], Some(0)); // 5
+    sample.call("cuCtxSynchronize", &[], Some(0)); // 6
+    assert_eq!(
+        last(&mut sample),
+        [1, 2, 5, 6],
+        "two hold it, and a third one did"
+    );
+    release(&mut sample); // 7
+    sample.call("cuCtxSynchronize", &[], Some(0)); // 8
+    release(&mut sample); // 9
+    let filter = Filter::parse("cuCtxSynchronize").unwrap();
+    assert_eq!(
+        kept(&mut sample, &Wanted::Matching(filter)),
+        [1, 2, 5, 6, 7, 8],
+        "between the wanted calls one gives it up; what comes behind them does not matter"
+    );
+}

@@ -3,7 +3,6 @@
 use std::ffi::c_void;
 use std::sync::atomic::Ordering;
 
-use cutape_trace_format::capture_number::INJECTION;
 use cutape_trace_format::injected::{Injection, RuleBits};
 use cutape_trace_format::ring::{END_WIDE, Word0, kind};
 
@@ -152,11 +151,10 @@ pub unsafe fn begin_recorded(
         if !is_attached(thread) && !recording::enter(thread) {
             return pass(frame);
         }
+        let mark = Injection::mark_before(rules);
         let mut gathered = Gathered::new();
         if rules != 0 {
-            let mark = Injection::mark_before(rules);
-            let bytes = mark.len() as u64;
-            gathered.add(INJECTION, capture::Phase::In, mark.to_vec(), bytes);
+            gathered.add_mark(capture::Phase::In, &mark);
         }
         for capture in hook.ins {
             gathered.gather(frame, thread, capture, capture::Phase::In);
@@ -254,13 +252,13 @@ pub unsafe extern "sysv64" fn end_slowly(frame: &mut Frame, thread: *mut ThreadS
 }
 
 /// What the record of a call's end has to say besides the code.
-pub struct Answer {
+pub struct Answer<'m> {
     /// What out pointers lead to counts.
     pub succeeded: bool,
     /// The driver has just written behind them.
     pub trusted: bool,
     /// What rules of the recording did.
-    pub mark: Option<Vec<u8>>,
+    pub mark: Option<&'m [u8]>,
 }
 
 /// Records the end, unless the process forked inside the call or recording was turned off: then the begin is not in our ring.
@@ -272,7 +270,7 @@ pub unsafe fn record_end_here(
     frame: &mut Frame,
     thread: *mut ThreadState,
     ticks: u64,
-    answer: &Answer,
+    answer: &Answer<'_>,
 ) {
     if frame.epoch != NOT_STARTED && frame.epoch == fork_page().epoch.load(Ordering::Relaxed) {
         // SAFETY: the caller's promises.
@@ -281,7 +279,7 @@ pub unsafe fn record_end_here(
 }
 
 #[inline(always)]
-unsafe fn record_end(frame: &mut Frame, thread: *mut ThreadState, ticks: u64, answer: &Answer) {
+unsafe fn record_end(frame: &mut Frame, thread: *mut ThreadState, ticks: u64, answer: &Answer<'_>) {
     let hook = frame.hook;
     // SAFETY: the caller's promises.
     unsafe {
@@ -292,8 +290,8 @@ unsafe fn record_end(frame: &mut Frame, thread: *mut ThreadState, ticks: u64, an
             succeeded: answer.trusted,
         };
         let mut gathered = Gathered::new();
-        if let Some(mark) = &answer.mark {
-            gathered.add(INJECTION, phase, mark.clone(), mark.len() as u64);
+        if let Some(mark) = answer.mark {
+            gathered.add_mark(phase, mark);
         }
         for capture in hook.outs {
             if answer.succeeded || capture.always {

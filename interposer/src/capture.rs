@@ -7,6 +7,7 @@
 use std::mem::MaybeUninit;
 use std::ptr;
 
+use cutape_trace_format::capture_number::INJECTION;
 use cutape_trace_format::ring::{CAPTURE_CUT, CAPTURE_OUT, MAX_CAPTURE, capture_word};
 
 use crate::frame::Frame;
@@ -51,13 +52,16 @@ struct Piece {
 
 /// Pieces of memory that belong to one record: found first, because the record's length must be known, then copied.
 pub struct Gathered {
-    pieces: [MaybeUninit<Piece>; MAX_CAPTURES],
+    pieces: [MaybeUninit<Piece>; MAX_PIECES],
     count: usize,
     words: usize,
     checked: Checked,
     /// What belongs to the call besides.
     more: Vec<Added>,
 }
+
+/// Pieces of one record: the captures, and the mark of rules.
+const MAX_PIECES: usize = MAX_CAPTURES + 1;
 
 /// A capture that was read already.
 struct Added {
@@ -78,7 +82,7 @@ struct Checked {
 impl Gathered {
     pub fn new() -> Self {
         Self {
-            pieces: [const { MaybeUninit::uninit() }; MAX_CAPTURES],
+            pieces: [const { MaybeUninit::uninit() }; MAX_PIECES],
             count: 0,
             words: 0,
             checked: Checked { bytes: Vec::new() },
@@ -101,7 +105,7 @@ impl Gathered {
         phase: Phase,
     ) {
         let pointer = frame.word(capture.word.into()) as *const u8;
-        if pointer.is_null() || self.count == MAX_CAPTURES {
+        if pointer.is_null() || self.count == MAX_PIECES {
             return;
         }
         let reader = Reader {
@@ -112,10 +116,23 @@ impl Gathered {
         let Some((from, whole)) = reader.find(capture, pointer, &mut self.checked) else {
             return;
         };
+        self.push(capture.param, phase, from, whole);
+    }
+
+    /// Adds the mark of rules of the recording, as the first piece. Nothing is allocated.
+    ///
+    /// # Safety
+    /// The mark stays where it is until the record is written.
+    pub unsafe fn add_mark(&mut self, phase: Phase, mark: &[u8]) {
+        self.push(INJECTION, phase, mark.as_ptr(), mark.len());
+    }
+
+    #[inline(always)]
+    fn push(&mut self, number: u8, phase: Phase, from: *const u8, whole: usize) {
         let bytes = whole.min(MAX_CAPTURE);
         let out = if phase == Phase::In { 0 } else { CAPTURE_OUT };
         let cut = if whole > bytes { CAPTURE_CUT } else { 0 };
-        let head = bytes as u64 | u64::from(capture.param) << 32 | out | cut;
+        let head = bytes as u64 | u64::from(number) << 32 | out | cut;
         self.pieces[self.count].write(Piece {
             head,
             from,
@@ -221,17 +238,24 @@ impl<'a> Reader<'a> {
         is_on_stack(self.frame, self.thread, at, bytes)
     }
 
-    /// The bytes of a capture by themselves; `None` where they can't be read.
-    pub fn content(&self, capture: &Capture) -> Option<Vec<u8>> {
+    /// Copies what one value or one text is behind a pointer, and says how many bytes that is; `None` where it can't be read, is longer than
+    /// the room, or is neither. Nothing is allocated.
+    pub fn copy(&self, capture: &Capture, room: &mut [u8]) -> Option<usize> {
         let pointer = self.frame.word(capture.word.into()) as *const u8;
-        if pointer.is_null() {
-            return None;
+        match capture.extent {
+            _ if pointer.is_null() => None,
+            Extent::Bytes(bytes) => {
+                let bytes = bytes as usize;
+                let room = room.get_mut(..bytes)?;
+                // SAFETY: the room is as long as that; the driver was called with the pointer.
+                unsafe { memory::read_to(pointer, room.as_mut_ptr(), bytes) }.then_some(bytes)
+            }
+            Extent::TextWithin(count) => {
+                let room_bytes = self.count(count)?.min(room.len());
+                Some(memory::text_into(pointer, &mut room[..room_bytes])).filter(|&bytes| bytes > 0)
+            }
+            _ => None,
         }
-        let mut checked = Checked { bytes: Vec::new() };
-        let (from, whole) = self.find(capture, pointer, &mut checked)?;
-        // SAFETY: `find` made so many bytes readable, and `checked` is still there.
-        let bytes = unsafe { std::slice::from_raw_parts(from, whole.min(MAX_CAPTURE)) };
-        Some(bytes.to_vec())
     }
 
     /// Where the capture's bytes can be read, and how many there are.

@@ -4,7 +4,7 @@
 use std::ffi::c_void;
 use std::time::Duration;
 
-use cutape_trace_format::injected::{DriverAnswer, Injection, RuleBits};
+use cutape_trace_format::injected::{Doings, MarkWriter, RuleBits};
 use cutape_trace_format::injection_plan::{Replacement, Room};
 
 use crate::call::{Answer, Dispatch, begin_recorded, pass, record_end_here};
@@ -91,60 +91,43 @@ fn send(signal: i32) {
     set_errno(kept);
 }
 
-/// [`end_slowly`](crate::call::end_slowly) of a call on which rules act, or may.
+/// [`end_slowly`](crate::call::end_slowly) of a call on which rules act, or may. As a signal handler may have made it, nothing is allocated.
 ///
 /// # Safety
 /// As for `end_slowly`.
 pub unsafe fn end(frame: &mut Frame, thread: *mut ThreadState, ticks: u64) {
     frame.epoch &= !INJECTED;
     let (hook, hits) = (frame.hook, frame.rules);
-    let called = !withheld(hook.id(), hits);
     let own = frame.result[0];
-    let succeeded = called && own as u32 == 0;
+    let fate = Fate {
+        called: !withheld(hook.id(), hits),
+        succeeded: !withheld(hook.id(), hits) && own as u32 == 0,
+    };
+    let mut mark = MarkWriter::default();
     // SAFETY: the caller's promises.
-    let mut replaced = unsafe { replace(frame, thread, (called, succeeded)) };
-    let mut rules = hits;
-    if succeeded && proc_address::is_look_up(hook) {
+    unsafe { replace(frame, thread, fate, &mut mark) };
+    let mut doings = Doings {
+        rules: hits,
+        ..Doings::default()
+    };
+    if fate.succeeded && proc_address::is_look_up(hook) {
         // SAFETY: the look-up has succeeded, and the frame is its.
-        rules |= unsafe { proc_address::hide(frame, &mut replaced) };
+        doings.rules |= unsafe { proc_address::hide(frame, &mut mark) };
     }
-    let (mut after_ns, mut delayed, mut signalled) = (0, false, false);
-    for (rule, _) in injection::each(hook.id(), hits) {
-        after_ns += rule.effect.delay_after_ns;
-        delayed |= rule.effect.delay_before_ns > 0 || rule.effect.delay_after_ns > 0;
-        signalled |= rule.effect.signal.is_some();
-        if let Some(code) = rule.effect.returns {
-            frame.result[0] = code.into();
-        }
-    }
+    let after_ns = answer(frame, &mut doings);
     wait(after_ns);
     let ticks = if after_ns > 0 { clock::ticks() } else { ticks };
-    let gives_own_objects = replaced.is_empty() || proc_address::is_look_up(hook);
-    let driver = if called {
-        DriverAnswer::Answered {
-            returned: own,
-            replaced,
-        }
-    } else {
-        DriverAnswer::NotCalled
-    };
-    let injection = Injection {
-        rules,
-        delayed,
-        signalled,
-        driver,
-    };
-    let mark = (rules != 0).then(|| injection.mark_after());
+    let gives_own_objects = mark.is_empty() || proc_address::is_look_up(hook);
     let answer = Answer {
         // What the driver answered belongs to the record where the program is told of a failure, and the other way round.
-        succeeded: succeeded || frame.result[0] as u32 == 0,
-        trusted: succeeded,
-        mark,
+        succeeded: fate.succeeded || frame.result[0] as u32 == 0,
+        trusted: fate.succeeded,
+        mark: (doings.rules != 0).then(|| mark.finish(&doings, fate.called.then_some(own))),
     };
     // SAFETY: the caller's promises.
     unsafe { record_end_here(frame, thread, ticks, &answer) };
     if let Some(after) = hook.detail.after
-        && succeeded
+        && fate.succeeded
         && gives_own_objects
     {
         let result = std::mem::replace(&mut frame.result[0], own);
@@ -154,61 +137,76 @@ pub unsafe fn end(frame: &mut Frame, thread: *mut ThreadState, ticks: u64) {
     }
 }
 
-/// Writes what the rules say behind the call's out parameters. Returns the parameters with what the driver had left there.
+/// What became of a call.
+#[derive(Clone, Copy)]
+struct Fate {
+    /// The driver was called.
+    called: bool,
+    /// And it answered success.
+    succeeded: bool,
+}
+
+/// Puts the rules' code in place of the driver's. Returns how long the program is to wait for it, in nanoseconds.
+fn answer(frame: &mut Frame, doings: &mut Doings) -> u64 {
+    let mut after_ns = 0;
+    for (rule, _) in injection::each(frame.hook.id(), frame.rules) {
+        let effect = &rule.effect;
+        after_ns += effect.delay_after_ns;
+        doings.delayed |= effect.delay_before_ns > 0 || effect.delay_after_ns > 0;
+        doings.signalled |= effect.signal.is_some();
+        if let Some(code) = effect.returns {
+            frame.result[0] = code.into();
+        }
+    }
+    after_ns
+}
+
+/// Writes what the rules say behind the call's out parameters, and into the mark what the driver had left there.
 ///
 /// # Safety
 /// As for [`end`].
-unsafe fn replace(
-    frame: &Frame,
-    thread: *mut ThreadState,
-    (called, succeeded): (bool, bool),
-) -> Vec<(u8, Option<Vec<u8>>)> {
-    let mut replaced: Vec<(u8, Option<Vec<u8>>)> = Vec::new();
+unsafe fn replace(frame: &Frame, thread: *mut ThreadState, fate: Fate, mark: &mut MarkWriter) {
     // SAFETY: the caller's promise.
     let reader = unsafe { Reader::new(frame, thread) };
     for (_, target) in injection::each(frame.hook.id(), frame.rules) {
         for write in &target.writes {
-            let own = own_content(&reader, write.param, (called, succeeded));
-            if put(&reader, write, succeeded)
-                && !replaced.iter().any(|(param, _)| *param == write.param)
-            {
-                replaced.push((write.param, own));
+            let Some(at) = place(&reader, write) else {
+                continue;
+            };
+            if !mark.has(write.param) {
+                mark.add(write.param, |room| {
+                    own_content(&reader, write.param, fate, room)
+                });
             }
+            put(&reader, write, at, fate.succeeded);
         }
     }
-    replaced
 }
 
-/// What the driver left behind a parameter, where it promises to leave something.
-fn own_content(
-    reader: &Reader<'_>,
-    param: u8,
-    (called, succeeded): (bool, bool),
-) -> Option<Vec<u8>> {
+/// Copies what the driver left behind a parameter, where it promises to leave something.
+fn own_content(reader: &Reader<'_>, param: u8, fate: Fate, room: &mut [u8]) -> Option<usize> {
     let mut outs = reader.frame.hook.outs.iter();
     let capture = outs.find(|capture| capture.param == param)?;
-    let promised = called && (succeeded || capture.always);
-    promised.then(|| reader.content(capture)).flatten()
+    let promised = fate.called && (fate.succeeded || capture.always);
+    promised.then(|| reader.copy(capture, room)).flatten()
 }
 
-/// False where there is nothing to write to.
-fn put(reader: &Reader<'_>, write: &Replacement, trusted: bool) -> bool {
-    let at = reader.frame.word(write.word.into());
-    if at == 0 {
-        return false;
-    }
-    let at = (at as usize).wrapping_add(write.offset as usize);
-    match write.room {
-        None => memory::write(at, &write.bytes, trusted),
-        Some(room) => match room_bytes(reader, room) {
-            0 => false,
-            room => {
-                let mut text = write.bytes.clone();
-                text.truncate(room - 1);
-                text.push(0);
-                memory::write(at, &text, trusted)
-            }
-        },
+/// Where a value goes; `None` where the program wants none.
+fn place(reader: &Reader<'_>, write: &Replacement) -> Option<usize> {
+    let pointer = reader.frame.word(write.word.into()) as usize;
+    (pointer != 0).then(|| pointer.wrapping_add(write.offset as usize))
+}
+
+/// Writes a value. What can't be written to stays as it is, and so does a text without room for its end.
+fn put(reader: &Reader<'_>, write: &Replacement, at: usize, trusted: bool) {
+    let Some(room) = write.room else {
+        memory::write(at, &write.bytes, trusted);
+        return;
+    };
+    if let Some(most) = room_bytes(reader, room).checked_sub(1) {
+        let text = &write.bytes[..write.bytes.len().min(most)];
+        memory::write(at, text, trusted);
+        memory::write(at.wrapping_add(text.len()), &[0], trusted);
     }
 }
 

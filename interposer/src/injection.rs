@@ -235,8 +235,10 @@ fn holds(condition: &Condition, frame: &Frame) -> bool {
         }
         Condition::Text { word, pattern } => {
             let at = frame.word((*word).into()) as *const u8;
-            let text = memory::text(at, MAX_TEXT);
-            text.split_last()
+            let mut room = [0; MAX_TEXT];
+            let bytes = memory::text_into(at, &mut room);
+            room[..bytes]
+                .split_last()
                 .is_some_and(|(nul, text)| *nul == 0 && fits(pattern.as_bytes(), text))
         }
     }

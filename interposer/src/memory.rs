@@ -47,26 +47,48 @@ pub unsafe fn read_to(from: *const u8, to: *mut u8, bytes: usize) -> bool {
 pub fn text(from: *const u8, limit: usize) -> Vec<u8> {
     let mut text = Vec::new();
     while text.len() < limit {
-        let at = from.wrapping_add(text.len());
-        let step = (PAGE - at as usize % PAGE).min(limit - text.len()).min(256);
         let start = text.len();
-        text.resize(start + step, 0);
-        // SAFETY: `text` was made as long as that.
-        if !unsafe { read_to(at, text[start..].as_mut_ptr(), step) } {
-            text.truncate(start);
-            break;
-        }
-        if let Some(end) = text[start..].iter().position(|&byte| byte == 0) {
-            text.truncate(start + end + 1);
+        text.resize((start + STEP).min(limit), 0);
+        let read = text_into(from.wrapping_add(start), &mut text[start..]);
+        let is_whole = start + read == text.len() && text.last() != Some(&0);
+        text.truncate(start + read);
+        if !is_whole {
             break;
         }
     }
     text
 }
 
-/// Writes bytes to an address; false where that can't be written to. Where a sandbox forbids asking, only memory is written to that
-/// the driver has `just_written` to.
-pub fn write(to: usize, bytes: &[u8], just_written: bool) -> bool {
+/// Bytes of text read at once.
+const STEP: usize = 256;
+
+/// [`text`], as far as there is room; returns how many bytes it is. Nothing is allocated.
+pub fn text_into(from: *const u8, room: &mut [u8]) -> usize {
+    let mut start = 0;
+    while start < room.len() {
+        let at = from.wrapping_add(start);
+        let step = (PAGE - at as usize % PAGE)
+            .min(room.len() - start)
+            .min(STEP);
+        let part = &mut room[start..start + step];
+        // SAFETY: the part is as long as that.
+        if !unsafe { read_to(at, part.as_mut_ptr(), step) } {
+            return start;
+        }
+        if let Some(end) = part.iter().position(|&byte| byte == 0) {
+            return start + end + 1;
+        }
+        start += step;
+    }
+    start
+}
+
+/// Writes bytes to an address, unless that can't be written to. Where a sandbox forbids asking, only memory is written to that the driver
+/// has `just_written` to.
+pub fn write(to: usize, bytes: &[u8], just_written: bool) {
+    if bytes.is_empty() {
+        return;
+    }
     let local = libc::iovec {
         iov_base: bytes.as_ptr().cast_mut().cast::<c_void>(),
         iov_len: bytes.len(),
@@ -83,15 +105,11 @@ pub fn write(to: usize, bytes: &[u8], just_written: bool) -> bool {
     };
     let error = errno();
     set_errno(kept);
-    if written == bytes.len() as isize {
-        return true;
-    }
     let is_forbidden = written < 0 && (error == libc::ENOSYS || error == libc::EPERM);
     if is_forbidden && just_written {
         // SAFETY: the driver has just written there.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
     }
-    is_forbidden && just_written
 }
 
 /// # Safety

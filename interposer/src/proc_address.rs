@@ -8,7 +8,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use cutape_trace_format::injected::RuleBits;
+use cutape_trace_format::injected::{MarkWriter, RuleBits};
 
 use crate::frame::Frame;
 use crate::function_record;
@@ -59,11 +59,11 @@ const FUNCTION_PARAM: u8 = 1;
 const STATUS_PARAM: u8 = 4;
 
 /// Takes back what a look-up has found where a rule says that the function is missing: an older version takes its place, or nothing.
-/// Adds what the driver had answered to `replaced`, and returns the rules.
+/// Adds what the driver had answered to the mark, and returns the rules.
 ///
 /// # Safety
 /// Runs after such a call has succeeded, with its frame.
-pub unsafe fn hide(frame: &mut Frame, replaced: &mut Vec<(u8, Option<Vec<u8>>)>) -> RuleBits {
+pub unsafe fn hide(frame: &mut Frame, mark: &mut MarkWriter) -> RuleBits {
     let place = frame.word(FUNCTION_PARAM.into()) as *mut *const c_void;
     if place.is_null() {
         return 0;
@@ -76,22 +76,19 @@ pub unsafe fn hide(frame: &mut Frame, replaced: &mut Vec<(u8, Option<Vec<u8>>)>)
     let Some(hidden) = hidden else {
         return 0;
     };
-    replaced.push((
-        FUNCTION_PARAM,
-        Some((found as usize).to_le_bytes().to_vec()),
-    ));
+    note(mark, FUNCTION_PARAM, &(found as usize).to_le_bytes());
     let instead = injection::visible_before(hidden.id()).and_then(|hook| real_of(&HOOKS[hook]));
     // SAFETY: as above.
     unsafe { place.write_unaligned(instead.unwrap_or(ptr::null())) };
     if instead.is_none() {
         // SAFETY: the caller's promise.
-        unsafe { say_not_found(frame, replaced) };
+        unsafe { say_not_found(frame, mark) };
     }
     injection::hiding(hidden.id())
 }
 
 /// The older form of the call returns an error, the newer one a status.
-unsafe fn say_not_found(frame: &mut Frame, replaced: &mut Vec<(u8, Option<Vec<u8>>)>) {
+unsafe fn say_not_found(frame: &mut Frame, mark: &mut MarkWriter) {
     if frame.hook.arg_words() <= STATUS_PARAM {
         frame.result[0] = NOT_FOUND;
         return;
@@ -101,9 +98,19 @@ unsafe fn say_not_found(frame: &mut Frame, replaced: &mut Vec<(u8, Option<Vec<u8
         // SAFETY: the driver has just written there.
         unsafe {
             let own = place.read_unaligned();
-            replaced.push((STATUS_PARAM, Some(own.to_le_bytes().to_vec())));
+            note(mark, STATUS_PARAM, &own.to_le_bytes());
             place.write_unaligned(SYMBOL_NOT_FOUND);
         }
+    }
+}
+
+/// Puts what the driver had left behind a parameter into the mark, unless a rule has written there before.
+fn note(mark: &mut MarkWriter, param: u8, own: &[u8]) {
+    if !mark.has(param) {
+        mark.add(param, |room| {
+            room.get_mut(..own.len())?.copy_from_slice(own);
+            Some(own.len())
+        });
     }
 }
 

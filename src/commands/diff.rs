@@ -130,21 +130,13 @@ fn compare(arguments: &Arguments) -> Result<ExitCode, ExitCode> {
     if let Some(filter) = &ignore {
         warn_of(filter, &a, &b);
     }
-    let progress = Mutex::new(Progress::new("comparing"));
-    let report = |done: u64, all: u64| {
-        if let Ok(mut progress) = progress.lock() {
-            progress.show(done, all);
-        }
-        true
-    };
     let options = Options {
         mode: arguments.mode.into(),
         ignore: ignore.as_ref(),
         steps: Options::usual().steps.filter(|_| !arguments.minimal),
-        report: &report,
+        report: &progress("comparing"),
     };
     let comparison = Comparison::of(&a, &b, options).map_err(cannot_compare)?;
-    drop(progress);
     for damage in comparison.a.damages.iter().chain(&comparison.b.damages) {
         warnings.warn(damage);
     }
@@ -155,6 +147,17 @@ fn compare(arguments: &Arguments) -> Result<ExitCode, ExitCode> {
     };
     print(arguments, compared)?;
     Ok(exit_code(&comparison, &warnings))
+}
+
+/// Shows how far some work is.
+fn progress(what: &'static str) -> impl Fn(u64, u64) -> bool + Sync {
+    let progress = Mutex::new(Progress::new(what));
+    move |done, all| {
+        if let Ok(mut progress) = progress.lock() {
+            progress.show(done, all);
+        }
+        true
+    }
 }
 
 /// What a filter names and neither trace has is more likely a slip than a wish.
@@ -195,7 +198,8 @@ fn print(arguments: &Arguments, compared: Compared<'_>) -> Result<(), ExitCode> 
         } else {
             MOST_LISTED
         };
-        return reading::print(&to_json(compared, most).map_err(cannot_compare)?);
+        let text = to_json(compared, most, &progress("folding loops"));
+        return reading::print(&text.map_err(cannot_compare)?);
     }
     let mut printer = Printer {
         coloured: arguments.color.is_wanted(),
@@ -250,7 +254,8 @@ fn print_sequence(
     };
     let mut text = SequenceText::new(compared, sequence, extent);
     printer.print(&text.pairs())?;
-    let hunks = sequence.hunks(arguments.context).map_err(cannot_compare)?;
+    let hunks = sequence.hunks(arguments.context, &progress("folding loops"));
+    let hunks = hunks.map_err(cannot_compare)?;
     let most = if arguments.all {
         usize::MAX
     } else {

@@ -261,8 +261,8 @@ static void without_device(void)
 
 static void devices(void)
 {
-    char text[64];
-    unsigned char uuid[16], uuid2[16];
+    char text[64] = "";
+    unsigned char uuid[16] = {0}, uuid2[16] = {0};
     int number = -7, other = -7;
     size_t size = 0;
     SHOW(number, cuDeviceGetCount, &number);

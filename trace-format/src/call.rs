@@ -153,6 +153,22 @@ impl Call {
         kernel_arguments(self, param)
     }
 
+    /// All kernels whose arguments were captured, each with the parameter that leads to it.
+    pub fn kernels(&self) -> impl Iterator<Item = (u8, KernelArguments)> {
+        let mut params: Vec<u8> = Vec::new();
+        for capture in self.captures() {
+            if let CaptureOf::KernelArguments(param) = CaptureOf::number(capture.param)
+                && params.last() != Some(&param)
+            {
+                params.push(param);
+            }
+        }
+        params.into_iter().flat_map(|param| {
+            let kernels = self.kernel_arguments(param).into_iter();
+            kernels.map(move |kernel| (param, kernel))
+        })
+    }
+
     /// What was at an address that a pointer inside a parameter's structures holds, after the call if `out`.
     pub fn region(&self, param: u8, out: bool, address: u64) -> Option<Captured<'_>> {
         self.captures()

@@ -336,10 +336,12 @@ impl Column {
                 planes,
                 rows,
             } => {
-                let (mut word, mut at) = (*base, planes + row);
-                for shift in planes_of(*mask) {
-                    word |= u64::from(block[at]) << shift;
+                let (mut word, mut at, mut left) = (*base, planes + row, *mask);
+                // Most columns have one or two planes, so the bits are looked for.
+                while left != 0 {
+                    word |= u64::from(block[at]) << (left.trailing_zeros() * 8);
                     at += rows;
+                    left &= left - 1;
                 }
                 word
             }

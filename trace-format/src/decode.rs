@@ -91,7 +91,7 @@ fn decode_by<'a>(
 }
 
 /// Argument words that a parameter takes.
-fn words_of(schema: &TraceSchema, param: &Param) -> usize {
+pub fn words_of(schema: &TraceSchema, param: &Param) -> usize {
     match param.direction {
         Direction::Value => size_of_type(schema, &param.ty, 0)
             .clamp(1, MAX_VALUE_BYTES)

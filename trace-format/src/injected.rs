@@ -25,6 +25,8 @@ const HEAD_BYTES: usize = 24;
 const ITEM_BYTES: usize = 8;
 /// In place of a length: what the driver left there is not known.
 const UNKNOWN: u32 = u32::MAX;
+/// Bytes of a mark that a recorder writes: it must fit on the stack of a thread that has little.
+const MARK_BYTES: usize = 1024;
 
 /// What a recording did to a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +58,86 @@ pub enum DriverAnswer {
     },
 }
 
+/// The mark of after a call while it is written: by a signal handler perhaps, so nothing is allocated.
+#[derive(Clone, Debug)]
+pub struct MarkWriter {
+    bytes: [u8; MARK_BYTES],
+    used: usize,
+    params: u64,
+}
+
+impl Default for MarkWriter {
+    fn default() -> Self {
+        Self {
+            bytes: [0; MARK_BYTES],
+            used: HEAD_BYTES,
+            params: 0,
+        }
+    }
+}
+
+impl MarkWriter {
+    /// Whether something was written behind a parameter.
+    pub fn has(&self, param: u8) -> bool {
+        self.params >> (param & 63) & 1 != 0
+    }
+
+    /// Whether nothing was written behind any.
+    pub fn is_empty(&self) -> bool {
+        self.params == 0
+    }
+
+    /// Adds a parameter. `read` puts what the driver left behind it into the room that there is and says how many bytes it is; `None` where
+    /// that is not known, or too much.
+    pub fn add(&mut self, param: u8, read: impl FnOnce(&mut [u8]) -> Option<usize>) {
+        let Some((item, room)) = self.bytes[self.used..].split_at_mut_checked(ITEM_BYTES) else {
+            return;
+        };
+        let known = read(room).filter(|&bytes| bytes <= room.len());
+        item[0] = param;
+        let length = known.map_or(UNKNOWN, |bytes| bytes as u32);
+        item[4..].copy_from_slice(&length.to_le_bytes());
+        self.used += ITEM_BYTES + known.unwrap_or(0);
+        self.params |= 1 << (param & 63);
+    }
+
+    /// The whole mark of an injection, whose parameters are those added here; `returned` is the driver's answer if it was called.
+    pub fn finish(&mut self, doings: &Doings, returned: Option<u64>) -> &[u8] {
+        let head = doings.head(returned);
+        self.bytes[..HEAD_BYTES].copy_from_slice(&head);
+        let used = if returned.is_some() {
+            self.used
+        } else {
+            HEAD_BYTES
+        };
+        &self.bytes[..used]
+    }
+}
+
+/// What rules did to a call besides its answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Doings {
+    /// The rules that acted on it.
+    pub rules: RuleBits,
+    /// They made it wait.
+    pub delayed: bool,
+    /// They sent its thread a signal.
+    pub signalled: bool,
+}
+
+impl Doings {
+    fn head(&self, returned: Option<u64>) -> [u8; HEAD_BYTES] {
+        let called = if returned.is_some() { CALLED } else { 0 };
+        let delayed = if self.delayed { DELAYED } else { 0 };
+        let signalled = if self.signalled { SIGNALLED } else { 0 };
+        let mut head = [0; HEAD_BYTES];
+        head[..8].copy_from_slice(&self.rules.to_le_bytes());
+        head[8] = called | delayed | signalled;
+        head[16..].copy_from_slice(&returned.unwrap_or(0).to_le_bytes());
+        head
+    }
+}
+
 impl Injection {
     /// The mark that is taken before the call.
     pub fn mark_before(rules: RuleBits) -> [u8; 8] {
@@ -64,18 +146,16 @@ impl Injection {
 
     /// The mark that is taken after the call.
     pub fn mark_after(&self) -> Vec<u8> {
-        let (called, returned, replaced) = match &self.driver {
-            DriverAnswer::NotReturned | DriverAnswer::NotCalled => (0, 0, &[][..]),
-            DriverAnswer::Answered { returned, replaced } => {
-                (CALLED, *returned, replaced.as_slice())
-            }
+        let (returned, replaced) = match &self.driver {
+            DriverAnswer::NotReturned | DriverAnswer::NotCalled => (None, &[][..]),
+            DriverAnswer::Answered { returned, replaced } => (Some(*returned), replaced.as_slice()),
         };
-        let delayed = if self.delayed { DELAYED } else { 0 };
-        let signalled = if self.signalled { SIGNALLED } else { 0 };
-        let flags = called | delayed | signalled;
-        let mut bytes = self.rules.to_le_bytes().to_vec();
-        bytes.extend([flags, 0, 0, 0, 0, 0, 0, 0]);
-        bytes.extend(returned.to_le_bytes());
+        let doings = Doings {
+            rules: self.rules,
+            delayed: self.delayed,
+            signalled: self.signalled,
+        };
+        let mut bytes = doings.head(returned).to_vec();
         for (param, content) in replaced {
             bytes.extend([*param, 0, 0, 0]);
             let length = content
@@ -261,6 +341,35 @@ mod tests {
             .collect();
         assert_eq!(outs, [(0, vec![0; 8]), (2, vec![7; 4])]);
         assert!(!own.is_injected());
+    }
+
+    #[test]
+    fn what_a_recorder_writes_is_what_a_reader_reads() {
+        let doings = Doings {
+            rules: 6,
+            delayed: true,
+            signalled: true,
+        };
+        let mut writer = MarkWriter::default();
+        assert!(writer.is_empty());
+        writer.add(1, |room| {
+            room[..3].copy_from_slice(b"abc");
+            Some(3)
+        });
+        writer.add(2, |_| None);
+        // No room is left for the last one.
+        writer.add(3, |room| Some(room.len() - 4));
+        writer.add(4, |_| Some(1));
+        assert!(writer.has(1) && writer.has(3) && !writer.has(4));
+        let read = Injection::read_after(writer.finish(&doings, Some(7))).expect("a mark");
+        let DriverAnswer::Answered { returned, replaced } = read.driver else {
+            panic!("the driver was called");
+        };
+        assert_eq!((read.rules, read.delayed, read.signalled), (6, true, true));
+        assert_eq!((returned, replaced.len()), (7, 3));
+        assert_eq!(replaced[..2], [(1, Some(b"abc".to_vec())), (2, None)]);
+        let without = Injection::read_after(writer.finish(&doings, None)).expect("a mark");
+        assert_eq!(without.driver, DriverAnswer::NotCalled);
     }
 
     #[test]

@@ -47,6 +47,25 @@ impl OrderedCalls<'_> {
         self.len() == 0
     }
 
+    /// An argument word of a call; `None` if there is no such row or word. Much cheaper than reading the call.
+    pub fn argument(&self, row: usize, word: usize) -> Option<u64> {
+        if row >= self.block.rows() {
+            return None;
+        }
+        self.block.argument(row, word)
+    }
+
+    /// Reads what every call has into `call`, without arguments and captures; false if there is no such row.
+    pub fn read_head(&self, row: usize, call: &mut Call) -> bool {
+        if row >= self.block.rows() {
+            return false;
+        }
+        self.block.fill_head(row, call);
+        call.seq = self.first_seq + row as u64;
+        self.trace.translate(call, None);
+        true
+    }
+
     /// Reads a call of the block into `call`, whose memory is used again; false if there is no such row.
     pub fn read(&self, row: usize, call: &mut Call) -> bool {
         if row >= self.block.rows() {

@@ -44,7 +44,7 @@ impl SampleStream {
             ticks: 0,
             layer: 0,
             step: 0,
-            device_pointer: 0x7f55_4000_0000,
+            device_pointer: 0x7f50_0000_0000,
         }
     }
 
@@ -114,6 +114,12 @@ impl SampleStream {
             ];
             self.call(ring, LAUNCH, (caller, &args), 0);
         }
+    }
+
+    /// Leaves out the calls of a layer.
+    pub fn pass_over_layer(&mut self) {
+        let mut nowhere = RingContent::new(0);
+        self.layer(&mut nowhere);
     }
 
     /// Adds about ten calls.

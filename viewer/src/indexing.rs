@@ -47,8 +47,12 @@ pub fn index_job() -> Job {
             worker.opened.set_objects(Arc::clone(&objects));
             worker.send(Msg::Objects(objects));
         }
-        if !worker.is_stopped() {
-            let diagnosis = Arc::new(Diagnosis::of(reading.trace(), &[], |_| {}));
+        let watch = |_| match worker.is_stopped() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        };
+        if let Some(diagnosis) = Diagnosis::watched(reading.trace(), &[], watch) {
+            let diagnosis = Arc::new(diagnosis);
             worker.opened.set_diagnosis(Arc::clone(&diagnosis));
             worker.send(Msg::Diagnosed(diagnosis));
         }

@@ -2,10 +2,12 @@
 
 use cutape_trace_format::call::Call;
 use cutape_trace_format::decode::decode;
+use cutape_trace_format::kernel_arguments::{KernelArgument, KernelArguments};
 use cutape_trace_format::trace::Trace;
 use cutape_trace_format::value::{Argument, Value};
 
 use super::argument_texts::{ArgumentText, argument_texts};
+use super::kernel_values::{Part, parts, reference};
 use super::layout::is_spare;
 use super::sequence::Sequence;
 use super::volatile::{Volatile, is_alike, volatile};
@@ -181,6 +183,9 @@ impl Values<'_> {
         {
             return false;
         }
+        if !self.are_same_kernels(param, &a.kernels, &b.kernels) {
+            return false;
+        }
         match (volatile(self.base, &a.name), &a.value, &b.value) {
             (_, Value::NotCaptured(_), Value::NotCaptured(_)) => true,
             (_, Value::NotCaptured(_), _) | (_, _, Value::NotCaptured(_)) => false,
@@ -188,6 +193,40 @@ impl Values<'_> {
             (Some(Volatile::FreeMemory) | None, a, b) => self.is_same(param, a, b),
             (Some(_), a, b) => (*a == Value::Null) == (*b == Value::Null),
         }
+    }
+
+    /// Whether kernels were given the same. One recording may have kept arguments that the other has not.
+    fn are_same_kernels(&self, param: u8, a: &[KernelArguments], b: &[KernelArguments]) -> bool {
+        let has_none =
+            |kernels: &[KernelArguments]| kernels.iter().all(|kernel| kernel.params.is_empty());
+        if has_none(a) || has_none(b) {
+            return true;
+        }
+        let arguments = |kernels: &[KernelArguments]| -> Vec<KernelArgument> {
+            let params = kernels.iter().flat_map(|kernel| &kernel.params);
+            params.cloned().collect()
+        };
+        let (a, b) = (arguments(a), arguments(b));
+        a.len() == b.len()
+            && a.iter()
+                .zip(&b)
+                .all(|(a, b)| self.is_same_argument(param, a, b))
+    }
+
+    fn is_same_argument(&self, param: u8, a: &KernelArgument, b: &KernelArgument) -> bool {
+        let of_a = parts(a, |word| reference(self.references.0, param, word));
+        let of_b = parts(b, |word| reference(self.references.1, param, word));
+        let (of_a, of_b) = match (of_a, of_b) {
+            (Some(of_a), Some(of_b)) => (of_a, of_b),
+            (of_a, of_b) => return of_a.is_none() && of_b.is_none(),
+        };
+        let alike = |(a, b): (Part, Part)| match (a, b) {
+            (Part::Object(a), Part::Object(b)) => self.are_counterparts(a, b),
+            (Part::Address, Part::Address) => true,
+            (Part::Value(a), Part::Value(b)) => a == b,
+            _ => false,
+        };
+        a.size == b.size && of_a.zip(of_b).all(alike)
     }
 
     fn is_same(&self, param: u8, a: &Value<'_>, b: &Value<'_>) -> bool {
@@ -265,11 +304,10 @@ impl Values<'_> {
     }
 
     fn found(&self, param: u8, a: u64, b: u64) -> (Option<Reference>, Option<Reference>) {
-        let find = |references: &[Reference], word: u64| {
-            let is_it = |reference: &&Reference| reference.param == param && reference.word == word;
-            references.iter().find(is_it).copied()
-        };
-        (find(self.references.0, a), find(self.references.1, b))
+        (
+            reference(self.references.0, param, a),
+            reference(self.references.1, param, b),
+        )
     }
 
     fn are_counterparts(&self, a: Reference, b: Reference) -> bool {

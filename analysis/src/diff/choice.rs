@@ -4,10 +4,10 @@ use cutape_cuda_api::Effect;
 use cutape_trace_format::metadata::Process;
 use cutape_trace_format::trace::Trace;
 
+use super::candidates::profile;
 use super::compare::Mode;
 use super::pairing::{shared_calls, total};
 use super::scan::{Lane, Scan};
-use super::sequence::profile;
 use crate::doctor::client::{Client, ClientKind, file_name};
 use crate::doctor::facts::ProcessFacts;
 

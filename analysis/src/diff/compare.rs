@@ -3,12 +3,14 @@
 use cutape_trace_format::block_source::Damage;
 use cutape_trace_format::trace::Trace;
 
+use super::budget::Budget;
 use super::choice::{Choice, choose};
 use super::profile::Profile;
 use super::scan::Scan;
 use super::sequence::Sequence;
 use super::watch::{DiffError, Report, Watch};
 use crate::filter::Filter;
+use crate::parallel::both;
 
 /// Steps of aligning that take about a second.
 const USUAL_STEPS: u64 = 400_000_000;
@@ -131,25 +133,20 @@ impl Comparison {
             steps,
             report,
         } = options;
-        let watch = Watch::new(report, a.call_count() + b.call_count());
-        let (scan_a, scan_b) = std::thread::scope(|scope| {
-            let other = scope.spawn(|| Scan::of(b, ignore, &watch));
-            let scan_a = Scan::of(a, ignore, &watch);
-            let scan_b = other.join();
-            (scan_a, scan_b)
-        });
-        let scan_b = match scan_b {
-            Ok(scan_b) => scan_b?,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
-        let scan_a = scan_a?;
-        watch.report(0)?;
+        let watch = Watch::of_comparison(report, a.call_count() + b.call_count());
+        let (scan_a, scan_b) = both(
+            || Scan::of(a, ignore, &watch),
+            || Scan::of(b, ignore, &watch),
+        );
+        let (scan_a, scan_b) = (scan_a?, scan_b?);
+        watch.look()?;
         let counts = (side_counts(a, &scan_a), side_counts(b, &scan_b));
         let choice = choose(mode, (a, &scan_a), (b, &scan_b));
         let outcome = match choice.mode {
             Mode::Sequence => {
                 let steps = steps.unwrap_or(u64::MAX);
-                let sequence = Sequence::of((a, b), (scan_a, scan_b), steps)?;
+                let sequence =
+                    Sequence::of((a, b), (scan_a, scan_b), Budget::steps(steps, &watch))?;
                 Outcome::Sequence(Box::new(sequence))
             }
             Mode::Profile => Outcome::Profile(Box::new(Profile::of((a, &scan_a), (b, &scan_b)))),

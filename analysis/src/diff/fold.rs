@@ -5,8 +5,10 @@
 //! comes from where a symbol was last, and for each `p` tried the number of symbols that matched so far is kept, so that the work grows
 //! with the length alone, whatever the periods are.
 
+use super::watch::{DiffError, Watch};
 use super::word_lists::{Full, WordLists};
 use crate::loops::Loop as FoundLoop;
+use crate::parallel::both;
 
 /// Periods tried at a time.
 const SLOTS: usize = 8;
@@ -15,6 +17,8 @@ const OCCURRENCES: usize = 3;
 /// Periods that stopped matching and are remembered, because the symbol that did not match may be taken off the stack again.
 const MOST_LOST: usize = 1024;
 const NONE: u32 = u32::MAX;
+/// Symbols between two looks at whether the work is still wanted.
+const PART: usize = 1 << 16;
 
 /// A sequence with its loops folded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +56,31 @@ impl LoopNumbers {
             first,
             lists: WordLists::default(),
         }
+    }
+
+    /// Renames the loops of a sequence that was folded with numbers of its own.
+    fn adopt(&mut self, others: &Self, folded: &mut Folded) -> Result<(), Full> {
+        // A loop's body has loops with lower numbers only.
+        let mut renamed: Vec<u32> = Vec::with_capacity(others.lists.len());
+        let first = self.first;
+        let rename = |symbol: u32, renamed: &[u32]| match symbol.checked_sub(first) {
+            Some(number) => renamed[number as usize],
+            None => symbol,
+        };
+        for number in 0..others.lists.len() as u32 {
+            let Some((&count, body)) = others.lists.get(number).split_last() else {
+                continue;
+            };
+            let body: Vec<u32> = body
+                .iter()
+                .map(|&symbol| rename(symbol, &renamed))
+                .collect();
+            renamed.push(self.number(&body, count)?);
+        }
+        for symbol in &mut folded.symbols {
+            *symbol = rename(*symbol, &renamed);
+        }
+        Ok(())
     }
 
     fn number(&mut self, body: &[u32], count: u32) -> Result<u32, Full> {
@@ -113,11 +142,37 @@ struct Folder<'a> {
 /// Folds a sequence, whose symbols must be below the first number of `numbers`.
 ///
 /// # Errors
-/// There are more different loops than numbers.
-pub(crate) fn fold(sequence: &[u32], numbers: &mut LoopNumbers) -> Result<Folded, Full> {
+/// There are more different loops than numbers, or the work was stopped.
+pub(crate) fn fold(
+    sequence: &[u32],
+    numbers: &mut LoopNumbers,
+    watch: &Watch<'_>,
+) -> Result<Folded, DiffError> {
     let mut folder = Folder::new(numbers);
-    folder.add_all(sequence.iter().copied())?;
-    folder.finish()
+    for (number, part) in (0..).zip(sequence.chunks(PART)) {
+        watch.look()?;
+        folder.add_all(part.iter().copied(), number * PART as u32)?;
+    }
+    Ok(folder.finish()?)
+}
+
+/// Folds two sequences, and numbers their loops alike.
+///
+/// # Errors
+/// There are more different loops than numbers, or the work was stopped.
+pub(crate) fn fold_both(
+    sequences: (&[u32], &[u32]),
+    first_loop: u32,
+    watch: &Watch<'_>,
+) -> Result<(Folded, Folded), DiffError> {
+    let fold_one = |sequence| {
+        let mut numbers = LoopNumbers::new(first_loop);
+        fold(sequence, &mut numbers, watch).map(|folded| (folded, numbers))
+    };
+    let (a, b) = both(|| fold_one(sequences.0), || fold_one(sequences.1));
+    let ((a, mut numbers), (mut b, others)) = (a?, b?);
+    numbers.adopt(&others, &mut b)?;
+    Ok((a, b))
 }
 
 /// The loops of a sequence, whose symbols must be below `first`. Where there are more different loops than numbers, what was found until then
@@ -127,7 +182,7 @@ pub(crate) fn loops_of(sequence: impl Iterator<Item = u32>, first: u32) -> Vec<F
     let mut folder = Folder::new(&mut numbers);
     let mut length = 0;
     let counted = sequence.inspect(|_| length += 1);
-    if folder.add_all(counted).is_ok() {
+    if folder.add_all(counted, 0).is_ok() {
         // Without numbers left, a loop at the very end is not told.
         let _ = folder.close_all();
     }
@@ -160,9 +215,10 @@ impl<'a> Folder<'a> {
         }
     }
 
-    fn add_all(&mut self, sequence: impl Iterator<Item = u32>) -> Result<(), Full> {
-        for (place, symbol) in sequence.enumerate() {
-            self.add(symbol, place as u32)?;
+    /// Takes in symbols, the first one from that place of the sequence.
+    fn add_all(&mut self, symbols: impl Iterator<Item = u32>, first: u32) -> Result<(), Full> {
+        for (place, symbol) in (first..).zip(symbols) {
+            self.add(symbol, place)?;
             self.add_again()?;
         }
         Ok(())
@@ -383,13 +439,14 @@ impl<'a> Folder<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diff::watch::IDLE;
     use cutape_trace_format::sample::Chance;
 
     const FIRST: u32 = 1000;
 
     /// Units as their first symbol's place, calls and count.
     fn units(sequence: &[u32]) -> Vec<(u32, u32)> {
-        let folded = fold(sequence, &mut LoopNumbers::new(FIRST)).expect("has numbers");
+        let folded = fold(sequence, &mut LoopNumbers::new(FIRST), &IDLE).expect("has numbers");
         let counts = (0..folded.starts.len()).map(|unit| folded.count(unit));
         folded.starts.iter().copied().zip(counts).collect()
     }
@@ -449,15 +506,46 @@ mod tests {
     #[test]
     fn counts_do_not_make_other_loops() {
         let mut numbers = LoopNumbers::new(FIRST);
-        let short = fold(&repeated(&[1, 2], 10), &mut numbers).expect("has numbers");
-        let long = fold(&repeated(&[1, 2], 11), &mut numbers).expect("has numbers");
+        let short = fold(&repeated(&[1, 2], 10), &mut numbers, &IDLE).expect("has numbers");
+        let long = fold(&repeated(&[1, 2], 11), &mut numbers, &IDLE).expect("has numbers");
         assert_eq!(short.symbols, long.symbols);
         assert_eq!((short.count(0), long.count(0)), (10, 11));
     }
 
+    #[test]
+    fn sequences_that_are_folded_apart_have_the_same_numbers_for_the_same_loops() {
+        let mut chance = Chance::new(12);
+        for round in 0..300 {
+            let mut sequence = |parts: u64| -> Vec<u32> {
+                let part = |chance: &mut Chance| -> Vec<u32> {
+                    let calls = 1 + chance.below(3);
+                    let part: Vec<u32> = (0..calls).map(|_| chance.below(3) as u32).collect();
+                    part.repeat(1 + chance.below(4) as usize)
+                };
+                let parts: Vec<Vec<u32>> = (0..parts).map(|_| part(&mut chance)).collect();
+                parts.concat().repeat(1 + round as usize % 3)
+            };
+            let (a, b) = (sequence(6), sequence(6));
+            let apart = fold_both((&a, &b), FIRST, &IDLE).expect("has numbers");
+            let mut numbers = LoopNumbers::new(FIRST);
+            let together = (
+                fold(&a, &mut numbers, &IDLE).expect("has numbers"),
+                fold(&b, &mut numbers, &IDLE).expect("has numbers"),
+            );
+            // Numbers may be others, and mean the same.
+            let same = |of: &(Folded, Folded)| -> Vec<Vec<bool>> {
+                let of_b = |left: &u32| of.1.symbols.iter().map(|right| left == right).collect();
+                of.0.symbols.iter().map(of_b).collect()
+            };
+            assert_eq!(same(&apart), same(&together), "{a:?} {b:?}");
+            assert_eq!(apart.0.loops, together.0.loops);
+            assert_eq!(apart.1.loops, together.1.loops);
+        }
+    }
+
     /// What a folded sequence stands for, by the starts of its units and the counts of its loops.
     fn check(sequence: &[u32]) {
-        let folded = fold(sequence, &mut LoopNumbers::new(FIRST)).expect("has numbers");
+        let folded = fold(sequence, &mut LoopNumbers::new(FIRST), &IDLE).expect("has numbers");
         let ends = folded.starts.iter().skip(1).copied();
         let ends = ends.chain([sequence.len() as u32]);
         let mut at = 0;

@@ -3,7 +3,7 @@
 use super::fold::{LoopNumbers, fold};
 use super::rows::{RowKind, ThreadPair};
 use super::sequence::{Sequence, lanes_of};
-use super::watch::DiffError;
+use super::watch::{DiffError, Report, Watch};
 use super::word_lists::WordLists;
 
 /// A difference with what is around it.
@@ -50,12 +50,11 @@ impl Unit {
 
 impl Sequence {
     /// All rows of a pair of threads with loops folded.
-    ///
-    /// # Errors
-    /// There is too much to number.
-    pub fn units(&self, thread: &ThreadPair) -> Result<Vec<Unit>, DiffError> {
+    fn units(&self, thread: &ThreadPair, watch: &Watch<'_>) -> Result<Vec<Unit>, DiffError> {
         let (kinds, symbols, first_loop) = self.row_symbols(thread)?;
-        let folded = fold(&symbols, &mut LoopNumbers::new(first_loop))?;
+        watch.look()?;
+        let folded = fold(&symbols, &mut LoopNumbers::new(first_loop), watch)?;
+        watch.report(thread.rows())?;
         let ends = folded.starts.iter().skip(1).copied();
         let ends = ends.chain([symbols.len() as u32]);
         let units = folded.starts.iter().zip(ends).enumerate();
@@ -107,17 +106,20 @@ impl Sequence {
     }
 
     /// All differences, each with so many units before and behind it, in the order in which they come in A (where A has no call: in B). The
-    /// first one is where the runs part.
+    /// first one is where the runs part. `report` is told of how many rows loops were folded.
     ///
     /// # Errors
-    /// There is too much to number.
-    pub fn hunks(&self, context: usize) -> Result<Vec<Hunk>, DiffError> {
+    /// There is too much to number, or it was stopped.
+    pub fn hunks(&self, context: usize, report: Report<'_>) -> Result<Vec<Hunk>, DiffError> {
         let mut hunks = Vec::new();
+        let differs = |thread: &ThreadPair| thread.counts().differences() > 0;
+        let differing = self.threads().filter(|thread| differs(thread));
+        let watch = Watch::new(report, differing.map(ThreadPair::rows).sum());
         for (place, thread) in self.threads().enumerate() {
-            if thread.counts().differences() == 0 {
+            if !differs(thread) {
                 continue;
             }
-            let mut units = self.units(thread)?;
+            let mut units = self.units(thread, &watch)?;
             self.mark_repeats(thread, &mut units);
             hunks.extend(around_differences(place, &units, context));
         }
@@ -173,28 +175,26 @@ impl Sequence {
         let first = &units[at];
         let rows: u64 = units[at..end].iter().map(Unit::rows).sum();
         let body = if end - at == 1 { first.body } else { rows };
-        let start = first.row.checked_sub(body)?;
-        let same = |row: u64| {
-            let before = thread
-                .place(start + row)
-                .filter(|run| run.kind == RowKind::Same);
-            let here = thread.place(first.row + row);
-            match (before, here) {
-                (Some(before), Some(here)) => {
-                    self.is_same_call(thread, first.kind, (before.a, before.b), (here.a, here.b))
-                }
-                _ => false,
-            }
+        let is_repeated = |before: u64| {
+            let place = |row: u64| thread.place(row).map(|run| (run.kind, run.a, run.b));
+            (before..before + body)
+                .zip(first.row..)
+                .all(|(before, here)| match (place(before), place(here)) {
+                    (Some((RowKind::Same, a, b)), Some((_, here_a, here_b))) => {
+                        self.is_same_call(thread, first.kind, (a, b), (here_a, here_b))
+                    }
+                    _ => false,
+                })
         };
-        if !(0..body).all(same) {
+        let mut common = 0;
+        while let Some(before) = first.row.checked_sub(body * (common + 1))
+            && is_repeated(before)
+        {
+            common += 1;
+        }
+        if common == 0 {
             return None;
         }
-        let before = units[..at].last()?;
-        let common = if before.kind == RowKind::Same && before.body == body {
-            before.count
-        } else {
-            1
-        };
         let more = rows / body;
         let (a, b) = match first.kind {
             RowKind::OnlyA => (common + more, common),

@@ -1,12 +1,14 @@
 //! From aligned calls to rows: which aligned calls got the same answer, which of those that are not aligned ask the same question all the same.
 
-use std::collections::HashMap;
-
-use super::myers::{Budget, Common, common};
+use super::budget::Budget;
+use super::by_stream::Aligned;
+use super::myers::{Common, common};
 use super::rows::{RowKind, Run};
 use super::scan::{Hole, Lane, Scan};
 use super::symbols::{Counterparts, Symbols};
 use super::volatile::is_alike;
+use super::watch::{DiffError, Watch};
+use crate::word_hash::WordMap;
 
 /// Steps that may be spent on pairing what lies between two aligned stretches.
 const PAIRING_STEPS: u64 = 1 << 22;
@@ -18,8 +20,9 @@ pub(crate) struct Judge<'a> {
     pub exact: &'a Symbols,
     pub questions: &'a Symbols,
     pub counterparts: &'a Counterparts,
+    watch: &'a Watch<'a>,
     /// What was found of pairs of classes, and the last one by class of A.
-    known: HashMap<(u32, u32), bool>,
+    known: WordMap<(u32, u32), bool>,
     last: Vec<(u32, bool)>,
 }
 
@@ -29,6 +32,7 @@ impl<'a> Judge<'a> {
         scans: (&'a Scan, &'a Scan),
         symbols: (&'a Symbols, &'a Symbols),
         counterparts: &'a Counterparts,
+        watch: &'a Watch<'a>,
     ) -> Self {
         Self {
             a: scans.0,
@@ -36,7 +40,8 @@ impl<'a> Judge<'a> {
             exact: symbols.0,
             questions: symbols.1,
             counterparts,
-            known: HashMap::new(),
+            watch,
+            known: WordMap::default(),
             last: vec![(u32::MAX, false); scans.0.classes.len()],
         }
     }
@@ -70,28 +75,46 @@ impl<'a> Judge<'a> {
         };
         // One recording may have kept images and data that the other has not.
         let payload = a.payload() == b.payload() || a.payload() == 0 || b.payload() == 0;
+        // The same holds for the arguments of kernels.
+        let kernel = a.kernel() == 0
+            || b.kernel() == 0
+            || a.kernel() == b.kernel()
+                && self
+                    .counterparts
+                    .are_pairs(a.kernel_objects(), b.kernel_objects());
         alike
             && payload
+            && kernel
             && a.answer() == b.answer()
             && self.counterparts.are_pairs(a.given(), b.given())
     }
 
     /// The rows of two threads whose exact questions are aligned like that.
-    pub fn rows(&mut self, lanes: (&Lane, &Lane), aligned: &[Common]) -> Vec<Run> {
+    ///
+    /// # Errors
+    /// The work was stopped.
+    pub fn rows(
+        &mut self,
+        lanes: (&Lane, &Lane),
+        aligned: &Aligned,
+    ) -> Result<Vec<Run>, DiffError> {
         let mut runs = Vec::new();
         let mut at = (0, 0);
-        for stretch in aligned {
+        let by_stream = !aligned.moved.is_empty();
+        for stretch in &aligned.stretches {
             let to = (stretch.left, stretch.right);
-            self.add_gap(lanes, (at, to), &mut runs);
+            self.add_gap((lanes, by_stream), (at, to), &mut runs);
             self.add_stretch(lanes, *stretch, &mut runs);
+            self.watch.look()?;
             at = (
                 stretch.left + stretch.length,
                 stretch.right + stretch.length,
             );
         }
         let end = (lanes.0.classes.len() as u32, lanes.1.classes.len() as u32);
-        self.add_gap(lanes, (at, end), &mut runs);
-        runs
+        self.add_gap((lanes, by_stream), (at, end), &mut runs);
+        self.watch.look()?;
+        Ok(runs)
     }
 
     /// Adds calls that are aligned.
@@ -109,7 +132,14 @@ impl<'a> Judge<'a> {
     }
 
     /// Adds what lies between two aligned stretches. Calls with the same question are changed; the others are on one side alone.
-    fn add_gap(&mut self, lanes: (&Lane, &Lane), gap: Gap, runs: &mut Vec<Run>) {
+    ///
+    /// Where calls were aligned by stream, two that are the same and are not aligned come in another order on their stream: they are none.
+    fn add_gap(
+        &mut self,
+        (lanes, by_stream): ((&Lane, &Lane), bool),
+        gap: Gap,
+        runs: &mut Vec<Run>,
+    ) {
         let (from, to) = gap;
         let only_a = kind_alone(
             RowKind::OnlyA,
@@ -124,7 +154,11 @@ impl<'a> Judge<'a> {
             to.1 - from.1,
         );
         let mut at = from;
-        for pair in self.pairs(lanes, gap) {
+        let mut pairs = self.pairs(lanes, gap);
+        if by_stream {
+            pairs = self.changed_among(lanes, &pairs);
+        }
+        for pair in pairs {
             add(runs, only_a, at, pair.left - at.0);
             add(runs, only_b, (pair.left, at.1), pair.right - at.1);
             self.add_stretch(lanes, pair, runs);
@@ -132,6 +166,22 @@ impl<'a> Judge<'a> {
         }
         add(runs, only_a, at, to.0 - at.0);
         add(runs, only_b, (to.0, at.1), to.1 - at.1);
+    }
+
+    /// Those of some pairs of calls that are not the same.
+    fn changed_among(&mut self, lanes: (&Lane, &Lane), pairs: &[Common]) -> Vec<Common> {
+        let steps = pairs.iter().flat_map(|pair| {
+            (0..pair.length).map(|step| Common {
+                left: pair.left + step,
+                right: pair.right + step,
+                length: 1,
+            })
+        });
+        let class_a = |pair: &Common| lanes.0.classes[pair.left as usize];
+        let class_b = |pair: &Common| lanes.1.classes[pair.right as usize];
+        steps
+            .filter(|pair| !self.is_same(class_a(pair), class_b(pair)))
+            .collect()
     }
 
     /// Calls between two aligned stretches that ask the same question.
@@ -148,7 +198,7 @@ impl<'a> Judge<'a> {
         };
         let a = question(&self.questions.a, lanes.0, from.0, to.0);
         let b = question(&self.questions.b, lanes.1, from.1, to.1);
-        let mut pairs = common(&a, &b, &mut Budget::steps(PAIRING_STEPS));
+        let mut pairs = common(&a, &b, &mut Budget::steps(PAIRING_STEPS, self.watch));
         for pair in &mut pairs {
             pair.left += from.0;
             pair.right += from.1;

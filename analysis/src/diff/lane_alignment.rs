@@ -1,39 +1,76 @@
-//! Aligning the calls of two threads: loops are folded, what is left is aligned, and loops are unfolded again.
+//! Aligning the calls of two threads. Where few calls differ they are aligned as they are; otherwise loops are folded, what is left is aligned,
+//! and loops are unfolded again.
 
-use super::fold::{Folded, LoopNumbers, fold};
-use super::myers::{Budget, Common, common};
-use super::watch::DiffError;
+use super::budget::Budget;
+use super::fold::{Folded, fold_both};
+use super::myers::{Common, common, common_within};
+use super::watch::{DiffError, Watch};
 
 /// Steps that may be spent on looking into loops that one side alone has.
 const REFINING_STEPS: u64 = 1 << 22;
+/// Steps that may be spent on aligning without folding: so many, and so many for each call. That is enough for some thousand differences in
+/// a million calls, and costs less than folding them.
+const PLAIN_STEPS: u64 = 1 << 20;
+const PLAIN_STEPS_OF_CALL: u64 = 4;
 
 /// The stretches that two sequences have in common. Symbols are below `first_loop`.
 ///
 /// # Errors
-/// There are more different loops than numbers.
+/// There are more different loops than numbers, or the work was stopped.
 pub(crate) fn align(
     a: &[u32],
     b: &[u32],
     first_loop: u32,
-    budget: &mut Budget,
+    budget: &mut Budget<'_>,
 ) -> Result<Vec<Common>, DiffError> {
     let mut found = Joined::default();
-    let shared = a.iter().zip(b).take_while(|(a, b)| a == b).count();
-    if shared == a.len().min(b.len()) {
-        // One side goes on where the other ends; nothing else differs.
-        found.add(0, 0, shared);
-        return Ok(found.0);
+    let head = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    found.add(0, 0, head);
+    let (rest_a, rest_b) = (&a[head..], &b[head..]);
+    let ends = rest_a.iter().rev().zip(rest_b.iter().rev());
+    let tail = ends.take_while(|(a, b)| a == b).count();
+    let middle = (
+        &rest_a[..rest_a.len() - tail],
+        &rest_b[..rest_b.len() - tail],
+    );
+    if !middle.0.is_empty() && !middle.1.is_empty() {
+        for stretch in align_middle(middle, first_loop, budget)? {
+            let (left, right) = (head + stretch.left as usize, head + stretch.right as usize);
+            found.add(left, right, stretch.length as usize);
+        }
     }
-    let mut numbers = LoopNumbers::new(first_loop);
-    let sides = [
-        Side::of(a, fold(a, &mut numbers)?),
-        Side::of(b, fold(b, &mut numbers)?),
-    ];
+    found.add(a.len() - tail, b.len() - tail, tail);
+    budget.watch().look()?;
+    Ok(settle(a, b, found.0))
+}
+
+/// Most runs of a program differ in few places, which are found without folding.
+fn align_middle(
+    (a, b): (&[u32], &[u32]),
+    first_loop: u32,
+    budget: &mut Budget<'_>,
+) -> Result<Vec<Common>, DiffError> {
+    let calls = (a.len() + b.len()) as u64;
+    let steps = PLAIN_STEPS + calls * PLAIN_STEPS_OF_CALL;
+    let mut plain = Budget::steps(steps, budget.watch());
+    if let Some(found) = common_within(a, b, &mut plain) {
+        return Ok(found);
+    }
+    budget.watch().look()?;
+    let folded = fold_both((a, b), first_loop, budget.watch())?;
+    Ok(align_folded(
+        [Side::of(a, folded.0), Side::of(b, folded.1)],
+        budget,
+    ))
+}
+
+fn align_folded(sides: [Side<'_>; 2], budget: &mut Budget<'_>) -> Vec<Common> {
+    let mut found = Joined::default();
     let units = common(&sides[0].folded.symbols, &sides[1].folded.symbols, budget);
     let mut at = (0, 0);
     for stretch in units {
         let unit = (stretch.left as usize, stretch.right as usize);
-        refine(&sides, (at, unit), &mut found);
+        refine(&sides, (at, unit), &mut found, budget.watch());
         for step in 0..stretch.length as usize {
             add_unit(&sides, (unit.0 + step, unit.1 + step), &mut found);
         }
@@ -41,8 +78,40 @@ pub(crate) fn align(
         at = (unit.0 + length, unit.1 + length);
     }
     let end = (sides[0].units(), sides[1].units());
-    refine(&sides, (at, end), &mut found);
-    Ok(found.0)
+    refine(&sides, (at, end), &mut found, budget.watch());
+    found.0
+}
+
+/// Moves calls that one side alone has as far back as they go: what is more of a loop comes behind the loop that both have.
+fn settle(a: &[u32], b: &[u32], found: Vec<Common>) -> Vec<Common> {
+    let mut settled: Vec<Common> = Vec::with_capacity(found.len());
+    for mut next in found {
+        if let Some(last) = settled.last_mut() {
+            let end = (last.left + last.length, last.right + last.length);
+            let slide = match (next.left == end.0, next.right == end.1) {
+                (true, false) => alike(b, (end.1, next.right), next.length),
+                (false, true) => alike(a, (end.0, next.left), next.length),
+                _ => 0,
+            };
+            last.length += slide;
+            next.left += slide;
+            next.right += slide;
+            next.length -= slide;
+        }
+        if next.length > 0 {
+            settled.push(next);
+        }
+    }
+    settled
+}
+
+/// How many symbols from one place on are those from another place on, `most` at most.
+fn alike(sequence: &[u32], (one, other): (u32, u32), most: u32) -> u32 {
+    let one = sequence[one as usize..].iter();
+    let other = sequence[other as usize..].iter().take(most as usize);
+    one.zip(other)
+        .take_while(|(one, other)| one == other)
+        .count() as u32
 }
 
 /// A sequence and its loops.
@@ -78,10 +147,16 @@ impl<'a> Side<'a> {
 
 /// Common stretches; neighbours are joined.
 #[derive(Default)]
-struct Joined(Vec<Common>);
+pub(crate) struct Joined(Vec<Common>);
 
 impl Joined {
-    fn add(&mut self, left: usize, right: usize, length: usize) {
+    /// The stretches.
+    pub fn into_stretches(self) -> Vec<Common> {
+        self.0
+    }
+
+    /// Adds a stretch behind all others.
+    pub fn add(&mut self, left: usize, right: usize, length: usize) {
         if length == 0 {
             return;
         }
@@ -110,7 +185,12 @@ fn add_unit(sides: &[Side<'_>; 2], unit: (usize, usize), found: &mut Joined) {
 }
 
 /// Between two pairs of units that are the same, loops of one side may be single calls on the other.
-fn refine(sides: &[Side<'_>; 2], between: ((usize, usize), (usize, usize)), found: &mut Joined) {
+fn refine(
+    sides: &[Side<'_>; 2],
+    between: ((usize, usize), (usize, usize)),
+    found: &mut Joined,
+    watch: &Watch<'_>,
+) {
     let (from, to) = between;
     if from.0 == to.0 || from.1 == to.1 {
         return;
@@ -123,7 +203,7 @@ fn refine(sides: &[Side<'_>; 2], between: ((usize, usize), (usize, usize)), foun
     let stretches = common(
         &sides[0].sequence[a.0..a.1],
         &sides[1].sequence[b.0..b.1],
-        &mut Budget::steps(REFINING_STEPS),
+        &mut Budget::steps(REFINING_STEPS, watch),
     );
     for stretch in stretches {
         let (left, right) = (a.0 + stretch.left as usize, b.0 + stretch.right as usize);
@@ -134,9 +214,10 @@ fn refine(sides: &[Side<'_>; 2], between: ((usize, usize), (usize, usize)), foun
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diff::watch::IDLE;
 
     fn aligned(a: &[u32], b: &[u32]) -> Vec<(u32, u32, u32)> {
-        let mut budget = Budget::steps(1 << 30);
+        let mut budget = Budget::steps(1 << 30, &IDLE);
         let found = align(a, b, 1000, &mut budget).expect("has numbers");
         found
             .iter()

@@ -4,7 +4,12 @@
 //! are the differences among them, and a [`Describer`] puts calls into words. For two programs it has a [`Profile`]. docs/diff.md describes
 //! both.
 
+mod aligning;
+mod anchors;
 mod argument_texts;
+mod budget;
+mod by_stream;
+mod candidates;
 mod changes;
 mod choice;
 mod class;
@@ -12,8 +17,10 @@ mod compare;
 mod fetching;
 mod fingerprint;
 pub(crate) mod fold;
+mod frontier;
 mod hunks;
 mod judging;
+mod kernel_values;
 mod lane_alignment;
 mod layout;
 mod moved;
@@ -26,6 +33,7 @@ pub mod report;
 mod rows;
 mod scan;
 mod sequence;
+mod stream_order;
 mod symbols;
 pub mod volatile;
 mod watch;

@@ -1,4 +1,5 @@
-//! Calls that one thread makes in A and another one in B, and calls that give objects back in another order: no difference.
+//! Calls that one thread makes in A and another one in B, calls that are on their stream where they were, and calls that give objects back in
+//! another order: no difference.
 
 use std::collections::HashMap;
 
@@ -54,6 +55,27 @@ pub(crate) fn mark_moved(judge: &mut Judge<'_>, gives_back: &[bool], threads: &m
         places.a.sort_unstable();
         places.b.sort_unstable();
         *runs = with_moved(runs, &places);
+    }
+}
+
+/// Marks calls that another order of streams moved, and that got the same answer.
+pub(crate) fn mark_other_order(
+    judge: &mut Judge<'_>,
+    (runs, lanes): (Vec<Run>, (&Lane, &Lane)),
+    pairs: &[(u32, u32)],
+) -> Vec<Run> {
+    let mut moved = Places::default();
+    for &(a, b) in pairs {
+        if judge.is_same(lanes.0.classes[a as usize], lanes.1.classes[b as usize]) {
+            moved.a.push(a);
+            moved.b.push(b);
+        }
+    }
+    moved.b.sort_unstable();
+    if moved.a.is_empty() {
+        runs
+    } else {
+        with_moved(&runs, &moved)
     }
 }
 

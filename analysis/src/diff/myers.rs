@@ -4,7 +4,9 @@
 //! The work grows with the number of differences, so it has a budget. Where that is used up, symbols that both sides have once hold the
 //! rest together, and what lies between them counts as different: an answer that is right, and not the shortest.
 
-use std::collections::HashMap;
+use super::anchors::{longest_rising, once_in_both};
+use super::budget::Budget;
+use super::frontier::{Frontier, Growth};
 
 /// A stretch that both sequences have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,47 +19,31 @@ pub(crate) struct Common {
     pub length: u32,
 }
 
-/// Work that may be done, in visits of a diagonal. A budget in steps rather than in time gives the same answer on every machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Budget {
-    steps: u64,
-    exhausted: bool,
-}
-
-impl Budget {
-    /// That many steps; a processor does some 300 million of them in a second.
-    pub fn steps(steps: u64) -> Self {
-        Self {
-            steps,
-            exhausted: false,
-        }
-    }
-
-    /// Whether the work had to be cut short.
-    pub fn is_exhausted(&self) -> bool {
-        self.exhausted
-    }
-
-    fn spend(&mut self, steps: u64) -> bool {
-        match self.steps.checked_sub(steps) {
-            Some(left) if !self.exhausted => {
-                self.steps = left;
-                true
-            }
-            _ => {
-                self.exhausted = true;
-                false
-            }
-        }
-    }
-}
-
 /// The stretches that two sequences have in common, in order; neighbours are joined.
-pub(crate) fn common(left: &[u32], right: &[u32], budget: &mut Budget) -> Vec<Common> {
+pub(crate) fn common(left: &[u32], right: &[u32], budget: &mut Budget<'_>) -> Vec<Common> {
+    aligned(left, right, (budget, true))
+}
+
+/// The same; nothing if the budget is too small for that.
+pub(crate) fn common_within(
+    left: &[u32],
+    right: &[u32],
+    budget: &mut Budget<'_>,
+) -> Option<Vec<Common>> {
+    let found = aligned(left, right, (budget, false));
+    (!budget.is_exhausted()).then_some(found)
+}
+
+fn aligned(
+    left: &[u32],
+    right: &[u32],
+    (budget, anchored): (&mut Budget<'_>, bool),
+) -> Vec<Common> {
     let mut aligner = Aligner {
         left,
         right,
         budget,
+        anchored,
         found: Vec::new(),
     };
     aligner.align(Area {
@@ -69,19 +55,21 @@ pub(crate) fn common(left: &[u32], right: &[u32], budget: &mut Budget) -> Vec<Co
 
 /// Part of both sequences, each from a first to behind a last element.
 #[derive(Clone, Copy, Debug)]
-struct Area {
-    left: (usize, usize),
-    right: (usize, usize),
+pub(crate) struct Area {
+    pub left: (usize, usize),
+    pub right: (usize, usize),
 }
 
-struct Aligner<'a> {
+struct Aligner<'a, 'w> {
     left: &'a [u32],
     right: &'a [u32],
-    budget: &'a mut Budget,
+    budget: &'a mut Budget<'w>,
+    /// Whether anchors are looked for where the budget is used up.
+    anchored: bool,
     found: Vec<Common>,
 }
 
-impl Aligner<'_> {
+impl Aligner<'_, '_> {
     fn align(&mut self, mut area: Area) {
         let start = self.shared_start(&area);
         self.emit(area.left.0, area.right.0, start);
@@ -102,7 +90,8 @@ impl Aligner<'_> {
                         right: (right, area.right.1),
                     });
                 }
-                None => self.anchor(&area),
+                None if self.anchored && self.budget.watch().look().is_ok() => self.anchor(&area),
+                None => return,
             }
         }
         self.emit(area.left.1, area.right.1, end);
@@ -143,9 +132,9 @@ impl Aligner<'_> {
     /// Paths grow from both ends at once, one difference at a time. Where the furthest from one end meets the furthest from the other, they
     /// are a shortest path together.
     fn split(&mut self, area: &Area) -> Option<(usize, usize)> {
-        let mut forward = Frontier::new(area, self.budget, Growth::Forward);
-        let mut backward = Frontier::new(area, self.budget, Growth::Backward);
-        let meets_forward = (forward.centre - backward.centre) % 2 != 0;
+        let mut forward = Frontier::new(area, Growth::Forward);
+        let mut backward = Frontier::new(area, Growth::Backward);
+        let meets_forward = (forward.centre() - backward.centre()) % 2 != 0;
         loop {
             if !self.budget.spend(forward.width() + backward.width() + 4) {
                 return None;
@@ -186,190 +175,10 @@ impl Aligner<'_> {
     }
 }
 
-/// From which end of an area paths grow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Growth {
-    Forward,
-    Backward,
-}
-
-/// The furthest points that paths reach from one end of an area, on each diagonal (place on the left side minus place on the right one).
-#[derive(Debug)]
-struct Frontier {
-    growth: Growth,
-    area: Area,
-    /// The diagonal of the end where paths start.
-    centre: i64,
-    /// Diagonals that have a path: every second one from `low` to `high`.
-    low: i64,
-    high: i64,
-    /// Place on the left side by diagonal, from `centre - radius` on.
-    reached: Vec<i64>,
-    radius: i64,
-}
-
-impl Frontier {
-    /// Paths of no differences. The budget limits how many there can be.
-    fn new(area: &Area, budget: &Budget, growth: Growth) -> Self {
-        let elements = area.left.1 - area.left.0 + area.right.1 - area.right.0;
-        let radius = elements.min(budget.steps.isqrt() as usize) as i64 + 2;
-        let (left, right) = match growth {
-            Growth::Forward => (area.left.0, area.right.0),
-            Growth::Backward => (area.left.1, area.right.1),
-        };
-        let centre = left as i64 - right as i64;
-        let mut frontier = Self {
-            growth,
-            area: *area,
-            centre,
-            low: centre,
-            high: centre,
-            reached: vec![Self::nowhere(growth); 2 * radius as usize + 1],
-            radius,
-        };
-        frontier.set(centre, left as i64);
-        frontier
-    }
-
-    /// Further back than any point.
-    fn nowhere(growth: Growth) -> i64 {
-        match growth {
-            Growth::Forward => -1,
-            Growth::Backward => i64::MAX,
-        }
-    }
-
-    fn width(&self) -> u64 {
-        (self.high - self.low) as u64
-    }
-
-    fn get(&self, diagonal: i64) -> i64 {
-        let place = diagonal - self.centre + self.radius;
-        let reached = usize::try_from(place)
-            .ok()
-            .and_then(|place| self.reached.get(place));
-        reached
-            .copied()
-            .unwrap_or_else(|| Self::nowhere(self.growth))
-    }
-
-    fn set(&mut self, diagonal: i64, left: i64) {
-        let place = (diagonal - self.centre + self.radius) as usize;
-        if let Some(reached) = self.reached.get_mut(place) {
-            *reached = left;
-        }
-    }
-
-    /// Takes paths one difference further. Returns a point where one meets those of `other`.
-    fn grow(
-        &mut self,
-        left: &[u32],
-        right: &[u32],
-        other: Option<&Self>,
-    ) -> Option<(usize, usize)> {
-        // Beyond these diagonals lies nothing of the area.
-        let lowest = self.area.left.0 as i64 - self.area.right.1 as i64;
-        let highest = self.area.left.1 as i64 - self.area.right.0 as i64;
-        self.low += if self.low > lowest { -1 } else { 1 };
-        self.high += if self.high < highest { 1 } else { -1 };
-        for diagonal in (self.low..=self.high).step_by(2) {
-            let reached = self.follow(left, right, diagonal);
-            self.set(diagonal, reached);
-            let met = other.is_some_and(|other| other.meets(diagonal, reached));
-            if met {
-                return Some((reached as usize, (reached - diagonal) as usize));
-            }
-        }
-        None
-    }
-
-    /// How far a path comes on a diagonal: from its neighbours by one difference, then along what is equal.
-    fn follow(&self, left: &[u32], right: &[u32], diagonal: i64) -> i64 {
-        let (below, above) = (self.get(diagonal - 1), self.get(diagonal + 1));
-        match self.growth {
-            Growth::Forward => {
-                let start = above.max(below + 1);
-                let most = (self.area.left.1 as i64).min(self.area.right.1 as i64 + diagonal);
-                let mut at = start;
-                while at < most && left[at as usize] == right[(at - diagonal) as usize] {
-                    at += 1;
-                }
-                at
-            }
-            Growth::Backward => {
-                let start = below.min(above.saturating_sub(1));
-                let least = (self.area.left.0 as i64).max(self.area.right.0 as i64 + diagonal);
-                let mut at = start;
-                while at > least && left[at as usize - 1] == right[(at - diagonal) as usize - 1] {
-                    at -= 1;
-                }
-                at
-            }
-        }
-    }
-
-    /// Whether a path on that diagonal from the other end, which reached `left`, meets one of these.
-    fn meets(&self, diagonal: i64, left: i64) -> bool {
-        let known = (self.low..=self.high).contains(&diagonal) && (diagonal - self.low) % 2 == 0;
-        known
-            && match self.growth {
-                Growth::Forward => left <= self.get(diagonal),
-                Growth::Backward => left >= self.get(diagonal),
-            }
-    }
-}
-
-/// Places of symbols that each side has once, in the order of the left side.
-fn once_in_both(left: &[u32], right: &[u32]) -> Vec<(u32, u32)> {
-    let mut places: HashMap<u32, (u32, u32)> = HashMap::new();
-    let mut count: HashMap<u32, (u32, u32)> = HashMap::new();
-    for (place, &symbol) in left.iter().enumerate() {
-        count.entry(symbol).or_default().0 += 1;
-        places.entry(symbol).or_default().0 = place as u32;
-    }
-    for (place, &symbol) in right.iter().enumerate() {
-        if let Some(count) = count.get_mut(&symbol) {
-            count.1 += 1;
-            places.entry(symbol).or_default().1 = place as u32;
-        }
-    }
-    let once = |(symbol, count): (u32, (u32, u32))| {
-        (count == (1, 1))
-            .then(|| places.get(&symbol).copied())
-            .flatten()
-    };
-    let mut found: Vec<_> = count.into_iter().filter_map(once).collect();
-    found.sort_unstable();
-    found
-}
-
-/// The longest part of a list of pairs, rising in their first number, that rises in the second one, too.
-fn longest_rising(pairs: &[(u32, u32)]) -> Vec<(u32, u32)> {
-    // By length: the place of the pair with the smallest second number that a part of that length ends with.
-    let mut ends: Vec<usize> = Vec::new();
-    let mut before: Vec<Option<usize>> = Vec::with_capacity(pairs.len());
-    for (place, &(_, second)) in pairs.iter().enumerate() {
-        let length = ends.partition_point(|&end| pairs[end].1 < second);
-        before.push(length.checked_sub(1).map(|shorter| ends[shorter]));
-        if length == ends.len() {
-            ends.push(place);
-        } else {
-            ends[length] = place;
-        }
-    }
-    let mut longest = Vec::with_capacity(ends.len());
-    let mut at = ends.last().copied();
-    while let Some(place) = at {
-        longest.push(pairs[place]);
-        at = before[place];
-    }
-    longest.reverse();
-    longest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diff::watch::IDLE;
     use cutape_trace_format::sample::Chance;
 
     const PLENTY: u64 = 1 << 40;
@@ -419,7 +228,7 @@ mod tests {
             let letters = 1 + round % 7;
             let left = random(&mut chance, 24, letters);
             let right = random(&mut chance, 24, letters);
-            let mut budget = Budget::steps(PLENTY);
+            let mut budget = Budget::steps(PLENTY, &IDLE);
             let found = common(&left, &right, &mut budget);
             assert_eq!(
                 checked(&left, &right, &found),
@@ -444,7 +253,7 @@ mod tests {
                     _ => right[at] = chance.below(60) as u32,
                 }
             }
-            let found = common(&left, &right, &mut Budget::steps(PLENTY));
+            let found = common(&left, &right, &mut Budget::steps(PLENTY, &IDLE));
             assert_eq!(checked(&left, &right, &found), naive(&left, &right));
         }
     }
@@ -455,7 +264,7 @@ mod tests {
         for round in 0..2000 {
             let left = random(&mut chance, 60, 3 + round % 60);
             let right = random(&mut chance, 60, 3 + round % 60);
-            let mut budget = Budget::steps(chance.below(200));
+            let mut budget = Budget::steps(chance.below(200), &IDLE);
             let found = common(&left, &right, &mut budget);
             let length = checked(&left, &right, &found);
             let longest = naive(&left, &right);
@@ -468,7 +277,7 @@ mod tests {
             .map(|n| if n % 3 == 0 { n + 5000 } else { n })
             .collect();
         right.swap(10, 900);
-        let mut budget = Budget::steps(10);
+        let mut budget = Budget::steps(10, &IDLE);
         let found = common(&left, &right, &mut budget);
         assert!(budget.is_exhausted());
         assert!(
@@ -479,7 +288,7 @@ mod tests {
 
     #[test]
     fn one_empty_side_has_nothing_in_common() {
-        let mut budget = Budget::steps(PLENTY);
+        let mut budget = Budget::steps(PLENTY, &IDLE);
         assert_eq!(common(&[], &[1, 2], &mut budget), []);
         assert_eq!(common(&[1], &[], &mut budget), []);
         assert_eq!(common(&[], &[], &mut budget), []);

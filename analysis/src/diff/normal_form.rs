@@ -2,14 +2,17 @@
 //! addresses of the process become whether they are null.
 
 use cutape_trace_format::call::Call;
+use cutape_trace_format::kernel_arguments::KernelArgument;
 use cutape_trace_format::record::Captured;
 
 use super::class::ClassWords;
 use super::fingerprint::Fingerprint;
+use super::kernel_values::{self, parts, reference};
 use super::layout::{Meaning, Piece};
-use super::plan::{Answered, Asked, Behind, Plan, Returns, Shape};
+use super::plan::{Answered, Asked, Behind, OnStream, Plan, Returns, Shape};
+use super::stream_order::StreamOf;
 use super::volatile::Volatile;
-use crate::objects::{ObjectId, ObjectTracker, Reference};
+use crate::objects::{Kind, ObjectId, ObjectTracker, Part, Reference};
 
 /// Words for what a fingerprint holds no value of.
 const NULL: u64 = 0;
@@ -19,6 +22,9 @@ const NOT_CAPTURED: u64 = 0x0c;
 const NOT_VALID: u64 = 0x0d;
 const IN_FLIGHT: u64 = 0x0e;
 const RETURNED: u64 = 0x0f;
+const OBJECT: u64 = 0x10;
+/// The default stream of a thread, as cuda.h defines it.
+const CU_STREAM_PER_THREAD: u64 = 2;
 /// Words below this are no handle that a driver made up but names of their own: the default streams, the number of a callback.
 const LEAST_HANDLE: u64 = 0x1000;
 /// Elements of an array that count; no real call has more behind a pointer that is followed.
@@ -65,6 +71,11 @@ impl NormalForm {
         prints.answer(plan, call);
         let answer = prints.print.finish_short();
         prints.payload(call);
+        prints.words.end_of_given();
+        prints.kernel(call);
+        if let Some(on_stream) = plan.on_stream {
+            set_order(on_stream, call, tracker, words);
+        }
         words.finish(asked, question.finish(), answer)
     }
 
@@ -79,6 +90,32 @@ impl NormalForm {
                 self.objects[place] = object_print(tracker, reference.object);
             }
         }
+    }
+}
+
+/// Says on which stream a call is, and which event it records or awaits.
+fn set_order(on_stream: OnStream, call: &Call, tracker: &ObjectTracker, words: &mut ClassWords) {
+    let first = |kind: Kind| {
+        let mut used = tracker
+            .references()
+            .iter()
+            .filter(|reference| reference.part == Part::Used);
+        used.find(|reference| tracker.object(reference.object).kind() == kind)
+    };
+    if let Some(stream) = first(Kind::Stream) {
+        words.set_stream(StreamOf::Object(stream.object.0));
+    } else {
+        let word = on_stream
+            .word
+            .and_then(|place| call.args.get(usize::from(place)));
+        match word {
+            Some(&CU_STREAM_PER_THREAD) => words.set_stream(StreamOf::PerThread),
+            Some(0) if on_stream.per_thread => words.set_stream(StreamOf::PerThread),
+            _ => {}
+        }
+    }
+    if let Some(event) = first(Kind::Event) {
+        words.set_event(event.object.0);
     }
 }
 
@@ -186,6 +223,44 @@ impl Prints<'_, '_> {
         }
     }
 
+    /// Takes in the arguments of kernels: addresses in known memory as objects, the others by value.
+    fn kernel(&mut self, call: &Call) {
+        let mut print = Fingerprint::new(6);
+        let mut any = false;
+        for (param, kernel) in call.kernels() {
+            for argument in &kernel.params {
+                any = true;
+                self.kernel_argument((param, argument), &mut print);
+            }
+        }
+        if any {
+            self.words.set_kernel(print.finish_short());
+        }
+    }
+
+    fn kernel_argument(
+        &mut self,
+        (param, argument): (u8, &KernelArgument),
+        print: &mut Fingerprint,
+    ) {
+        print.word(argument.size.into());
+        let references = self.references;
+        let Some(parts) = parts(argument, |word| reference(references, param, word)) else {
+            return print.word(NOT_CAPTURED);
+        };
+        for part in parts {
+            match part {
+                kernel_values::Part::Object(reference) => {
+                    print.word(OBJECT);
+                    print.word(reference.offset);
+                    self.words.add_object(reference.object.0);
+                }
+                kernel_values::Part::Address => print.word(NOT_NULL),
+                kernel_values::Part::Value(word) => print.word(word),
+            }
+        }
+    }
+
     fn behind(&mut self, behind: &Behind, capture: Option<Captured<'_>>) {
         let Some(capture) = capture else {
             return self.print.word(NOT_CAPTURED);
@@ -241,8 +316,7 @@ impl Prints<'_, '_> {
     }
 
     fn reference(&self, param: u8, word: u64) -> Option<Reference> {
-        let is_it = |reference: &&Reference| reference.param == param && reference.word == word;
-        self.references.iter().find(is_it).copied()
+        reference(self.references, param, word)
     }
 
     fn refer(&mut self, reference: Reference) {

@@ -1,10 +1,13 @@
 //! What counts in the calls of a function when two runs are compared, worked out once for each function of a trace.
 
-use cutape_cuda_api::{Direction, Extent, Function, Param, Type, TypeKind, Validity};
+use cutape_cuda_api::{
+    DefaultStream, Direction, Extent, Function, Param, Type, TypeKind, Validity,
+};
 use cutape_trace_format::call::FunctionId;
 use cutape_trace_format::schema::TraceSchema;
 
 use super::layout::{Meaning, Piece, layout, size_of};
+use super::stream_order::is_on_stream;
 use super::volatile::{Volatile, asks_whether_ready, volatile};
 use crate::outcome::code_type;
 
@@ -24,6 +27,17 @@ pub(crate) struct Plan {
     pub returns: Returns,
     /// It asks whether work is done.
     pub asks_whether_ready: bool,
+    /// Its calls are in order with those on their stream alone.
+    pub on_stream: Option<OnStream>,
+}
+
+/// How the stream of a call is told where it is no object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OnStream {
+    /// Place of the stream among the argument words, if it is there.
+    pub word: Option<u16>,
+    /// The null stream is that of the thread.
+    pub per_thread: bool,
 }
 
 /// Part of what a call asks.
@@ -138,10 +152,18 @@ impl Plan {
             },
         };
         let mut word = 0u16;
+        let mut stream = None;
         for (number, param) in (0..=u8::MAX).zip(&signature.params) {
+            if is_stream(param) {
+                stream = stream.or(Some(word));
+            }
             plan.add(schema, function, (number, param, word));
             word = word.saturating_add(words(schema, param));
         }
+        plan.on_stream = is_on_stream(&function.base).then_some(OnStream {
+            word: stream,
+            per_thread: function.default_stream == DefaultStream::PerThread,
+        });
         plan
     }
 
@@ -198,6 +220,11 @@ impl Plan {
         };
         self.asks.push(asked);
     }
+}
+
+fn is_stream(param: &Param) -> bool {
+    param.direction == Direction::Value
+        && matches!(&param.ty, Type::Named(name) if name == "CUstream")
 }
 
 /// Argument words that a parameter takes.

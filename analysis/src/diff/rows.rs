@@ -15,10 +15,10 @@ pub enum RowKind {
     OnlyA,
     /// Only B made the call.
     OnlyB,
-    /// A made the call here, B in another thread, or gave the object back a little earlier or later. Which thread of a pool does a piece of
-    /// work is a matter of time.
+    /// A made the call here, B in another thread, or between other calls but in the same order on its stream, or gave the object back a little
+    /// earlier or later. Which thread of a pool does a piece of work, and which stream gets some first, is a matter of time.
     MovedA,
-    /// B made the call here, A in another thread or a little earlier or later.
+    /// B made the call here, and A in one of these ways elsewhere.
     MovedB,
     /// A made the call, and calls of B are missing here.
     UnknownA,
@@ -91,7 +91,7 @@ pub struct RowCounts {
     pub only_a: u64,
     /// Calls that only B made.
     pub only_b: u64,
-    /// Calls that another thread made, counted on both sides.
+    /// Calls that were made elsewhere, counted on both sides.
     pub moved: u64,
     /// Calls that have no counterpart because calls of the other side are missing.
     pub unknown: u64,

@@ -6,7 +6,7 @@ use cutape_trace_format::block_source::Damage;
 use cutape_trace_format::call::{Call, ProcessId, ThreadId};
 use cutape_trace_format::trace::Trace;
 
-use super::class::{Class, ClassWords};
+use super::class::{self, Class, ClassWords};
 use super::fingerprint::Fingerprint;
 use super::normal_form::NormalForm;
 use super::plan::{Plans, Returns};
@@ -88,7 +88,10 @@ impl Scan {
         watch: &Watch<'_>,
     ) -> Result<Self, DiffError> {
         let mut scanner = Scanner {
-            scan: Self::default(),
+            scan: Self {
+                classes: WordLists::hashed_by(class::hash),
+                ..Self::default()
+            },
             tracker: ObjectTracker::default(),
             ignore: ignore.map(Matcher::new),
             plans: Plans::default(),
@@ -165,6 +168,7 @@ impl Scanner<'_> {
             None => {
                 let name = name_print(&trace.function_name(call.function));
                 self.words.end_of_taken();
+                self.words.end_of_given();
                 self.words
                     .finish(name, name, u32::from(call.returned.is_some()))
             }

@@ -1,10 +1,9 @@
 //! Numbers for what calls of two traces ask, alike on both sides; and which object of one trace plays the part of which object of the other.
 
-use std::collections::HashMap;
-
 use super::fingerprint::Fingerprint;
 use super::myers::Common;
 use super::scan::{Lane, Scan};
+use crate::word_hash::WordMap;
 
 /// No counterpart.
 const NONE: u32 = u32::MAX;
@@ -23,7 +22,7 @@ pub(crate) struct Symbols {
 impl Symbols {
     /// Numbers classes by a fingerprint.
     pub fn by(a: (&Scan, impl Fn(u32) -> u64), b: (&Scan, impl Fn(u32) -> u64)) -> Self {
-        let mut numbers: HashMap<u64, u32> = HashMap::new();
+        let mut numbers: WordMap<u64, u32> = WordMap::default();
         let mut number = |scan: &Scan, print: &dyn Fn(u32) -> u64| -> Vec<u32> {
             let classes = 0..scan.classes.len() as u32;
             classes
@@ -112,13 +111,23 @@ impl Counterparts {
     /// Learns from calls that are aligned, in their order: the object that a call creates or names first plays the part of the one that the
     /// other call creates or names at the same place.
     pub fn learn(&mut self, scans: (&Scan, &Scan), lanes: (&Lane, &Lane), aligned: &[Common]) {
+        self.learn_if(scans, lanes, (aligned, &|_| true));
+    }
+
+    /// The same, of those calls alone whose class in A is one of which that is wanted.
+    pub fn learn_if(
+        &mut self,
+        scans: (&Scan, &Scan),
+        lanes: (&Lane, &Lane),
+        (aligned, wanted): (&[Common], &dyn Fn(u32) -> bool),
+    ) {
         for common in aligned {
             let (left, right) = (common.left as usize, common.right as usize);
             let length = common.length as usize;
             let a = &lanes.0.classes[left..left + length];
             let b = &lanes.1.classes[right..right + length];
             for (&a, &b) in a.iter().zip(b) {
-                if get(&self.seen, a) == Some(b) {
+                if get(&self.seen, a) == Some(b) || !wanted(a) {
                     continue;
                 }
                 set(&mut self.seen, a, b);
@@ -152,7 +161,7 @@ impl Counterparts {
     }
 
     /// A name for an object of A: its counterpart's number, or a number that no object of B has.
-    fn name_in_a(&self, object: u32) -> u64 {
+    pub fn name_in_a(&self, object: u32) -> u64 {
         match self.in_b(object) {
             Some(counterpart) => counterpart.into(),
             None => u64::from(object) | 1 << 32,

@@ -3,13 +3,20 @@
 use super::fingerprint::Fingerprint;
 
 /// Lists by number, in the order in which they came first.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct WordLists {
     words: Vec<u32>,
     /// Where each list ends in `words`.
     ends: Vec<u32>,
     /// Open addressing: number of a list plus one; 0 is empty. A power of two, at most half full.
     slots: Vec<u32>,
+    hash: fn(&[u32]) -> u64,
+}
+
+impl Default for WordLists {
+    fn default() -> Self {
+        Self::hashed_by(hash)
+    }
 }
 
 /// There is no room for one more list: numbers and places are 32 bits.
@@ -17,6 +24,16 @@ pub(crate) struct WordLists {
 pub(crate) struct Full;
 
 impl WordLists {
+    /// No lists. `hash` need not look at all words.
+    pub fn hashed_by(hash: fn(&[u32]) -> u64) -> Self {
+        Self {
+            words: Vec::new(),
+            ends: Vec::new(),
+            slots: Vec::new(),
+            hash,
+        }
+    }
+
     /// How many lists there are.
     pub fn len(&self) -> usize {
         self.ends.len()
@@ -37,7 +54,7 @@ impl WordLists {
             self.grow();
         }
         let mask = self.slots.len() - 1;
-        let mut slot = hash(list) as usize & mask;
+        let mut slot = (self.hash)(list) as usize & mask;
         loop {
             match self.slots[slot] {
                 0 => break,
@@ -61,7 +78,7 @@ impl WordLists {
         self.slots.clear();
         self.slots.resize(size, 0);
         for number in 0..self.len() as u32 {
-            let mut slot = hash(self.get(number)) as usize & (size - 1);
+            let mut slot = (self.hash)(self.get(number)) as usize & (size - 1);
             while self.slots[slot] != 0 {
                 slot = (slot + 1) & (size - 1);
             }

@@ -1,8 +1,10 @@
 //! The diagnosis of a trace: one pass over its calls, then the checks of what was seen.
 
-use cutape_cuda_api::Library;
+use std::ops::ControlFlow;
+
+use cutape_cuda_api::{Function, Library, Type};
 use cutape_trace_format::block_source::Damage;
-use cutape_trace_format::call::{Call, ProcessId};
+use cutape_trace_format::call::{Call, FunctionId, ProcessId};
 use cutape_trace_format::trace::Trace;
 
 use super::checklist::{Checklist, checklists};
@@ -20,9 +22,14 @@ use super::rule::{CallCheck, Check, Severity, Stage};
 use super::rules::{RULES, look_up};
 use super::story::Story;
 use crate::benign::BenignJudge;
+use crate::in_order::{Next, for_each_call};
 use crate::injection::rules_of;
-use crate::outcome::outcome;
+use crate::outcome::code_type;
 use crate::survey::MAX_DAMAGES;
+use crate::word_hash::WordMap;
+
+/// Failures of which is remembered whether they are benign; a trace may have any code.
+const MAX_CODES: usize = 1 << 14;
 
 /// What is known of one process.
 #[derive(Clone, Debug)]
@@ -74,10 +81,25 @@ pub struct Diagnosis {
 impl Diagnosis {
     /// Reads all calls of a trace. Rules named in `allow` are passed over, with what follows from them. `progress` is told now and then
     /// how many calls were read.
-    pub fn of(trace: &Trace, allow: &[String], progress: impl FnMut(u64)) -> Self {
+    pub fn of(trace: &Trace, allow: &[String], mut progress: impl FnMut(u64)) -> Self {
+        let watched = Self::watched(trace, allow, |calls| {
+            progress(calls);
+            ControlFlow::Continue(())
+        });
+        watched.unwrap_or_default()
+    }
+
+    /// The same; `watch` may end the work, and there is no diagnosis then.
+    pub fn watched(
+        trace: &Trace,
+        allow: &[String],
+        watch: impl FnMut(u64) -> ControlFlow<()>,
+    ) -> Option<Self> {
         let exports = DriverExports::of(trace);
         let mut pass = Pass::new(trace, &exports);
-        pass.read(progress);
+        if pass.read(watch).is_break() {
+            return None;
+        }
         let clients: Vec<Client> = pass
             .processes
             .iter()
@@ -97,7 +119,7 @@ impl Diagnosis {
             .into_iter()
             .partition(|finding| allow.iter().any(|id| id == finding.rule.id));
         let processes = reports(&story, &findings);
-        Self {
+        Some(Self {
             limits: limits(&story),
             findings,
             allowed,
@@ -105,7 +127,7 @@ impl Diagnosis {
             unexplained,
             calls: story.calls(),
             damages: pass.damages,
-        }
+        })
     }
 
     /// The findings and all that follows from them.
@@ -125,6 +147,9 @@ impl Diagnosis {
 struct Row {
     topic: Topic,
     is_quick_question: bool,
+    is_cuda: bool,
+    /// It returns a code; 0 is success.
+    returns_code: bool,
     /// Places of rules, with their checks.
     checks: Vec<(usize, CallCheck)>,
 }
@@ -136,6 +161,8 @@ struct Pass<'a> {
     rows: Vec<Row>,
     processes: Vec<ProcessFacts>,
     judges: Vec<BenignJudge>,
+    /// Whether failures of a function with a code are benign, where that does not depend on the call.
+    benign: WordMap<(FunctionId, u32), bool>,
     gathering: Gathering,
     damages: Vec<Damage>,
 }
@@ -146,6 +173,8 @@ impl<'a> Pass<'a> {
         let rows = functions.map(|function| Row {
             topic: topic::topic(function),
             is_quick_question: topic::is_quick_question(function),
+            is_cuda: function.library == Library::Cuda,
+            returns_code: returns_code(function),
             checks: checks_of(topic::plain_name(function)),
         });
         let processes = (0..).map(ProcessId).take(trace.processes().len());
@@ -155,27 +184,34 @@ impl<'a> Pass<'a> {
             rows: rows.collect(),
             processes: processes.map(ProcessFacts::new).collect(),
             judges: vec![BenignJudge::default(); trace.processes().len()],
+            benign: WordMap::default(),
             gathering: Gathering::default(),
             damages: Vec::new(),
         }
     }
 
-    fn read(&mut self, mut progress: impl FnMut(u64)) {
-        let mut calls = self.trace.calls();
-        let mut call = Call::default();
+    fn read(&mut self, mut watch: impl FnMut(u64) -> ControlFlow<()>) -> ControlFlow<()> {
+        // Of most calls of a program that works, all that counts is that they were made and what they returned.
+        let rows = self.rows.iter();
+        let needed: Vec<bool> = rows
+            .map(|row| row.topic != Topic::Other || !row.checks.is_empty())
+            .collect();
+        let needs_arguments = |function: FunctionId| needed.get(function.0 as usize) == Some(&true);
         let mut count = 0u64;
-        loop {
-            match calls.read_next(&mut call) {
-                Ok(true) => self.add(&call),
-                Ok(false) => break,
-                Err(damage) if self.damages.len() < MAX_DAMAGES => self.damages.push(damage),
-                Err(_) => {}
+        for_each_call(self.trace, needs_arguments, |next| {
+            match next {
+                Next::Call(call) => self.add(call),
+                Next::Damage(damage) if self.damages.len() < MAX_DAMAGES => {
+                    self.damages.push(damage);
+                }
+                Next::Damage(_) => {}
             }
             count += 1;
             if count.is_multiple_of(1 << 16) {
-                progress(count);
+                return watch(count);
             }
-        }
+            ControlFlow::Continue(())
+        })
     }
 
     /// Calls whose process or function the trace doesn't say anything about are passed over.
@@ -194,9 +230,12 @@ impl<'a> Pass<'a> {
             trace: self.trace,
             call,
             function,
-            code: outcome(schema, call).code(),
+            code: call
+                .returned
+                .filter(|_| row.returns_code)
+                .map(|word| word as u32),
         };
-        facts.count(call, function.library == Library::Cuda);
+        facts.count(call, row.is_cuda);
         facts.learn(row.topic, &seen);
         if call.returned.is_some() {
             facts.tallies.add(call, seen.code);
@@ -206,7 +245,9 @@ impl<'a> Pass<'a> {
         {
             facts.pace.add(call.seq, duration_ns);
         }
-        judge.observe(schema, call);
+        if row.topic == Topic::LookUp {
+            judge.observe(schema, call);
+        }
         let failed = seen.code.filter(|&code| code != 0);
         if failed.is_none() && row.checks.is_empty() {
             return;
@@ -223,12 +264,32 @@ impl<'a> Pass<'a> {
         if let Some(look_up) = suspicious {
             facts.suspect(look_up);
         }
-        if let Some(code) = failed
-            && (fired || judge.probe(schema, call).is_some())
-        {
+        let Some(code) = failed else {
+            return;
+        };
+        let probe = || judge.probe(schema, call).is_some();
+        let is_known = self.benign.len() < MAX_CODES;
+        let is_benign = if row.topic == Topic::ExportTable || !is_known {
+            probe()
+        } else {
+            *self
+                .benign
+                .entry((call.function, code))
+                .or_insert_with(probe)
+        };
+        if fired || is_benign {
             facts.tallies.explain(call, code);
         }
     }
+}
+
+/// Whether a function returns a code.
+fn returns_code(function: &Function) -> bool {
+    let returns = function
+        .signature
+        .as_ref()
+        .map(|signature| &signature.returns);
+    matches!(returns, Some(Type::Named(name)) if name == code_type(function.library))
 }
 
 /// Runs the checks of a call; whether one of them fired.

@@ -1,50 +1,66 @@
 //! A filter that goes along with the calls of a trace.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use cutape_trace_format::call::{Call, FunctionId, ThreadId};
 use cutape_trace_format::trace::Trace;
 
+use super::answers::{KindAnswers, is_column};
 use super::evaluate::{Known, evaluate};
 use super::field::Field;
-use super::plan::FunctionPlan;
-use super::scalar::{Scalar, holds};
+use super::number_test::NumberTest;
+use super::plan::{FunctionPlan, Source};
 use super::syntax::{Subject, Test};
 use super::value_test::{self, CallerTests};
+use super::word_tests::WordTests;
 use super::{Filter, Level, kind_test, object_test};
 use crate::index::{CallKind, Row};
 use crate::objects::ObjectTracker;
+use crate::word_hash::WordMap;
 
 /// Kinds of calls remembered at most; return words may be anything.
 const MAX_KINDS: usize = 1 << 14;
 
 /// Until when each thread was inside of the driver.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ThreadClocks(HashMap<ThreadId, u64>);
+pub(crate) struct ThreadClocks(WordMap<ThreadId, u64>);
 
 impl ThreadClocks {
     /// Takes in a call and says how long its thread had been outside of the driver; `None` for a thread's first call.
-    pub(crate) fn gap_ns(&mut self, row: &Row) -> Option<u64> {
-        let end_ns = row.begin_ns.saturating_add(row.duration_ns.unwrap_or(0));
-        match self.0.entry(row.thread) {
+    pub(crate) fn gap_ns(
+        &mut self,
+        thread: ThreadId,
+        (begin_ns, duration_ns): (u64, Option<u64>),
+    ) -> Option<u64> {
+        let end_ns = begin_ns.saturating_add(duration_ns.unwrap_or(0));
+        match self.0.entry(thread) {
             std::collections::hash_map::Entry::Vacant(place) => {
                 place.insert(end_ns);
                 None
             }
             std::collections::hash_map::Entry::Occupied(mut busy_until) => {
-                let gap = row.begin_ns.saturating_sub(*busy_until.get());
+                let gap = begin_ns.saturating_sub(*busy_until.get());
                 *busy_until.get_mut() = end_ns.max(*busy_until.get());
                 Some(gap)
             }
         }
     }
+
+    /// Takes in what threads did later.
+    pub(crate) fn add(&mut self, later: &Self) {
+        for (&thread, &end_ns) in &later.0 {
+            let busy_until = self.0.entry(thread).or_default();
+            *busy_until = end_ns.max(*busy_until);
+        }
+    }
 }
 
 /// What is known of a call before its arguments are looked at.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct RowFacts {
     pub seq: u64,
-    pub row: Row,
+    pub begin_ns: u64,
+    pub duration_ns: Option<u64>,
     /// Only where the filter asks for it.
     pub gap_ns: Option<u64>,
 }
@@ -53,18 +69,27 @@ pub(crate) struct RowFacts {
 #[derive(Debug)]
 pub(crate) struct Evaluator<'f> {
     filter: &'f Filter,
-    plans: HashMap<FunctionId, Rc<FunctionPlan>>,
-    kinds: HashMap<CallKind, Rc<Known>>,
+    plans: WordMap<FunctionId, Rc<FunctionPlan>>,
+    kinds: WordMap<CallKind, Rc<KindAnswers>>,
+    /// Tests of columns, by place.
+    columns: Vec<Option<NumberTest>>,
+    words: WordTests,
     callers: CallerTests,
     known: Known,
 }
 
 impl<'f> Evaluator<'f> {
     pub(crate) fn new(filter: &'f Filter) -> Self {
+        let column = |test: &Test| {
+            let is_time = test.subject != Subject::Field(Field::Seq);
+            is_column(test).then(|| NumberTest::of(test, is_time))
+        };
         Self {
             filter,
-            plans: HashMap::new(),
-            kinds: HashMap::new(),
+            plans: WordMap::default(),
+            kinds: WordMap::default(),
+            columns: filter.parsed.tests.iter().map(column).collect(),
+            words: WordTests::default(),
             callers: CallerTests::default(),
             known: Vec::new(),
         }
@@ -77,31 +102,80 @@ impl<'f> Evaluator<'f> {
     }
 
     /// What all calls of a kind answer.
-    pub(crate) fn kind(&mut self, trace: &Trace, kind: &CallKind) -> Rc<Known> {
-        if let Some(known) = self.kinds.get(kind) {
-            return Rc::clone(known);
+    pub(crate) fn kind(&mut self, trace: &Trace, kind: &CallKind) -> Rc<KindAnswers> {
+        if let Some(answers) = self.kinds.get(kind) {
+            return Rc::clone(answers);
         }
         let plan = self.plan(trace, kind.function);
-        let tests = self.filter.parsed.tests.iter().enumerate();
-        let answers = tests.map(|(place, test)| kind_test::answer(test, place, kind, trace, &plan));
-        let known = Rc::new(answers.collect::<Known>());
+        let parsed = &self.filter.parsed;
+        let tests = parsed.tests.iter().enumerate();
+        let known = tests.map(|(place, test)| kind_test::answer(test, place, kind, trace, &plan));
+        let known = known.collect::<Known>();
+        let answers = Rc::new(KindAnswers::new(&parsed.root, &parsed.tests, known));
         if self.kinds.len() >= MAX_KINDS {
             self.kinds.clear();
         }
-        self.kinds.insert(*kind, Rc::clone(&known));
-        known
+        self.kinds.insert(*kind, Rc::clone(&answers));
+        answers
     }
 
     /// The answer by kind, number and times; `None` if arguments are needed, too.
-    pub(crate) fn row(&mut self, trace: &Trace, of_kind: &Known, facts: &RowFacts) -> Option<bool> {
-        if let Some(answer) = evaluate(&self.filter.parsed.root, of_kind) {
-            return Some(answer);
+    #[inline]
+    pub(crate) fn row(
+        &mut self,
+        trace: &Trace,
+        of_kind: &KindAnswers,
+        facts: &RowFacts,
+    ) -> Option<bool> {
+        let mut answers = 0;
+        for (bit, &test) in of_kind.open.iter().enumerate() {
+            answers |= usize::from(self.column(trace, test, facts)) << bit;
         }
-        self.known.clone_from(of_kind);
-        let tests = self.filter.parsed.tests.iter();
-        for (test, known) in tests.zip(&mut self.known) {
-            if known.is_none() {
-                *known = row_test(test, trace, facts);
+        if let Some(&answer) = of_kind.table.get(answers)
+            && answer.is_some()
+        {
+            return answer;
+        }
+        self.known.clone_from(&of_kind.known);
+        for (bit, &test) in of_kind.open.iter().enumerate() {
+            self.known[test] = Some(answers >> bit & 1 != 0);
+        }
+        if of_kind.table.is_empty() {
+            return evaluate(&self.filter.parsed.root, &self.known);
+        }
+        None
+    }
+
+    fn column(&self, trace: &Trace, place: usize, facts: &RowFacts) -> bool {
+        let Some(test) = &self.columns[place] else {
+            return false;
+        };
+        let number = match self.filter.parsed.tests[place].subject {
+            Subject::Field(Field::Seq) => Some(i128::from(facts.seq)),
+            Subject::Field(Field::T) => {
+                Some(i128::from(facts.begin_ns) - i128::from(trace.start_ns()))
+            }
+            Subject::Field(Field::Dur) => facts.duration_ns.map(i128::from),
+            _ => facts.gap_ns.map(i128::from),
+        };
+        test.holds(number)
+    }
+
+    /// The answer of a call that [`Self::row`] had none for just before, by argument words, which `word` knows by their places; `None` if
+    /// the whole call is needed.
+    pub(crate) fn words(
+        &mut self,
+        trace: &Trace,
+        function: FunctionId,
+        word: impl Fn(usize) -> Option<u64>,
+    ) -> Option<bool> {
+        let plan = self.plan(trace, function);
+        for place in 0..self.known.len() {
+            if self.known[place].is_none()
+                && let Source::Argument(Some(at)) = plan.source(place)
+                && let Some(word) = word(*at)
+            {
+                self.known[place] = self.words.known((function, place, word));
             }
         }
         evaluate(&self.filter.parsed.root, &self.known)
@@ -138,7 +212,17 @@ impl<'f> Evaluator<'f> {
     ) -> bool {
         let (source, schema) = (plan.source(place), trace.schema());
         match &test.subject {
-            Subject::Argument(path) => value_test::argument(test, path, source, schema, call),
+            Subject::Argument(path) => {
+                let holds = || value_test::argument(test, path, source, schema, call);
+                let word = match source {
+                    Source::Argument(Some(at)) => call.args.get(*at),
+                    _ => None,
+                };
+                match word {
+                    Some(&word) => self.words.holds((call.function, place, word), holds),
+                    None => holds(),
+                }
+            }
             Subject::Field(Field::Bytes) => value_test::bytes(test, source, schema, call),
             Subject::Field(Field::Injected) => kind_test::truth(test, Some(call.is_injected())),
             Subject::Field(Field::Caller) => self.callers.holds(test, place, trace, call),
@@ -147,26 +231,6 @@ impl<'f> Evaluator<'f> {
             }),
         }
     }
-}
-
-fn row_test(test: &Test, trace: &Trace, facts: &RowFacts) -> Option<bool> {
-    let Subject::Field(field) = test.subject else {
-        return None;
-    };
-    let number = match field {
-        Field::Seq => Some(i128::from(facts.seq)),
-        Field::T => Some(i128::from(facts.row.begin_ns) - i128::from(trace.start_ns())),
-        Field::Dur => facts.row.duration_ns.map(i128::from),
-        Field::Gap => facts.gap_ns.map(i128::from),
-        _ => return None,
-    };
-    // A value of 12us has the dimension of time; the number counts nanoseconds.
-    let step_ns = (field != Field::Seq).then_some(1.0);
-    let scalar = number.map(|number| Scalar {
-        step_ns,
-        ..Scalar::number(number)
-    });
-    Some(holds(test, scalar.as_slice()))
 }
 
 /// Says of one call after the other whether it is meant. Calls come in the order of their begin: what a filter says about objects, kernels
@@ -199,11 +263,14 @@ impl<'f> Matcher<'f> {
             tracker.observe(trace.schema(), call);
         }
         let row = Row::from(call);
-        let gap_ns = self.clocks.as_mut().and_then(|clocks| clocks.gap_ns(&row));
+        let clocks = self.clocks.as_mut();
+        let times = (row.begin_ns, row.duration_ns);
+        let gap_ns = clocks.and_then(|clocks| clocks.gap_ns(row.thread, times));
         let of_kind = self.evaluator.kind(trace, &row.kind());
         let facts = RowFacts {
             seq: call.seq,
-            row,
+            begin_ns: row.begin_ns,
+            duration_ns: row.duration_ns,
             gap_ns,
         };
         match self.evaluator.row(trace, &of_kind, &facts) {

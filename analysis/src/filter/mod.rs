@@ -5,6 +5,7 @@
 //!
 //! A comparison with something that a call does not have is false, whatever the operator; `not` turns that around like anything else.
 
+mod answers;
 mod arguments;
 mod check;
 mod complete;
@@ -17,6 +18,7 @@ mod lexer;
 pub(crate) mod literal;
 mod matcher;
 pub(crate) mod names;
+mod number_test;
 mod object_test;
 mod parser;
 mod pattern;
@@ -28,6 +30,7 @@ pub(crate) mod suggest;
 mod syntax;
 mod value_test;
 mod warnings;
+mod word_tests;
 
 use std::str::FromStr;
 

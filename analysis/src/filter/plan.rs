@@ -1,7 +1,8 @@
 //! What a filter's tests have to look at in calls of one function, found out once for each function.
 
-use cutape_cuda_api::{Direction, Signature, Type, TypeKind, Unit};
+use cutape_cuda_api::{Direction, Param, Signature, Type, TypeKind, Unit};
 use cutape_trace_format::call::FunctionId;
+use cutape_trace_format::decode::words_of;
 use cutape_trace_format::schema::TraceSchema;
 
 use super::Filter;
@@ -14,8 +15,8 @@ use super::syntax::Subject;
 pub(crate) enum Source {
     /// There are none.
     Nowhere,
-    /// In the argument that it names.
-    Argument,
+    /// In the argument that it names: in that argument word alone, if that is given.
+    Argument(Option<usize>),
     /// In that argument word of a function whose prototype is not known.
     Word(usize),
     /// In these parameters.
@@ -38,7 +39,9 @@ impl FunctionPlan {
         let source = |subject: &Subject| match (subject, signature) {
             (Subject::Argument(path), Some(signature)) => {
                 let found = arguments::find(schema, signature, path);
-                found.map_or(Source::Nowhere, |_| Source::Argument)
+                found.map_or(Source::Nowhere, |place| {
+                    Source::Argument(single_word(schema, signature, place.param))
+                })
             }
             (Subject::Argument(path), None) => path
                 .first()
@@ -65,6 +68,15 @@ impl FunctionPlan {
     pub(crate) fn source(&self, test: usize) -> &Source {
         self.sources.get(test).unwrap_or(&Source::Nowhere)
     }
+}
+
+/// The place of the word that a parameter is, if it is passed by value and nothing else decides about it.
+fn single_word(schema: &TraceSchema, signature: &Signature, param: usize) -> Option<usize> {
+    let words = |param: &Param| words_of(schema, param);
+    let before = &signature.params[..param];
+    let param = &signature.params[param];
+    let single = param.direction == Direction::Value && words(param) == 1;
+    single.then(|| before.iter().map(words).sum())
 }
 
 /// Parameters that say how many bytes something has.

@@ -8,13 +8,13 @@ use cutape_trace_format::call::Call;
 use cutape_trace_format::ordered_blocks::OrderedCalls;
 use cutape_trace_format::trace::Trace;
 
-use super::evaluate::evaluate;
+use super::answers::KindAnswers;
 use super::field::Field;
 use super::matcher::{Evaluator, Matcher, RowFacts, ThreadClocks};
 use super::selection::Selection;
 use super::{Filter, Level};
-use crate::index::{Chunk, Index, Part, Row};
-use crate::parallel::workers;
+use crate::index::{CallKind, Chunk, Index, Part};
+use crate::parallel::{map_all, workers};
 
 /// Calls after which progress is told where they are read one after the other.
 const PROGRESS_CALLS: u64 = 1 << 15;
@@ -120,25 +120,45 @@ impl Filter {
 /// What threads did before each part.
 fn clocks_before(parts: &[(u64, &Part)]) -> Vec<ThreadClocks> {
     let mut clocks = ThreadClocks::default();
-    let mut before = Vec::with_capacity(parts.len());
-    for (_, part) in parts {
-        before.push(clocks.clone());
-        if let Part::Calls(chunk) = part {
-            (0..chunk.len()).for_each(|row| {
-                clocks.gap_ns(&chunk.row(row));
-            });
-        }
+    let in_parts = map_all(parts, |(_, part)| match part {
+        Part::Calls(chunk) => clocks_in(chunk),
+        Part::Hole(_) => ThreadClocks::default(),
+    });
+    let before = in_parts.into_iter().map(|in_part| {
+        let before = clocks.clone();
+        clocks.add(&in_part);
+        before
+    });
+    before.collect()
+}
+
+/// Until when threads were inside of the driver in the calls of a part.
+fn clocks_in(chunk: &Chunk) -> ThreadClocks {
+    let (mut kinds, mut begin_ns, mut duration_ns) = (Vec::new(), Vec::new(), Vec::new());
+    chunk.unpack_kinds(&mut kinds);
+    chunk.unpack_times(&mut begin_ns, &mut duration_ns);
+    // By kind first: there are few, and each is of one thread.
+    let mut busy_until = vec![0u64; chunk.kinds().len()];
+    for ((&kind, &begin_ns), &duration_ns) in kinds.iter().zip(&begin_ns).zip(&duration_ns) {
+        let end_ns = begin_ns.saturating_add(duration_ns);
+        let busy_until = &mut busy_until[kind as usize];
+        *busy_until = end_ns.max(*busy_until);
     }
-    before
+    let mut clocks = ThreadClocks::default();
+    for (kind, busy_until) in chunk.kinds().iter().zip(busy_until) {
+        clocks.gap_ns(kind.thread, (busy_until, None));
+    }
+    clocks
 }
 
 /// Chooses calls on one thread.
 struct Selector<'a> {
     evaluator: Evaluator<'a>,
-    root: &'a super::syntax::Node,
     trace: &'a Trace,
     /// The block that was read last.
-    block: Option<(usize, OrderedCalls<'a>)>,
+    block: Option<OrderedCalls<'a>>,
+    /// The block that could not be read last.
+    unreadable: Option<usize>,
     call: Call,
     kinds: Vec<u64>,
     begin_ns: Vec<u64>,
@@ -149,9 +169,9 @@ impl<'a> Selector<'a> {
     fn new(filter: &'a Filter, trace: &'a Trace) -> Self {
         Self {
             evaluator: Evaluator::new(filter),
-            root: &filter.parsed.root,
             trace,
             block: None,
+            unreadable: None,
             call: Call::default(),
             kinds: Vec::new(),
             begin_ns: Vec::new(),
@@ -162,13 +182,10 @@ impl<'a> Selector<'a> {
     /// A bit for each call of a part.
     fn part(&mut self, first: u64, chunk: &Chunk, clocks: Option<&ThreadClocks>) -> Vec<u64> {
         let kinds = chunk.kinds().iter();
-        let known: Vec<_> = kinds
+        let answers: Vec<_> = kinds
             .map(|kind| self.evaluator.kind(self.trace, kind))
             .collect();
-        let decided: Vec<_> = known
-            .iter()
-            .map(|known| evaluate(self.root, known))
-            .collect();
+        let decided: Vec<_> = answers.iter().map(|answers| answers.decided()).collect();
         let mut bits = vec![0u64; chunk.len().div_ceil(64)];
         if decided.iter().all(|&answer| answer == Some(false)) {
             return bits;
@@ -181,17 +198,14 @@ impl<'a> Selector<'a> {
         let mut clocks = clocks.cloned();
         for (row, &kind) in kinds.iter().enumerate() {
             let kind = kind as usize;
-            if clocks.is_none()
-                && let Some(answer) = decided[kind]
-            {
-                bits[row / 64] |= u64::from(answer) << (row % 64);
-                continue;
-            }
-            let row_of = &chunk.kinds()[kind];
-            let facts = self.facts(first, row, row_of, clocks.as_mut());
-            let answer = match self.evaluator.row(self.trace, &known[kind], &facts) {
+            let known = decided[kind];
+            let answer = match known.filter(|_| clocks.is_none()) {
                 Some(answer) => answer,
-                None => self.read(facts.seq) && self.evaluator.call(self.trace, &self.call, None),
+                None => {
+                    let of_kind = &chunk.kinds()[kind];
+                    let facts = self.facts((first, row), of_kind, clocks.as_mut());
+                    known.unwrap_or_else(|| self.answer(&answers[kind], of_kind, &facts))
+                }
             };
             bits[row / 64] |= u64::from(answer) << (row % 64);
         }
@@ -199,45 +213,59 @@ impl<'a> Selector<'a> {
         bits
     }
 
+    /// The answer of a call that its kind does not decide.
+    fn answer(&mut self, answers: &KindAnswers, kind: &CallKind, facts: &RowFacts) -> bool {
+        if let Some(answer) = self.evaluator.row(self.trace, answers, facts) {
+            return answer;
+        }
+        let Some(row) = self.find(facts.seq) else {
+            return false;
+        };
+        let Some(calls) = &self.block else {
+            return false;
+        };
+        let word = |place: usize| calls.argument(row, place);
+        if let Some(answer) = self.evaluator.words(self.trace, kind.function, word) {
+            return answer;
+        }
+        calls.read(row, &mut self.call) && self.evaluator.call(self.trace, &self.call, None)
+    }
+
     fn facts(
         &self,
-        first: u64,
-        row: usize,
-        kind: &crate::index::CallKind,
+        (first, row): (u64, usize),
+        kind: &CallKind,
         clocks: Option<&mut ThreadClocks>,
     ) -> RowFacts {
         // Not unpacked where only the clocks need it: kinds decide all of this part.
         let time = |times: &[u64]| times.get(row).copied().unwrap_or(0);
-        let row_facts = Row {
-            process: kind.process,
-            thread: kind.thread,
-            function: kind.function,
-            begin_ns: time(&self.begin_ns),
-            duration_ns: kind.returned.map(|_| time(&self.duration_ns)),
-            returned: kind.returned,
-        };
+        let begin_ns = time(&self.begin_ns);
+        let duration_ns = kind.returned.map(|_| time(&self.duration_ns));
         RowFacts {
             seq: first + row as u64,
-            gap_ns: clocks.and_then(|clocks| clocks.gap_ns(&row_facts)),
-            row: row_facts,
+            begin_ns,
+            duration_ns,
+            gap_ns: clocks.and_then(|clocks| clocks.gap_ns(kind.thread, (begin_ns, duration_ns))),
         }
     }
 
-    /// Reads a call; false if its block can't be read, which the index has told of.
-    fn read(&mut self, seq: u64) -> bool {
-        let Some(block) = self.trace.ordered_block_of(seq) else {
-            return false;
-        };
-        if self.block.as_ref().is_none_or(|(read, _)| *read != block) {
-            self.block = self
-                .trace
-                .ordered_calls(block)
-                .and_then(Result::ok)
-                .map(|calls| (block, calls));
+    /// Reads the block of a call, and says which of its rows the call is; nothing if the block can't be read, which the index has told of.
+    fn find(&mut self, seq: u64) -> Option<usize> {
+        let known = self.block.as_ref().and_then(|calls| {
+            let row = usize::try_from(seq.checked_sub(calls.first_seq())?).ok()?;
+            (row < calls.len()).then_some(row)
+        });
+        if known.is_some() {
+            return known;
         }
-        let Some((_, calls)) = &self.block else {
-            return false;
-        };
-        calls.read((seq - calls.first_seq()) as usize, &mut self.call)
+        let block = self.trace.ordered_block_of(seq)?;
+        if self.unreadable == Some(block) {
+            return None;
+        }
+        let calls = self.trace.ordered_calls(block).and_then(Result::ok);
+        self.unreadable = calls.is_none().then_some(block);
+        self.block = calls;
+        let calls = self.block.as_ref()?;
+        usize::try_from(seq.checked_sub(calls.first_seq())?).ok()
     }
 }

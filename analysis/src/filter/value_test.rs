@@ -41,7 +41,7 @@ pub(crate) fn argument(
                     .collect::<Vec<_>>(),
             )
         }
-        Source::Argument => in_prototype(test, path, schema, call).unwrap_or(false),
+        Source::Argument(_) => in_prototype(test, path, schema, call).unwrap_or(false),
         _ => false,
     }
 }

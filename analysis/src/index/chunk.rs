@@ -1,13 +1,12 @@
 //! A stretch of calls in columns, which an index is made of.
 
-use std::collections::HashMap;
-
 use cutape_trace_format::call::{FunctionId, ProcessId, ThreadId};
 use cutape_trace_format::ordered_blocks::OrderedRows;
 use cutape_trace_format::trace::Trace;
 
 use super::packed::PackedColumn;
 use super::{CallKind, Row};
+use crate::word_hash::WordMap;
 
 /// Places of the table in which the number of a kind is looked up first.
 const RECENT: usize = 256;
@@ -140,7 +139,7 @@ fn process_of(trace: &Trace, thread: ThreadId) -> ProcessId {
 /// Gives numbers to kinds, in the order in which they come.
 struct KindTable {
     kinds: Vec<CallKind>,
-    numbers: HashMap<CallKind, u64>,
+    numbers: WordMap<CallKind, u64>,
     /// By a cheap hash of the kind: nearly every call is of a kind seen just before, and a real hash costs more than all the rest.
     recent: [u32; RECENT],
 }
@@ -149,7 +148,7 @@ impl Default for KindTable {
     fn default() -> Self {
         Self {
             kinds: Vec::new(),
-            numbers: HashMap::new(),
+            numbers: WordMap::default(),
             recent: [u32::MAX; RECENT],
         }
     }

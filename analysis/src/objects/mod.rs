@@ -21,5 +21,6 @@ pub use all::{Objects, ReferenceFinder};
 pub use kind::{KIND_COUNT, KINDS, Kind, KindInfo};
 pub use names::{CallNames, Name, Namer, names_in};
 pub use object::{Ending, Label, Object, ObjectId, Origin};
+pub(crate) use rules::holds_once_more;
 pub use store::Alive;
 pub use tracker::{Misuse, Misuses, ObjectTracker, Part, Reference};

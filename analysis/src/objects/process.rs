@@ -9,6 +9,7 @@ use super::kind::Kind;
 use super::object::{Ending, ObjectId};
 use super::ranges::{Range, Ranges};
 use super::store::Store;
+use crate::word_hash::WordMap;
 
 /// Contexts that a thread has pushed; more than any program does.
 const MAX_CURRENT: usize = 256;
@@ -19,10 +20,10 @@ const MAX_SEARCHED: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct ProcessState {
     /// The newest object of each word, also when it is gone.
-    by_word: HashMap<(Kind, u64), ObjectId>,
+    by_word: WordMap<(Kind, u64), ObjectId>,
     ranges: Ranges,
     /// Current contexts of each thread, the last one is current.
-    current: HashMap<ThreadId, Vec<ObjectId>>,
+    current: WordMap<ThreadId, Vec<ObjectId>>,
     /// The primary context by device.
     pub primary: HashMap<u64, ObjectId>,
     /// What calls are creating that have not returned yet.

@@ -10,6 +10,8 @@ use super::object::ObjectId;
 pub(super) struct Ranges {
     /// By first address: last address and object. The object's own first address may be another one.
     by_start: BTreeMap<u64, Range>,
+    /// All addresses that were ever in one lie from here to there: most words that are looked for are none.
+    bounds: Option<(u64, u64)>,
 }
 
 /// A range of addresses.
@@ -38,6 +40,10 @@ impl Range {
 impl Ranges {
     /// The range that an address lies in.
     pub fn at(&self, address: u64) -> Option<Range> {
+        let (lowest, highest) = self.bounds?;
+        if address < lowest || address > highest {
+            return None;
+        }
         let (_, range) = self.by_start.range(..=address).next_back()?;
         (address <= range.last).then_some(*range)
     }
@@ -50,6 +56,8 @@ impl Ranges {
             replaced.push(old.object);
         }
         self.by_start.insert(range.start, range);
+        let (lowest, highest) = self.bounds.unwrap_or((range.start, range.last));
+        self.bounds = Some((lowest.min(range.start), highest.max(range.last)));
         replaced
     }
 

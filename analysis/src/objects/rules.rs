@@ -46,6 +46,11 @@ pub(super) const MANNERS: [(&str, Manner); 26] = [
     ("cuMemGetMemPool", Manner::Given),
 ];
 
+/// Whether calls of a function, by its name for `cuGetProcAddress`, hold an object that they answer once more.
+pub(crate) fn holds_once_more(base: &str) -> bool {
+    of(&MANNERS, base) == Some(Manner::Held)
+}
+
 /// Functions whose new memory is a variable of a module, not an allocation.
 pub(super) const GLOBALS: [&str; 3] = [
     "cuModuleGetGlobal",

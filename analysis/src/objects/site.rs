@@ -2,7 +2,6 @@
 
 use cutape_cuda_api::{Field, Type, TypeDef, TypeKind};
 use cutape_trace_format::call::Call;
-use cutape_trace_format::capture_number::CaptureOf;
 use cutape_trace_format::schema::TraceSchema;
 
 use super::kind::Kind;
@@ -118,23 +117,19 @@ fn first_word(bytes: &[u8]) -> Option<u64> {
     }
 }
 
-/// The words among the arguments of kernels, each with the parameter that leads to the kernel.
+/// The words among the arguments of kernels, each with the parameter that leads to the kernel: what lies at multiples of eight bytes, because
+/// a pointer in a structure does.
 pub(super) fn kernel_words(call: &Call) -> impl Iterator<Item = (u8, u64)> {
-    let mut params: Vec<u8> = Vec::new();
-    for capture in call.captures() {
-        if let CaptureOf::KernelArguments(param) = CaptureOf::number(capture.param)
-            && params.last() != Some(&param)
-        {
-            params.push(param);
-        }
-    }
-    params.into_iter().flat_map(|param| {
-        let kernels = call.kernel_arguments(param);
-        let values = kernels.into_iter().flat_map(|kernel| kernel.params);
-        values.filter_map(move |value| {
-            let bytes: [u8; 8] = value.bytes?.try_into().ok()?;
-            Some((param, u64::from_le_bytes(bytes)))
-        })
+    call.kernels().flat_map(|(param, kernel)| {
+        let values = kernel.params.into_iter().filter_map(|value| value.bytes);
+        let words = values.flat_map(|bytes| {
+            let (words, _) = bytes.as_chunks::<8>();
+            words
+                .iter()
+                .map(|&word| u64::from_le_bytes(word))
+                .collect::<Vec<_>>()
+        });
+        words.map(move |word| (param, word))
     })
 }
 

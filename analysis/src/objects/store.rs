@@ -6,6 +6,7 @@ use cutape_trace_format::call::ProcessId;
 
 use super::kind::{KIND_COUNT, Kind};
 use super::object::{Ending, Object, ObjectId, Origin, Slot};
+use crate::word_hash::WordMap;
 
 /// Longer names are cut: mangled names of kernels stay far below.
 const MAX_NAME_BYTES: usize = 8192;
@@ -52,7 +53,7 @@ pub(super) struct Store {
     pub aliases: Vec<Alias>,
     names: Vec<Box<str>>,
     name_places: HashMap<Box<str>, u32>,
-    counts: HashMap<ProcessId, Box<Counts>>,
+    counts: WordMap<ProcessId, Box<Counts>>,
 }
 
 impl Store {

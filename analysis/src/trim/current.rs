@@ -1,6 +1,6 @@
 //! Which calls made the contexts current that threads work in.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use cutape_trace_format::call::ThreadId;
 
@@ -89,7 +89,7 @@ impl CurrentCalls {
     }
 
     /// The calls that take back what these made current.
-    pub fn taken_back<'s>(&'s self, kept: &'s [u64]) -> impl Iterator<Item = u64> + 's {
+    pub fn taken_back<'s>(&'s self, kept: &'s BTreeSet<u64>) -> impl Iterator<Item = u64> + 's {
         kept.iter()
             .filter_map(|seq| self.taken_back.get(seq).copied())
     }

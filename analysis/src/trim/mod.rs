@@ -4,20 +4,22 @@
 //! current in which it works, and what all these need. docs/export.md says it for users.
 
 mod current;
+mod holds;
 mod records;
 mod shaping;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 
-use cutape_trace_format::call::{Call, ProcessId};
+use cutape_trace_format::call::Call;
 use cutape_trace_format::trace::Trace;
 
 use self::current::CurrentCalls;
+use self::holds::Holds;
 use self::records::{Needs, RecordId, Records};
 use self::shaping::{CurrentStep, Shapes, current_step, shapes};
 use crate::filter::{Filter, Matcher};
-use crate::objects::{Kind, ObjectId, ObjectTracker, Part};
+use crate::objects::{Kind, ObjectId, ObjectTracker, Part, holds_once_more};
 use crate::streams::{CaptureOrigin, CaptureStep, Captures, Stream};
 
 /// Calls kept for one process as a whole, and for one capture; beyond it the last ones are left out.
@@ -59,6 +61,11 @@ impl Ranges {
     fn contains(&self, number: u64) -> bool {
         let behind = self.ranges.partition_point(|&(first, _)| first <= number);
         behind > 0 && number <= self.ranges[behind - 1].1
+    }
+
+    /// The largest number, 0 if there is none.
+    fn last(&self) -> u64 {
+        self.ranges.last().map_or(0, |&(_, last)| last)
     }
 
     /// `1, 5..9, 12`; of very many the first hundred.
@@ -136,16 +143,19 @@ struct Chooser<'w> {
     tracker: ObjectTracker,
     records: Records,
     current: CurrentCalls,
+    holds: Holds,
     captures: Captures,
-    /// Calls of captures that are going on.
-    captured: HashMap<CaptureOrigin, Vec<RecordId>>,
-    /// Calls that whole processes need.
-    of_process: HashMap<ProcessId, Vec<RecordId>>,
-    processes: HashSet<ProcessId>,
+    captured: HashMap<CaptureOrigin, Captured>,
     wanted: Ranges,
-    needed_objects: HashSet<ObjectId>,
-    needed_records: Vec<RecordId>,
     needed_calls: BTreeSet<u64>,
+}
+
+/// Calls of a capture that is going on.
+#[derive(Debug, Default)]
+struct Captured {
+    calls: Vec<RecordId>,
+    /// So many of them are known to be needed.
+    pinned: usize,
 }
 
 impl<'w> Chooser<'w> {
@@ -161,13 +171,10 @@ impl<'w> Chooser<'w> {
             tracker: ObjectTracker::default(),
             records: Records::default(),
             current: CurrentCalls::default(),
+            holds: Holds::default(),
             captures: Captures::default(),
             captured: HashMap::new(),
-            of_process: HashMap::new(),
-            processes: HashSet::new(),
             wanted: Ranges::default(),
-            needed_objects: HashSet::new(),
-            needed_records: Vec::new(),
             needed_calls: BTreeSet::new(),
         }
     }
@@ -199,6 +206,7 @@ impl<'w> Chooser<'w> {
         }
         let base = function.base.as_str();
         self.note_creations(call, context_before);
+        self.note_holds(call, (base, context_before));
         self.note_shaping(call, (base, context_before));
         if base.starts_with("cuStream") || self.tracker.referred(Kind::Stream).is_some() {
             let stream = Stream::of(trace.schema(), (function, call), &mut self.tracker);
@@ -212,13 +220,14 @@ impl<'w> Chooser<'w> {
         }
     }
 
-    /// A wanted call needs the objects that it refers to and the context that it works in.
+    /// A wanted call needs the objects that it refers to and the context that it works in, as they are now.
     fn want(&mut self, call: &Call, context: Option<ObjectId>) {
         self.wanted.push(call.seq);
-        self.processes.insert(call.process);
         let references = self.tracker.references().iter();
-        self.needed_objects
-            .extend(references.map(|reference| reference.object).chain(context));
+        let objects = references.map(|reference| reference.object).chain(context);
+        let needs = objects.map(Needs::Object);
+        self.records
+            .pin_all(needs.chain([Needs::Process(call.process)]));
         self.needed_calls.extend(self.current.needed(call.thread));
     }
 
@@ -245,7 +254,44 @@ impl<'w> Chooser<'w> {
         let current = self.current.rely(call.thread);
         let record = self.records.add(call.seq, &needs, current);
         for object in created {
-            self.records.attach(object, record);
+            self.records.attach(Needs::Object(object), record);
+        }
+    }
+
+    /// Notes that an object is held once more, or once less.
+    fn note_holds(&mut self, call: &Call, (base, context): (&str, Option<ObjectId>)) {
+        let device = || Some((call.process, *call.args.last()?));
+        if holds_once_more(base) {
+            let mut references = self.tracker.references().iter();
+            let is_held = |part: Part| matches!(part, Part::Created | Part::Told);
+            let Some(held) = references.find(|reference| is_held(reference.part)) else {
+                return;
+            };
+            let object = held.object;
+            let needs = self.needs(context);
+            let current = self.current.rely(call.thread);
+            let record = self.records.add(call.seq, &needs, current);
+            if held.part == Part::Told {
+                self.records.attach(Needs::Object(object), record);
+            }
+            self.holds.hold(object, record);
+            if base == "cuDevicePrimaryCtxRetain"
+                && let Some(device) = device()
+            {
+                self.holds.set_primary(device, object);
+            }
+            return;
+        }
+        let given_up: Vec<ObjectId> = if base == "cuDevicePrimaryCtxRelease" {
+            let context = device().and_then(|device| self.holds.primary(device));
+            context.into_iter().collect()
+        } else {
+            let references = self.tracker.references().iter();
+            let destroyed = references.filter(|reference| reference.part == Part::Destroyed);
+            destroyed.map(|reference| reference.object).collect()
+        };
+        for object in given_up {
+            self.holds.give_up(object, call.seq, &mut self.records);
         }
     }
 
@@ -262,12 +308,10 @@ impl<'w> Chooser<'w> {
             Shapes::Process => Some(Needs::Process(call.process)),
             Shapes::ObjectWithEarlier => None,
         };
-        if let Some(shaped) = shaped {
-            let record = self.records.add_replacing(shaped, call, (&needs, current));
-            if shapes == Shapes::Process {
-                let of_process = self.of_process.entry(call.process).or_default();
-                of_process.extend(record.filter(|_| of_process.len() < MAX_KEPT));
-            }
+        if let Some(shaped) = shaped
+            && self.records.count(shaped) < MAX_KEPT
+        {
+            self.records.add_replacing(shaped, call, (&needs, current));
         }
         if shapes == Shapes::ObjectWithEarlier
             && let Some(object) = self.tracker.referred(Kind::Graph).or(first)
@@ -277,7 +321,7 @@ impl<'w> Chooser<'w> {
             let objects = references.map(|reference| reference.object);
             let all: Vec<ObjectId> = objects.chain(context).collect();
             let record = self.records.add(call.seq, &all, current);
-            self.records.attach(object, record);
+            self.records.attach(Needs::Object(object), record);
         }
     }
 
@@ -300,20 +344,20 @@ impl<'w> Chooser<'w> {
                 let record = self.records.add(call.seq, &needs, current);
                 let captured = self.captured.entry(origin).or_default();
                 if wanted {
-                    self.needed_records.extend_from_slice(captured);
+                    captured.pin(&mut self.records);
                 }
-                if captured.len() < MAX_KEPT {
-                    captured.push(record);
+                if captured.calls.len() < MAX_KEPT {
+                    captured.calls.push(record);
                 }
             }
             CaptureStep::Ends(origin) => {
-                let captured = self.captured.remove(&origin).unwrap_or_default();
+                let mut captured = self.captured.remove(&origin).unwrap_or_default();
                 if wanted {
-                    self.needed_records.extend_from_slice(&captured);
+                    captured.pin(&mut self.records);
                 }
                 if let Some(graph) = self.tracker.referred(Kind::Graph) {
-                    for record in captured {
-                        self.records.attach(graph, record);
+                    for record in captured.calls {
+                        self.records.attach(Needs::Object(graph), record);
                     }
                 }
             }
@@ -321,25 +365,32 @@ impl<'w> Chooser<'w> {
     }
 
     fn finish(self) -> Kept {
-        let of_processes = self
-            .processes
-            .iter()
-            .filter_map(|process| self.of_process.get(process))
-            .flatten()
-            .copied();
-        let records = self.needed_records.iter().copied().chain(of_processes);
-        let mut kept = self
-            .records
-            .closure(self.needed_objects.iter().copied(), records);
+        let mut kept = self.records.into_kept();
         kept.extend(self.needed_calls);
         let taken_back: Vec<u64> = self.current.taken_back(&kept).collect();
         kept.extend(taken_back);
-        kept.sort_unstable();
-        kept.dedup();
+        let is_kept = |seq: u64| kept.contains(&seq) || self.wanted.contains(seq);
+        let given_up = self.holds.given_up();
+        let before_the_last = given_up.filter(|&(_, seq)| seq < self.wanted.last());
+        let given_up: Vec<u64> = before_the_last
+            .filter(|&(held, _)| is_kept(held))
+            .map(|(_, seq)| seq)
+            .collect();
+        kept.extend(given_up);
         kept.retain(|&seq| !self.wanted.contains(seq));
         Kept {
             wanted: self.wanted,
-            needed: kept,
+            needed: kept.into_iter().collect(),
         }
+    }
+}
+
+impl Captured {
+    /// Pins the calls so far.
+    fn pin(&mut self, records: &mut Records) {
+        for &record in &self.calls[self.pinned..] {
+            records.pin(record);
+        }
+        self.pinned = self.calls.len();
     }
 }

@@ -242,6 +242,14 @@ impl CallsBlock {
         self.groups[self.group.get(&self.raw, row) as usize].function
     }
 
+    /// An argument word of a row; `None` where the row has fewer.
+    #[inline]
+    pub fn argument(&self, row: usize, word: usize) -> Option<u64> {
+        let group = &self.groups[self.group.get(&self.raw, row) as usize];
+        let column = group.args.get(word)?;
+        Some(column.get(&self.raw, self.places[row] as usize))
+    }
+
     /// Duration in nanoseconds and return value; `None` if the row's call had not returned when the block was written.
     #[inline]
     pub fn outcome(&self, row: usize) -> Option<(u64, u64)> {
@@ -277,6 +285,19 @@ impl CallsBlock {
 
     /// Fills in everything of a call but number and process; thread and function are as numbered in this file.
     pub fn fill(&self, row: usize, call: &mut Call) {
+        self.fill_head(row, call);
+        let group = &self.groups[self.group.get(&self.raw, row) as usize];
+        let place = self.places[row] as usize;
+        call.args
+            .extend(group.args.iter().map(|column| column.get(&self.raw, place)));
+        for capture in &group.captures {
+            self.fill_capture(capture, place, call);
+        }
+        call.order_captures();
+    }
+
+    /// The same without arguments and captures.
+    pub fn fill_head(&self, row: usize, call: &mut Call) {
         call.clear();
         let group = &self.groups[self.group.get(&self.raw, row) as usize];
         let place = self.places[row] as usize;
@@ -287,14 +308,8 @@ impl CallsBlock {
             .caller
             .as_ref()
             .map_or(0, |column| column.get(&self.raw, place));
-        call.args
-            .extend(group.args.iter().map(|column| column.get(&self.raw, place)));
         call.open_id = self.open_id(row);
         (call.duration_ns, call.returned) = self.outcome(row).unzip();
-        for capture in &group.captures {
-            self.fill_capture(capture, place, call);
-        }
-        call.order_captures();
     }
 
     fn fill_capture(&self, capture: &Capture, place: usize, call: &mut Call) {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use cutape_analysis::diff::report::{Compared, Line, LineKind, closing, heading, profile_lines};
 use cutape_analysis::diff::{
-    CallChange, Comparison, Describer, Hunk, Options, Outcome, RowKind, Sequence, Side, ThreadPair,
-    Unit, calls_by_number,
+    CallChange, Comparison, Describer, DiffError, Hunk, Options, Outcome, Report, RowKind,
+    Sequence, Side, ThreadPair, Unit, calls_by_number,
 };
 use cutape_analysis::printable::printable;
 use cutape_analysis::text::Detail;
@@ -159,10 +159,13 @@ fn compare(worker: &Worker<'_>, other: &Trace) -> Option<Result<Shown, String>> 
         a,
         b: other,
     };
-    Some(show(compared).map_err(|error| error.to_string()))
+    match show(compared, &watch) {
+        Err(_) if worker.is_stopped() => None,
+        shown => Some(shown.map_err(|error| error.to_string())),
+    }
 }
 
-fn show(compared: Compared<'_>) -> Result<Shown, cutape_analysis::diff::DiffError> {
+fn show(compared: Compared<'_>, report: Report<'_>) -> Result<Shown, DiffError> {
     let mut headings = heading(compared);
     for line in &mut headings {
         for trace in [compared.a, compared.b] {
@@ -177,7 +180,7 @@ fn show(compared: Compared<'_>) -> Result<Shown, cutape_analysis::diff::DiffErro
         lines: texts(closing(compared)),
     };
     match &compared.comparison.outcome {
-        Outcome::Sequence(sequence) => push_hunks(&mut shown.lines, compared, sequence)?,
+        Outcome::Sequence(sequence) => push_hunks(&mut shown.lines, (compared, sequence), report)?,
         Outcome::Profile(profile) => {
             shown
                 .lines
@@ -199,10 +202,10 @@ fn texts(lines: Vec<Line>) -> Vec<DiffLine> {
 
 fn push_hunks(
     lines: &mut Vec<DiffLine>,
-    compared: Compared<'_>,
-    sequence: &Sequence,
-) -> Result<(), cutape_analysis::diff::DiffError> {
-    let hunks = sequence.hunks(CONTEXT)?;
+    (compared, sequence): (Compared<'_>, &Sequence),
+    report: Report<'_>,
+) -> Result<(), DiffError> {
+    let hunks = sequence.hunks(CONTEXT, report)?;
     let threads: Vec<&ThreadPair> = sequence.threads().collect();
     let shown = &hunks[..hunks.len().min(MOST_HUNKS)];
     let mut maker = LineMaker {

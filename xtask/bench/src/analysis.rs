@@ -6,15 +6,18 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use cutape_analysis::diff::{Comparison, Mode, Options};
+use cutape_analysis::doctor::Diagnosis;
 use cutape_analysis::filter::Filter;
 use cutape_analysis::index::Index;
 use cutape_trace_format::call::Call;
 use cutape_trace_format::trace::Trace;
 
 use crate::analysis_report::{FilterCost, IndexCost, Results};
-use crate::analysis_trace::GeneratedTrace;
+use crate::analysis_trace::{GeneratedTrace, Run};
 use crate::bar::Verdict;
+use crate::clocks::{Clocks, Cost};
 use crate::document;
 use crate::error::BenchError;
 use crate::machine;
@@ -26,18 +29,22 @@ pub const ROUNDS: usize = 5;
 pub const LONG_CALLS: u64 = 10_000_000;
 /// Calls of each of the two traces that are compared, about.
 pub const SHORT_CALLS: u64 = 1_000_000;
+/// In the trace with differences, every so many layers one is left out.
+const CUT_LAYERS: u64 = 333;
 /// A trace of real software.
 pub const REAL_TRACE: &str = "traces/pytorch-on-h100.cutape";
 
 /// Filters, and what of a call they look at.
-const FILTERS: [(&str, &str); 4] = [
+const FILTERS: [(&str, &str); 6] = [
     ("cuStream* and ret != 0", "function and code"),
     ("dur > 2us and not cuLaunch*", "function and time"),
     ("arg.bytesize > 1MiB", "an argument of a rare function"),
     ("arg.gridDimX > 500", "an argument of a frequent function"),
+    ("gap > 2us and ok", "time between a thread's calls"),
+    ("stream == 0x55aa10002000 and dur > 2us", "objects"),
 ];
 
-/// Measure what questions to a trace cost: opening, index, filters, comparison
+/// Measure what questions to a trace cost: opening, index, filters, diagnosis, comparison
 ///
 /// Takes about two minutes. The inputs are generated, the same in every run, and one trace of real software.
 #[derive(clap::Args)]
@@ -46,13 +53,32 @@ const FILTERS: [(&str, &str); 4] = [
 )]
 pub struct Args {
     /// Also write the results into docs/performance-of-analysis.md
-    #[arg(long)]
+    #[arg(long, conflicts_with = "only")]
     write: bool,
+
+    /// Measure this part only
+    #[arg(long, value_enum, value_name = "PART")]
+    only: Option<Part>,
+}
+
+/// What can be measured by itself.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Index,
+    Filters,
+    Doctor,
+    Diff,
+}
+
+impl Args {
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_none_or(|only| only == part)
+    }
 }
 
 /// Runs the chore.
 pub fn run(args: &Args) -> ExitCode {
-    let results = match measure() {
+    let results = match measure(args) {
         Ok(results) => results,
         Err(error) => {
             eprintln!("xtask: nothing could be measured: {error}");
@@ -74,40 +100,70 @@ pub fn run(args: &Args) -> ExitCode {
     ExitCode::from(u8::from(failed))
 }
 
-fn measure() -> Result<Results, BenchError> {
+fn measure(args: &Args) -> Result<Results, BenchError> {
     let folder = std::env::temp_dir().join(format!("cutape-bench-{}", std::process::id()));
     fs::create_dir_all(&folder).map_err(BenchError::file(&folder))?;
-    let results = measure_in(&folder);
+    let results = measure_in(&folder, args);
     let removed = fs::remove_dir_all(&folder).map_err(BenchError::file(&folder));
     results.and_then(|results| removed.map(|()| results))
 }
 
-fn measure_in(folder: &Path) -> Result<Results, BenchError> {
-    let machine = machine::describe();
-    let before = machine::load();
+fn measure_in(folder: &Path, args: &Args) -> Result<Results, BenchError> {
+    let mut results = Results {
+        machine: machine::describe(),
+        load: (machine::load(), String::new()),
+        ..Results::default()
+    };
     eprintln!("xtask: generating traces");
-    let long = GeneratedTrace::make(folder, LONG_CALLS, 1)?;
-    let short = [
-        GeneratedTrace::make(folder, SHORT_CALLS, 1)?,
-        GeneratedTrace::make(folder, SHORT_CALLS, 2)?,
-    ];
-    eprintln!("xtask: index");
-    let real: PathBuf = workspace().join(REAL_TRACE);
-    let indexes = [long.path(), short[0].path(), &real].map(index_cost);
-    eprintln!("xtask: filters");
-    let filters = filter_costs(long.path())?;
-    eprintln!("xtask: reading");
-    let reading = read_all(long.path())?;
-    eprintln!("xtask: comparison");
-    let diff = compare(short[0].path(), short[1].path());
-    Ok(Results {
-        machine,
-        load: (before, machine::load()),
-        indexes,
-        filters,
-        reading,
-        diff,
-    })
+    let run = |calls, seed, cut| GeneratedTrace::make(folder, Run { calls, seed, cut });
+    let long = run(LONG_CALLS, 1, None)?;
+    let short = run(SHORT_CALLS, 1, None)?;
+    if args.wants(Part::Index) {
+        eprintln!("xtask: index");
+        let real: PathBuf = workspace().join(REAL_TRACE);
+        results.indexes = [long.path(), short.path(), &real]
+            .map(index_cost)
+            .into_iter()
+            .collect();
+        eprintln!("xtask: reading");
+        results.reading = Some(read_all(long.path())?);
+    }
+    if args.wants(Part::Filters) {
+        eprintln!("xtask: filters");
+        results.filters = filter_costs(long.path())?;
+    }
+    if args.wants(Part::Doctor) {
+        eprintln!("xtask: doctor");
+        results.doctor = Some(doctor_cost(long.path())?);
+    }
+    if args.wants(Part::Diff) {
+        eprintln!("xtask: comparison");
+        let equal = run(SHORT_CALLS, 2, None)?;
+        let cut = run(SHORT_CALLS, 2, Some(CUT_LAYERS))?;
+        let other = run(LONG_CALLS, 2, None)?;
+        results.diffs = [
+            (
+                "1 M calls each, the same but for times and addresses",
+                &short,
+                &equal,
+            ),
+            (
+                "1 M calls each, one with some 330 places cut out",
+                &short,
+                &cut,
+            ),
+            (
+                "10 M calls each, the same but for times and addresses",
+                &long,
+                &other,
+            ),
+        ]
+        .into_iter()
+        .map(|(what, a, b)| (what, compare(a.path(), b.path())))
+        .collect();
+    }
+    results.load.1 = machine::load();
+    Ok(results)
 }
 
 fn open(path: &Path) -> Result<Trace, BenchError> {
@@ -157,18 +213,17 @@ fn filter_costs(path: &Path) -> Result<Vec<FilterCost>, BenchError> {
     let index = Index::of(&trace);
     let cost = |&(text, looks_at): &(&'static str, &'static str)| {
         let filter = Filter::parse(text).map_err(|error| BenchError::Trace(error.to_string()))?;
-        let (mut times, mut found) = (Vec::new(), 0);
-        for _ in 0..ROUNDS {
-            let start = Instant::now();
+        let mut found = 0;
+        let cost = median_cost(ROUNDS, || {
             let selection = filter.select(&trace, &index, &mut |_| ControlFlow::Continue(()));
-            times.push(start.elapsed());
             found = selection.map_or(0, |selection| selection.count());
-        }
+            Ok(())
+        })?;
         Ok(FilterCost {
             text,
             looks_at,
             found,
-            time: median(times),
+            cost,
         })
     };
     FILTERS.iter().map(cost).collect()
@@ -186,17 +241,43 @@ fn read_all(path: &Path) -> Result<Duration, BenchError> {
     Ok(start.elapsed())
 }
 
-fn compare(a: &Path, b: &Path) -> Result<Duration, BenchError> {
+fn compare(a: &Path, b: &Path) -> Result<Cost, BenchError> {
     let (a, b) = (open(a)?, open(b)?);
-    let mut times = Vec::new();
-    for _ in 0..ROUNDS {
+    let rounds = if a.call_count() > SHORT_CALLS * 2 {
+        1
+    } else {
+        ROUNDS
+    };
+    median_cost(rounds, || {
         let options = Options {
             mode: Some(Mode::Sequence),
             ..Options::usual()
         };
-        let start = Instant::now();
-        Comparison::of(&a, &b, options).map_err(|error| BenchError::Trace(error.to_string()))?;
-        times.push(start.elapsed());
+        let compared = Comparison::of(&a, &b, options);
+        compared.map_err(|error| BenchError::Trace(error.to_string()))?;
+        Ok(())
+    })
+}
+
+fn doctor_cost(path: &Path) -> Result<Cost, BenchError> {
+    let trace = open(path)?;
+    median_cost(1, || {
+        Diagnosis::of(&trace, &[], |_| ());
+        Ok(())
+    })
+}
+
+/// The median of what some work costs.
+fn median_cost(
+    rounds: usize,
+    mut work: impl FnMut() -> Result<(), BenchError>,
+) -> Result<Cost, BenchError> {
+    let mut costs = Vec::new();
+    for _ in 0..rounds {
+        let before = Clocks::now();
+        work()?;
+        costs.push(before.since());
     }
-    Ok(median(times))
+    costs.sort_unstable_by_key(|cost| cost.time);
+    Ok(costs[costs.len() / 2])
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::analysis::{LONG_CALLS, REAL_TRACE, ROUNDS, SHORT_CALLS};
 use crate::bar::{Limit, Line, Measured};
+use crate::clocks::Cost;
 use crate::error::BenchError;
 use crate::report::{measured, row};
 
@@ -29,24 +30,27 @@ pub struct FilterCost {
     pub looks_at: &'static str,
     /// Calls that it means.
     pub found: u64,
-    /// How long it took to find them, by an index that is there.
-    pub time: Duration,
+    /// What it cost to find them, by an index that is there.
+    pub cost: Cost,
 }
 
-/// Everything that one run measured.
+/// Everything that one run measured; parts that were not asked for are missing.
+#[derive(Default)]
 pub struct Results {
     /// Machine and build.
     pub machine: Vec<(&'static str, String)>,
     /// Load average before and after.
     pub load: (String, String),
     /// The long trace, a short one, one of real software.
-    pub indexes: [Result<IndexCost, BenchError>; 3],
+    pub indexes: Vec<Result<IndexCost, BenchError>>,
     /// On the long trace.
     pub filters: Vec<FilterCost>,
     /// Reading the long trace's calls one after the other.
-    pub reading: Duration,
-    /// Comparing two short traces.
-    pub diff: Result<Duration, BenchError>,
+    pub reading: Option<Duration>,
+    /// Diagnosis of the long trace.
+    pub doctor: Option<Cost>,
+    /// Comparing two traces; the first one is what the bar is about.
+    pub diffs: Vec<(&'static str, Result<Cost, BenchError>)>,
 }
 
 impl Results {
@@ -68,34 +72,48 @@ impl Results {
                 &[&line.what, &bar, &stretch, &shown, &share, &verdict],
             );
         }
-        text.push_str("\n### Index\n\n");
-        self.index_table(&mut text);
-        text.push_str("\n### Filters\n\n");
-        self.filter_table(&mut text);
+        if !self.indexes.is_empty() {
+            text.push_str("\n### Index\n\n");
+            self.index_table(&mut text);
+        }
+        if !self.filters.is_empty() {
+            text.push_str("\n### Filters\n\n");
+            self.filter_table(&mut text);
+        }
+        if self.doctor.is_some() || !self.diffs.is_empty() {
+            text.push_str("\n### Diagnosis and comparison\n\n");
+            self.work_table(&mut text);
+        }
         text
     }
 
     /// What must hold.
     pub fn lines(&self) -> Vec<Line> {
-        let [long, ..] = &self.indexes;
-        let seconds = |what: &str, bar, stretch, measured| Line {
-            what: what.to_owned(),
-            bar: Limit::Seconds(bar),
-            stretch: Limit::Seconds(stretch),
-            measured,
-        };
+        let mut lines = Vec::new();
+        if let Some(long) = self.indexes.first() {
+            lines.extend(self.index_lines(long));
+        }
+        if let Some((what, diff)) = self.diffs.first() {
+            lines.push(seconds(
+                &format!("sequence diff: {what}"),
+                (1.0, 0.3),
+                measured(diff, |cost| cost.time.as_secs_f64()),
+            ));
+        }
+        lines
+    }
+
+    fn index_lines(&self, long: &Result<IndexCost, BenchError>) -> Vec<Line> {
         let of_long = |value: fn(&IndexCost) -> f64| measured(long, value);
         vec![
             seconds(
                 "open a trace of 10 M calls, and the first part of its index",
-                0.15,
-                0.05,
+                (0.15, 0.05),
                 of_long(|cost| cost.first_part.as_secs_f64()),
             ),
             seconds(
                 "index 10 M calls",
-                1.0,
-                0.5,
+                (1.0, 0.5),
                 of_long(|cost| cost.whole.as_secs_f64()),
             ),
             Line {
@@ -108,19 +126,14 @@ impl Results {
                 what: "index 10 M calls against reading them one after the other".to_owned(),
                 bar: Limit::TimesLess(2.0),
                 stretch: Limit::TimesLess(4.0),
-                measured: match long {
-                    Ok(cost) => {
-                        Measured::Value(self.reading.as_secs_f64() / cost.whole.as_secs_f64())
+                measured: match (long, self.reading) {
+                    (Ok(cost), Some(reading)) => {
+                        Measured::Value(reading.as_secs_f64() / cost.whole.as_secs_f64())
                     }
-                    Err(error) => Measured::Failed(error.to_string()),
+                    (Err(error), _) => Measured::Failed(error.to_string()),
+                    (_, None) => Measured::Skipped("not asked for".to_owned()),
                 },
             },
-            seconds(
-                "sequence diff of two traces of 1 M calls",
-                1.0,
-                0.3,
-                measured(&self.diff, |time| time.as_secs_f64()),
-            ),
         ]
     }
 
@@ -170,7 +183,7 @@ impl Results {
     }
 
     fn filter_table(&self, text: &mut String) {
-        text.push_str("| filter, on the long trace | looks at | calls found | time |\n| --- | --- | --- | --- |\n");
+        text.push_str("| filter, on the long trace | looks at | calls found | time | of processors |\n| --- | --- | --- | --- | --- |\n");
         for cost in &self.filters {
             row(
                 text,
@@ -178,10 +191,47 @@ impl Results {
                     &format!("`{}`", cost.text),
                     cost.looks_at,
                     &cost.found.to_string(),
-                    &milliseconds(cost.time),
+                    &milliseconds(cost.cost.time),
+                    &milliseconds(cost.cost.processors),
                 ],
             );
         }
+    }
+
+    fn work_table(&self, text: &mut String) {
+        text.push_str("| what | time | of processors |\n| --- | --- | --- |\n");
+        let mut work: Vec<(&str, Result<Cost, String>)> = Vec::new();
+        work.extend(
+            self.doctor
+                .map(|cost| ("`doctor`, the long trace", Ok(cost))),
+        );
+        work.extend(
+            self.diffs
+                .iter()
+                .map(|(what, cost)| (*what, cost.as_ref().copied().map_err(ToString::to_string))),
+        );
+        for (what, cost) in work {
+            match cost {
+                Ok(cost) => row(
+                    text,
+                    &[
+                        what,
+                        &milliseconds(cost.time),
+                        &milliseconds(cost.processors),
+                    ],
+                ),
+                Err(error) => row(text, &[what, "failed", &error]),
+            }
+        }
+    }
+}
+
+fn seconds(what: &str, (bar, stretch): (f64, f64), measured: Measured) -> Line {
+    Line {
+        what: what.to_owned(),
+        bar: Limit::Seconds(bar),
+        stretch: Limit::Seconds(stretch),
+        measured,
     }
 }
 

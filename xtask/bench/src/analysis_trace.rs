@@ -16,24 +16,46 @@ const FLUSH_BYTES: usize = 4 << 20;
 /// Calls of a layer of the stream, about.
 const CALLS_OF_LAYER: u64 = 9;
 
+/// A run to be recorded.
+#[derive(Clone, Copy)]
+pub struct Run {
+    /// It makes at least so many calls.
+    pub calls: u64,
+    /// Runs of different seeds differ as two runs of one program do: by times and addresses.
+    pub seed: u64,
+    /// Every so many layers one is left out, if any.
+    pub cut: Option<u64>,
+}
+
+impl Run {
+    /// The first run of so many calls.
+    pub fn of(calls: u64) -> Self {
+        Self {
+            calls,
+            seed: 1,
+            cut: None,
+        }
+    }
+}
+
 /// A sealed file, removed in the end.
 pub struct GeneratedTrace {
     path: PathBuf,
 }
 
 impl GeneratedTrace {
-    /// Makes a trace of at least so many calls, which differ by `seed` as two runs of one program do.
+    /// Makes a trace.
     ///
     /// # Errors
     /// Files can't be written.
-    pub fn make(folder: &Path, calls: u64, seed: u64) -> Result<Self, BenchError> {
-        let name = format!("{calls}-{seed}");
+    pub fn make(folder: &Path, run: Run) -> Result<Self, BenchError> {
+        let name = format!("{}-{}-{}", run.calls, run.seed, run.cut.unwrap_or(0));
         let (recording, path) = (
             folder.join(format!("{name}.folder")),
             folder.join(format!("{name}.cutape")),
         );
         let failed = |error: &dyn std::fmt::Display| BenchError::Trace(error.to_string());
-        record(&recording, calls, seed).map_err(|error| failed(&error))?;
+        record(&recording, run).map_err(|error| failed(&error))?;
         seal(&recording, &path, SealOptions::default(), &mut |_| {})
             .map_err(|error| failed(&error))?;
         fs::remove_dir_all(&recording).map_err(BenchError::file(&recording))?;
@@ -52,14 +74,18 @@ impl Drop for GeneratedTrace {
     }
 }
 
-fn record(folder: &Path, calls: u64, seed: u64) -> std::io::Result<()> {
+fn record(folder: &Path, run: Run) -> std::io::Result<()> {
     let recording = SampleRecording::create(folder)?;
     let schema = schema_file(&real_schema()).map_err(std::io::Error::other)?;
     fs::write(recording.path.join("schema"), schema)?;
     let mut process = recording.process(100, 0)?;
     process.ring().thread(0, 0, 100, "python");
-    let mut stream = SampleStream::new(seed);
-    for _ in 0..calls.div_ceil(CALLS_OF_LAYER) + 1 {
+    let mut stream = SampleStream::new(run.seed);
+    for layer in 1..=run.calls.div_ceil(CALLS_OF_LAYER) + 1 {
+        if run.cut.is_some_and(|cut| layer % cut == 0) {
+            stream.pass_over_layer();
+            continue;
+        }
         stream.layer(&mut process.rings[0]);
         if process.rings[0].bytes.len() > FLUSH_BYTES {
             process.flush()?;

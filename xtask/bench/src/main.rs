@@ -6,6 +6,7 @@ mod analysis_trace;
 mod bar;
 mod burst;
 mod client;
+mod clocks;
 mod document;
 mod error;
 mod lttng;

@@ -19,7 +19,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::analysis::LONG_CALLS;
-use crate::analysis_trace::GeneratedTrace;
+use crate::analysis_trace::{GeneratedTrace, Run};
 use crate::bar::{Limit, Line, Measured, Verdict};
 use crate::document;
 use crate::error::BenchError;
@@ -88,7 +88,7 @@ fn measure() -> Result<Results, BenchError> {
 fn measure_in(folder: &Path) -> Result<Results, BenchError> {
     let (machine, before) = (machine::describe(), machine::load());
     eprintln!("xtask: generating a trace");
-    let trace = GeneratedTrace::make(folder, LONG_CALLS, 1)?;
+    let trace = GeneratedTrace::make(folder, Run::of(LONG_CALLS))?;
     eprintln!("xtask: opening it");
     let mut first_pictures = Vec::new();
     for _ in 0..ROUNDS {

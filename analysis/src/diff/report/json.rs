@@ -16,7 +16,7 @@ use crate::diff::fetching::calls_by_number;
 use crate::diff::hunks::{Hunk, Unit};
 use crate::diff::rows::{Row, RowCounts, RowKind, ThreadPair};
 use crate::diff::sequence::Sequence;
-use crate::diff::watch::DiffError;
+use crate::diff::watch::{DiffError, Report};
 use crate::json;
 use crate::text::Detail;
 
@@ -183,14 +183,25 @@ impl From<RowCounts> for CountsObject {
     }
 }
 
-/// The object, with a line feed at the end. `most` limits the differences that are listed; how many there are is told in any case.
+/// The object, with a line feed at the end. `most` limits the differences that are listed; how many there are is told in any case. `report` is
+/// told of how many rows loops were folded.
 ///
 /// # Errors
-/// There is too much to number.
-pub fn to_json(compared: Compared<'_>, most: usize) -> Result<String, DiffError> {
+/// There is too much to number, or it was stopped.
+pub fn to_json(
+    compared: Compared<'_>,
+    most: usize,
+    report: Report<'_>,
+) -> Result<String, DiffError> {
     let comparison = compared.comparison;
     let (sequence, profile) = match &comparison.outcome {
-        Outcome::Sequence(sequence) => (Some(sequence_object(compared, sequence, most)?), None),
+        Outcome::Sequence(sequence) => {
+            let hunks = sequence.hunks(0, report)?;
+            (
+                Some(sequence_object(compared, sequence, (hunks, most))?),
+                None,
+            )
+        }
         Outcome::Profile(profile) => (None, Some(profile_object(profile))),
     };
     let ends = comparison.ends.clone();
@@ -222,9 +233,8 @@ fn side_object(trace: &Trace, counts: &SideCounts) -> SideObject {
 fn sequence_object(
     compared: Compared<'_>,
     sequence: &Sequence,
-    most: usize,
+    (mut hunks, most): (Vec<Hunk>, usize),
 ) -> Result<SequenceObject, DiffError> {
-    let mut hunks = sequence.hunks(0)?;
     let all: usize = hunks.iter().map(|hunk| hunk.units.len()).sum();
     let mut left = most;
     for hunk in &mut hunks {

@@ -1,8 +1,8 @@
 //! How often each function was called, how long that took, and with which codes it failed.
 
-use std::collections::HashMap;
-
 use cutape_trace_format::call::{Call, FunctionId};
+
+use crate::word_hash::WordMap;
 
 /// Calls of one function.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,8 +36,8 @@ const MAX_FUNCTIONS: usize = 1 << 15;
 /// Calls by function.
 #[derive(Clone, Debug, Default)]
 pub struct Tallies {
-    functions: HashMap<FunctionId, Tally>,
-    failures: HashMap<(FunctionId, u32), Failure>,
+    functions: WordMap<FunctionId, Tally>,
+    failures: WordMap<(FunctionId, u32), Failure>,
 }
 
 impl Tallies {
