@@ -3,8 +3,10 @@
 mod support;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use cutape_trace_format::injected::{DriverAnswer, Injection};
+use support::terminal::Terminal;
 use support::{End, Finished, Recorded, client, cutape, environment_of, finish, program};
 
 /// A recording of the client `injected` (or another one) with rules.
@@ -464,4 +466,21 @@ fn threads_forks_handlers_and_nested_calls_live_with_rules_as_without() {
         let touched = trace.calls.iter().filter(|seen| seen.call.is_injected());
         assert_eq!(touched.count(), trace.calls.len(), "{arguments:?}");
     }
+}
+
+#[test]
+fn the_viewer_chooses_and_marks_what_rules_did() {
+    let run = Run::of(BROKEN, &["--override", CURED], &["injected", "memory", "2"]);
+    let mut view = Command::new(env!("CARGO_BIN_EXE_cutape"));
+    let settings = Path::new(env!("CARGO_TARGET_TMPDIR")).join("view-config");
+    view.arg("view")
+        .arg(&run.path)
+        .env("XDG_CONFIG_HOME", settings);
+    let mut terminal = Terminal::start(&mut view, (160, 40));
+    terminal.wait_for("0 failed");
+    terminal.type_text("&injected\r").wait_for("2 of 4");
+    terminal.wait_for("ok (injected)");
+    terminal.wait_for("--override cuMemGetInfo_v2:free=78GiB");
+    terminal.type_text("q");
+    assert_eq!(terminal.finish().code(), Some(0));
 }

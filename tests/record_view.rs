@@ -23,13 +23,22 @@ struct Watched {
 
 impl Watched {
     fn start() -> Self {
+        Self::start_after("sim", "true")
+    }
+
+    /// The same on a driver, with another program before it.
+    fn start_after(driver: &str, before: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("steps");
         let name = CString::new(pipe.as_os_str().as_bytes()).unwrap();
         // SAFETY: the name is a string that ends in NUL.
         assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
-        let script = format!("exec '{}' < '{}'", client("step").display(), pipe.display());
-        let mut command = record(folder.path());
+        let script = format!(
+            "{before}; exec '{}' < '{}'",
+            client("step").display(),
+            pipe.display()
+        );
+        let mut command = record_on(driver, folder.path());
         command.args(["--", "sh", "-c", &script]);
         let terminal = Terminal::start(&mut command, (120, 40));
         // Waits until the program reads.
@@ -51,7 +60,11 @@ impl Watched {
 }
 
 fn record(folder: &Path) -> Command {
-    let mut command = cutape(["record", "--view", "--driver", "sim", "-o"]);
+    record_on("sim", folder)
+}
+
+fn record_on(driver: &str, folder: &Path) -> Command {
+    let mut command = cutape(["record", "--view", "--driver", driver, "-o"]);
     command.arg(folder.join("live"));
     command.env("XDG_CONFIG_HOME", folder.join("config"));
     command
@@ -84,6 +97,32 @@ fn calls_and_output_are_seen_and_ctrl_c_interrupts_the_program() {
         "what the program wrote is on the terminal, and what record says behind it: {picture}"
     );
     assert!(watched.trace().is_file());
+}
+
+#[test]
+fn objects_diagnosis_comparison_and_filter_are_there_while_the_program_runs() {
+    let before = client("ggml_startup").display().to_string();
+    let mut watched = Watched::start_after("sim:shim-uninitialized", &before);
+    let terminal = &mut watched.terminal;
+    terminal.wait_for("17 calls").wait_for("LIVE");
+    terminal.type_text("3").wait_for("ctx#1");
+    terminal.type_text("5").wait_for("1. meminfo-error (fatal)");
+    terminal.type_text("4").wait_for("cuDeviceGetAttribute");
+    let fixed =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("traces/ggml-startup-on-shim-fixed.cutape");
+    let compare = format!(":compare {}\r", fixed.display());
+    terminal
+        .type_text(&compare)
+        .wait_for("the recording goes on");
+    terminal
+        .type_text("1&cuDeviceGetCount\r")
+        .wait_for("1 of 17");
+    terminal.wait_for("LIVE");
+    watched.step(b"..");
+    let terminal = &mut watched.terminal;
+    terminal.wait_for("21 of 37").type_text("qt");
+    assert_eq!(signal_of(terminal.finish()), Some(libc::SIGTERM));
+    terminal.assert_restored();
 }
 
 #[test]

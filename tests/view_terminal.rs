@@ -94,6 +94,30 @@ fn a_report_of_a_replay_opens_with_its_trace_and_alone() {
 }
 
 #[test]
+fn arguments_of_kernels_and_images_are_parts_of_the_tree() {
+    let scratch = tempfile::tempdir().unwrap();
+    let trace = scratch.path().join("payloads.cutape");
+    let mut record = cutape(["record", "--payload", "full", "--driver", "sim", "-o"]);
+    record.arg(&trace).arg("--").arg(client("payloads"));
+    record.stdout(Stdio::null()).stderr(Stdio::null());
+    assert!(record.status().unwrap().success());
+    let mut terminal = Terminal::start(&mut view(&[&trace]), (160, 60));
+    terminal.wait_for("lost 0");
+    terminal
+        .type_text("/cuLaunchKernel(\r")
+        .wait_for("laid out as the");
+    terminal
+        .wait_for("8 bytes at 0x0")
+        .wait_for("arguments of the kernel");
+    terminal
+        .type_text("/cuModuleLoadData(\r")
+        .wait_for("blake3");
+    terminal.type_text("q");
+    assert_eq!(terminal.finish().code(), Some(0));
+    terminal.assert_restored();
+}
+
+#[test]
 fn the_picture_follows_the_size_of_the_terminal() {
     let mut terminal = opened(BROKEN);
     terminal.resize(80, 24);

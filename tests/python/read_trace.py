@@ -23,6 +23,8 @@ KINDS = {
 }
 # Added to the number of a parameter that a capture belongs to.
 KERNEL_ARGUMENTS, REGION, PAYLOAD = 64, 128, 192
+# The number of what rules of the recording did to a call.
+INJECTION = 63
 PAYLOAD_KINDS = {0: "image", 1: "fatbin", 2: "cubin", 3: "ptx", 4: "data"}
 PAYLOAD_STATES = {
     0: "stored", 1: "too large", 2: "could not be read", 3: "length unknown", 4: "no room", 5: "copied later",
@@ -382,6 +384,42 @@ def kernel(layout, buffer):
     return found
 
 
+def injection_of(call, schema, rules):
+    """What rules of the recording did to the call, and what the driver itself answered; nothing for most calls."""
+    captures = call["captures"]
+    mark = captures.get((INJECTION, True)) or captures.get((INJECTION, False))
+    if not mark:
+        return {}
+    data = mark[0][0]
+    flags = data[8] if len(data) > 8 else 0
+    own, replaced = None, []
+    if flags & 1:
+        own = dict(call, ret=int.from_bytes(data[16:24], "little"), captures=dict(captures))
+        at = 24
+        while at < len(data):
+            place, length = data[at], int.from_bytes(data[at + 4:at + 8], "little")
+            replaced.append(place)
+            at += 8
+            if length == 0xffffffff:
+                own["captures"].pop((place, True), None)
+            else:
+                own["captures"][place, True] = [(data[at:at + length], None)]
+                at += length
+    returned = len(data) > 8
+    bits = int.from_bytes(data[:8], "little")
+    answer = None
+    if own:
+        code, name = schema.returned(own)
+        answer = {"args": schema.arguments(own), "ret": code, "ret_name": name}
+    return {"injected": {
+        "rules": [rules.get(bit + 1, f"rule {bit + 1}") for bit in range(64) if bits >> bit & 1],
+        "made_up": returned and (not own or own["ret"] != call["ret"] or bool(replaced)),
+        "delayed": flags & 2 != 0,
+        "signalled": flags & 4 != 0,
+        "driver": answer,
+    }}
+
+
 def module_at(maps, address, at_ns):
     """Path and file offset of an address: in the newest map before the call, else in the oldest after it."""
     before = [m for m in reversed(maps) if m["since_ns"] <= at_ns]
@@ -395,6 +433,7 @@ def module_at(maps, address, at_ns):
 
 def main(path):
     recording, processes, threads, libraries, call_blocks, schema = None, {}, {}, {}, [], None
+    rules = {}
     for kind, block in blocks(path):
         if kind == "recording":
             recording = block
@@ -408,6 +447,8 @@ def main(path):
             threads.update((thread["ordinal"], thread) for thread in block["threads"])
         elif kind == "calls":
             call_blocks.append(block)
+        elif kind == "note" and block["kind"] == "injection":
+            rules.setdefault(block["process"], {})[block["count"]] = block["text"]
     anchors = [process["anchor"] for _, process in sorted(processes.items())]
     start_ns, start_realtime_ns = start(recording, anchors, call_blocks)
     emit({
@@ -442,6 +483,7 @@ def main(path):
                 "ret_name": name,
                 "caller": {"address": hexadecimal(call["caller"]), "module": module, "offset": offset},
                 "in_flight": call["open"],
+                **injection_of(call, schema, rules.get(thread and thread["process"], {})),
             })
 
 

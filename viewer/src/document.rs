@@ -70,6 +70,8 @@ pub struct Document {
     shown: Vec<Shown>,
     width: u16,
     window: ListWindow,
+    /// The line that the cursor goes to when the text is broken anew.
+    to_restore: Option<u64>,
     area: Rect,
 }
 
@@ -79,6 +81,13 @@ impl Document {
         self.lines = lines;
         self.width = 0;
         self.window.go(0);
+    }
+
+    /// The same text, with more or less in it: the cursor stays on its line.
+    pub fn renew(&mut self, lines: Vec<TextLine>) {
+        let cursor = self.window.cursor();
+        self.set(lines);
+        self.to_restore = Some(cursor);
     }
 
     /// Whether there is no text.
@@ -101,6 +110,9 @@ impl Document {
         }
         self.window.set_height(area.height.into());
         self.window.set_len(self.shown.len() as u64);
+        if let Some(cursor) = self.to_restore.take() {
+            self.window.go(cursor);
+        }
     }
 
     /// Moves the cursor.
@@ -108,10 +120,14 @@ impl Document {
         self.window.step(motion);
     }
 
+    /// The mouse wheel turned.
+    pub fn scroll(&mut self, lines: i32) {
+        self.window.scroll(lines);
+    }
+
     /// Puts the cursor on the line at a place of the screen.
     pub fn click(&mut self, row: u16) {
-        let line = u64::from(row.saturating_sub(self.area.y));
-        self.window.go(self.window.top() + line);
+        self.window.click(row, self.area.y);
     }
 
     /// The call that the line under the cursor is about.

@@ -26,6 +26,8 @@ pub struct Facts {
     pub program: Option<(u32, String)>,
     /// Number of processes.
     pub processes: usize,
+    /// Process ids, by number.
+    pub pids: Vec<u32>,
     /// All threads.
     pub threads: Vec<ThreadFacts>,
     /// Number of calls, where it is known without reading them.
@@ -70,6 +72,11 @@ impl Facts {
                 (entry.process.pid, shown(file))
             }),
             processes: trace.processes().len(),
+            pids: trace
+                .processes()
+                .iter()
+                .map(|entry| entry.process.pid)
+                .collect(),
             threads: threads.collect(),
             calls: trace.call_count(),
             losses: trace.losses(),

@@ -4,10 +4,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use cutape_analysis::filter::{Filter, Matcher, Selection};
+use cutape_analysis::filter::{Filter, Matcher, Seen, Selection};
 
 use crate::msg::Msg;
-use crate::opened::Reading;
 use crate::workers::{Job, Slot, Worker};
 
 /// Calls between looking whether to stop.
@@ -45,7 +44,7 @@ pub fn filter_job(filter: Filter) -> Job {
         };
         let selection = match reading.trace().is_sealed() {
             true => filter.select(reading.trace(), &index, &mut watch),
-            false => select_kept(&reading, &filter, all, &mut watch),
+            false => select_kept(worker, &filter, all, &mut watch),
         };
         if let Some(selection) = selection {
             worker.send(Msg::Filtered(Chosen {
@@ -57,17 +56,32 @@ pub fn filter_job(filter: Filter) -> Job {
     })
 }
 
-/// The calls of a folder are looked at one after the other, as they were kept.
+/// What a filter chose of the calls so far, and what it remembers of them.
+#[derive(Debug)]
+pub struct LiveChoice {
+    /// The filter.
+    text: String,
+    seen: Seen,
+    selection: Selection,
+}
+
+/// The calls of a folder are looked at one after the other, as they were kept: those that this filter has seen are not looked at again.
 fn select_kept(
-    reading: &Reading<'_>,
+    worker: &Worker<'_>,
     filter: &Filter,
     all: u64,
     watch: &mut dyn FnMut(u64) -> ControlFlow<()>,
 ) -> Option<Selection> {
-    let mut matcher = Matcher::new(filter);
+    let reading = worker.opened.reading();
+    let before = worker.opened.take_choice();
+    let before = before.filter(|choice| choice.text == filter.text());
+    let (mut matcher, selection) = match before {
+        Some(choice) => (Matcher::go_on(filter, choice.seen), choice.selection),
+        None => (Matcher::new(filter), Selection::default()),
+    };
     let mut numbers = Vec::new();
     let mut flow = ControlFlow::Continue(());
-    reading.calls(1..=all, |call| {
+    reading.calls(selection.calls() + 1..=all, |call| {
         if matcher.matches(reading.trace(), call) {
             numbers.push(call.seq);
         }
@@ -76,5 +90,14 @@ fn select_kept(
         }
         flow
     });
-    flow.is_continue().then(|| Selection::of(all, numbers))
+    if flow.is_break() {
+        return None;
+    }
+    let selection = selection.extended(all, &numbers);
+    worker.opened.set_choice(Some(LiveChoice {
+        text: filter.text().to_owned(),
+        seen: matcher.into_seen(),
+        selection: selection.clone(),
+    }));
+    Some(selection)
 }

@@ -9,7 +9,7 @@ use cutape_analysis::index::Index;
 use cutape_analysis::objects::{ObjectTracker, Objects};
 use cutape_trace_format::call::Call;
 
-use crate::live::follow;
+use crate::live::{await_file, follow};
 use crate::msg::Msg;
 use crate::opened::Reading;
 use crate::verdict::{Judging, Verdicts};
@@ -55,6 +55,11 @@ pub fn index_job() -> Job {
             let diagnosis = Arc::new(diagnosis);
             worker.opened.set_diagnosis(Arc::clone(&diagnosis));
             worker.send(Msg::Diagnosed(diagnosis));
+        }
+        let becomes_a_file = !reading.trace().is_sealed() && reading.trace().exit().is_some();
+        drop(reading);
+        if becomes_a_file && worker.opened.was_followed() {
+            await_file(worker);
         }
     })
 }

@@ -48,6 +48,7 @@ mod jumps;
 mod kept_calls;
 pub mod key;
 mod keymap;
+mod learning;
 mod leaving;
 mod line_edit;
 pub mod list_window;

@@ -118,6 +118,17 @@ impl ListWindow {
         }
     }
 
+    /// Moves the cursor so many lines down, or up.
+    pub fn scroll(&mut self, lines: i32) {
+        let motion = if lines < 0 { Motion::Up } else { Motion::Down };
+        (0..lines.unsigned_abs()).for_each(|_| self.step(motion));
+    }
+
+    /// Puts the cursor on the line at a row of the screen, where the list begins at row `first`.
+    pub fn click(&mut self, row: u16, first: u16) {
+        self.go(self.top + u64::from(row.saturating_sub(first)));
+    }
+
     fn scroll_up(&mut self, lines: u64) {
         self.top = self.top.saturating_sub(lines);
         self.go(self.cursor.saturating_sub(lines));

@@ -5,14 +5,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cutape_analysis::following::Batch;
-use cutape_analysis::index::{Index, Row};
 use cutape_trace_format::block_source::OpenError;
 
 use crate::facts::Facts;
-use crate::indexing::show;
+use crate::learning::Learning;
 use crate::msg::Msg;
 use crate::opened::Source;
-use crate::verdict::Judging;
 use crate::workers::Worker;
 
 /// How often the recording is looked at; the traced process writes blocks about every 10 ms when it is busy.
@@ -50,8 +48,7 @@ impl Rate {
 
 /// Follows the recording to its end, then asks for what it has become.
 pub fn follow(worker: &Worker<'_>) {
-    let mut index = Index::default();
-    let mut judging = Judging::default();
+    let mut learning = Learning::default();
     let mut rate = Rate::new();
     let mut failures = 0;
     while !worker.is_stopped() {
@@ -76,7 +73,8 @@ pub fn follow(worker: &Worker<'_>) {
             return;
         }
         rate.add(batch.calls.len() as u64);
-        take_in(worker, &batch, (&mut index, &mut judging));
+        learning.take_in(worker, &batch.calls);
+        learning.tell(worker);
         tell(worker, rate.shown);
         if !batch.more {
             thread::sleep(LOOK);
@@ -101,27 +99,6 @@ fn poll(worker: &Worker<'_>) -> Result<Batch, OpenError> {
     }
 }
 
-fn take_in(worker: &Worker<'_>, batch: &Batch, known: (&mut Index, &mut Judging)) {
-    let (index, judging) = known;
-    if batch.calls.is_empty() {
-        return;
-    }
-    let reading = worker.opened.reading();
-    let schema = reading.trace().schema();
-    {
-        let mut kept = worker.opened.keeping();
-        for call in &batch.calls {
-            kept.push(call);
-            index.push(call);
-            judging.add(schema, call.seq, &Row::from(call));
-        }
-    }
-    let verdicts = Arc::new(judging.verdicts(&reading));
-    worker.opened.set_verdicts(Arc::clone(&verdicts));
-    show(worker, Arc::new(index.clone()), false);
-    worker.send(Msg::Judged(verdicts));
-}
-
 fn tell(worker: &Worker<'_>, rate: u64) {
     let reading = worker.opened.reading();
     let mut facts = Facts::of(reading.trace());
@@ -130,12 +107,25 @@ fn tell(worker: &Worker<'_>, rate: u64) {
     worker.send(Msg::Facts(Arc::new(facts)));
 }
 
+/// Waits for the file that `cutape record` makes of the folder when the program has ended, and reads that.
+pub fn await_file(worker: &Worker<'_>) {
+    let path = worker.opened.reading().trace().path().to_owned();
+    while !worker.is_stopped() {
+        if path.is_file() {
+            reopen(worker);
+            return;
+        }
+        thread::sleep(LOOK);
+    }
+}
+
 /// Opens what the recording has become.
 fn reopen(worker: &Worker<'_>) {
     let path = worker.opened.reading().trace().path().to_owned();
     match cutape_trace_format::trace::Trace::open(&path) {
         Ok(trace) => {
             let facts = Facts::of(&trace);
+            worker.opened.set_was_followed();
             worker.opened.replace(Source::Trace(Box::new(trace)));
             worker.send(Msg::Ended(Arc::new(facts)));
         }

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use cutape_analysis::doctor::Diagnosis;
@@ -12,6 +13,7 @@ use cutape_trace_format::block_source::OpenError;
 use cutape_trace_format::call::Call;
 use cutape_trace_format::trace::Trace;
 
+use crate::filtering::LiveChoice;
 use crate::kept_calls::KeptCalls;
 use crate::verdict::Verdicts;
 
@@ -61,6 +63,10 @@ pub struct Opened {
     /// The calls of a folder.
     kept: RwLock<KeptCalls>,
     known: Mutex<Known>,
+    /// What the filter chose of a recording that goes on.
+    choice: Mutex<Option<LiveChoice>>,
+    /// It was a recording that went on, and has ended since.
+    was_followed: AtomicBool,
     /// The trace to compare with.
     other: Mutex<Option<Arc<Trace>>>,
 }
@@ -81,6 +87,8 @@ impl Opened {
             source: RwLock::new(source),
             kept: RwLock::default(),
             known: Mutex::default(),
+            choice: Mutex::default(),
+            was_followed: AtomicBool::default(),
             other: Mutex::default(),
         }
     }
@@ -109,6 +117,30 @@ impl Opened {
         *self.changing() = source;
         *self.keeping() = KeptCalls::default();
         *self.known() = Known::default();
+        self.set_choice(None);
+    }
+
+    /// Whether it was a recording that went on, and has ended since.
+    pub(crate) fn was_followed(&self) -> bool {
+        self.was_followed.load(Ordering::Relaxed)
+    }
+
+    /// The recording has ended.
+    pub(crate) fn set_was_followed(&self) {
+        self.was_followed.store(true, Ordering::Relaxed);
+    }
+
+    /// What the filter chose of a recording that goes on, to be gone on with.
+    pub(crate) fn take_choice(&self) -> Option<LiveChoice> {
+        self.choice
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    /// The filter has chosen.
+    pub(crate) fn set_choice(&self, choice: Option<LiveChoice>) {
+        *self.choice.lock().unwrap_or_else(PoisonError::into_inner) = choice;
     }
 
     /// The trace to compare with, if there is one.

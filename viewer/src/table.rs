@@ -2,7 +2,8 @@
 
 use ratatui::layout::Rect;
 
-use crate::canvas::{Canvas, skip};
+use crate::canvas::{Canvas, line_of, skip};
+use crate::list_window::ListWindow;
 use crate::theme::Role;
 
 /// Columns at the left end for the sign of the cursor.
@@ -60,8 +61,92 @@ impl<C: Copy> TablePlace<C> {
     }
 }
 
+/// A table on the screen: where it is, and where one is in it.
+#[derive(Debug)]
+pub struct Table<C> {
+    /// Where one is.
+    pub window: ListWindow,
+    /// The columns that there is room for.
+    pub places: Vec<TablePlace<C>>,
+    /// The line of the titles.
+    pub titles: Rect,
+    /// The lines.
+    pub list: Rect,
+}
+
+impl<C> Default for Table<C> {
+    fn default() -> Self {
+        Self {
+            window: ListWindow::default(),
+            places: Vec::new(),
+            titles: Rect::default(),
+            list: Rect::default(),
+        }
+    }
+}
+
+impl<C: Copy + PartialEq> Table<C> {
+    /// Takes in where it is: the titles on the first line of an area, the lines below them.
+    pub fn arrange(&mut self, area: Rect, columns: &[TableColumn<C>], lines: usize) {
+        self.places = places(columns, area.width);
+        self.titles = Rect {
+            height: area.height.min(1),
+            ..area
+        };
+        self.list = Rect {
+            y: self.titles.bottom(),
+            height: area.height - self.titles.height,
+            ..area
+        };
+        self.window.set_height(self.list.height.into());
+        self.window.set_len(lines as u64);
+    }
+
+    /// The column left or right of one.
+    pub fn neighbour(&self, of: C, step: isize) -> C {
+        neighbour(&self.places, of, step)
+    }
+
+    /// The left button was pressed: puts the cursor there, or gives the column whose title it was.
+    pub fn click(&mut self, column: u16, row: u16) -> Option<C> {
+        let at = ratatui::layout::Position::new(column, row);
+        if self.list.contains(at) {
+            self.window.click(row, self.list.y);
+        }
+        let titles = self.titles;
+        let clicked = self
+            .places
+            .iter()
+            .find(|place| place.of(titles).contains(at));
+        clicked.map(|place| place.column)
+    }
+
+    /// Draws titles, cursor and scroll bar; `line` draws the line at a position.
+    pub fn draw(
+        &self,
+        canvas: &mut Canvas<'_>,
+        sorted_by: C,
+        mut line: impl FnMut(&mut Canvas<'_>, Rect, u64),
+    ) {
+        draw_titles(canvas, self.titles, &self.places, sorted_by);
+        let visible = self.window.visible();
+        for (row, position) in visible.clone().enumerate() {
+            let area = line_of(self.list, row as u16);
+            let here = position == self.window.cursor();
+            if here {
+                canvas.text(area, canvas.glyphs().cursor, Role::Key);
+            }
+            line(canvas, area, position);
+            if here {
+                canvas.cursor_line(area, true);
+            }
+        }
+        canvas.scroll_bar(self.list, &visible, self.window.len());
+    }
+}
+
 /// The columns that there is room for, from left to right.
-pub fn places<C: Copy>(columns: &[TableColumn<C>], width: u16) -> Vec<TablePlace<C>> {
+fn places<C: Copy>(columns: &[TableColumn<C>], width: u16) -> Vec<TablePlace<C>> {
     let shown: Vec<_> = columns
         .iter()
         .filter(|column| column.from <= width)
@@ -89,7 +174,7 @@ pub fn places<C: Copy>(columns: &[TableColumn<C>], width: u16) -> Vec<TablePlace
 }
 
 /// Writes the titles; the one of the column that sorts stands out.
-pub fn draw_titles<C: Copy + PartialEq>(
+fn draw_titles<C: Copy + PartialEq>(
     canvas: &mut Canvas<'_>,
     line: Rect,
     places: &[TablePlace<C>],
@@ -106,7 +191,7 @@ pub fn draw_titles<C: Copy + PartialEq>(
 }
 
 /// The column left or right of one, of those that there is room for.
-pub fn neighbour<C: Copy + PartialEq>(places: &[TablePlace<C>], of: C, step: isize) -> C {
+fn neighbour<C: Copy + PartialEq>(places: &[TablePlace<C>], of: C, step: isize) -> C {
     let here = places.iter().position(|place| place.column == of);
     let there = here.map_or(0, |here| {
         here.saturating_add_signed(step)

@@ -280,3 +280,29 @@ fn damage_is_counted_and_said() {
         driven.bottom()
     );
 }
+
+#[test]
+fn the_bytes_of_a_field_are_marked_and_named() {
+    let mut driven = Driven::open(BROKEN, (120, 40));
+    driven
+        .press("/")
+        .type_text("cuMemGetAllocationGranularity(")
+        .press("Enter Enter");
+    let unmarked = driven.picture();
+    assert!(unmarked.contains("─ Bytes ─"), "{unmarked}");
+    let id = unmarked
+        .lines()
+        .skip_while(|line| !line.contains("─ Arguments"))
+        .skip(1)
+        .position(|line| line.contains("  id "));
+    for _ in 0..id.expect("the field") {
+        driven.press("j");
+    }
+    insta::assert_snapshot!("calls_bytes_of_a_field", driven.picture());
+    let marked = driven.picture();
+    assert!(
+        marked.contains("─ Bytes: [prop.location.(2).id] at 0xc, 4 long"),
+        "{marked}"
+    );
+    assert!(marked.contains("[00 00 00 00]"), "{marked}");
+}

@@ -44,3 +44,16 @@ fn enter_leads_to_the_call_that_created_it() {
     let picture = driven.picture();
     assert!(picture.contains("cuMemAlloc_v2"), "{picture}");
 }
+
+#[test]
+fn the_calls_of_an_object_are_listed_by_a_key() {
+    let mut driven = Driven::open(HEALTHY, (120, 40));
+    driven.press("3 j =");
+    let picture = driven.picture();
+    assert!(picture.contains("filter  obj == dptr#1"), "{picture}");
+    assert!(picture.contains("─ Arguments"), "{picture}");
+    assert_eq!(driven.current(), 624, "the call that made it comes first");
+    driven.press("u 3 !");
+    let picture = driven.picture();
+    assert!(picture.contains("filter  not obj == dptr#1"), "{picture}");
+}

@@ -2,34 +2,23 @@
 
 use std::ops::ControlFlow;
 
-use cutape_cuda_api::{Function, Library, Type};
+use cutape_cuda_api::Library;
 use cutape_trace_format::block_source::Damage;
-use cutape_trace_format::call::{Call, FunctionId, ProcessId};
+use cutape_trace_format::call::ProcessId;
 use cutape_trace_format::trace::Trace;
 
 use super::checklist::{Checklist, checklists};
 use super::client::Client;
 use super::closing::Closing;
-use super::driver_exports::DriverExports;
+use super::diagnosing::{Diagnosing, LookUp};
 use super::evidence;
-use super::facts::ProcessFacts;
-use super::facts::topic::{self, Topic};
 use super::finding::Finding;
 use super::folding::fold;
 use super::gathering::Gathering;
-use super::moment::{Moment, SeenCall};
-use super::rule::{CallCheck, Check, Severity, Stage};
-use super::rules::{RULES, look_up};
+use super::rule::{Check, Severity, Stage};
+use super::rules::RULES;
 use super::story::Story;
-use crate::benign::BenignJudge;
-use crate::in_order::{Next, for_each_call};
 use crate::injection::rules_of;
-use crate::outcome::code_type;
-use crate::survey::MAX_DAMAGES;
-use crate::word_hash::WordMap;
-
-/// Failures of which is remembered whether they are benign; a trace may have any code.
-const MAX_CODES: usize = 1 << 14;
 
 /// What is known of one process.
 #[derive(Clone, Debug)]
@@ -95,39 +84,50 @@ impl Diagnosis {
         allow: &[String],
         watch: impl FnMut(u64) -> ControlFlow<()>,
     ) -> Option<Self> {
-        let exports = DriverExports::of(trace);
-        let mut pass = Pass::new(trace, &exports);
-        if pass.read(watch).is_break() {
-            return None;
-        }
-        let clients: Vec<Client> = pass
+        let mut diagnosing = Diagnosing::new(trace);
+        let damages = diagnosing.read(trace, watch)?;
+        Some(Self {
+            damages,
+            ..diagnosing.diagnosis(trace, allow, &mut |numbers| evidence::read(trace, numbers))
+        })
+    }
+
+    /// The diagnosis of the calls that were read so far. `look_up` gives the calls of these numbers, which rise, with their names.
+    pub(super) fn so_far(
+        diagnosing: &Diagnosing,
+        trace: &Trace,
+        allow: &[String],
+        look_up: &mut LookUp<'_>,
+    ) -> Self {
+        let clients: Vec<Client> = diagnosing
             .processes
             .iter()
             .map(|facts| Client::of(trace.process(facts.process), facts))
             .collect();
         let story = Story {
             trace,
-            exports: &exports,
-            processes: &pass.processes,
+            exports: &diagnosing.exports,
+            processes: &diagnosing.processes,
             clients: &clients,
         };
-        close(&story, &mut pass.gathering);
-        let mut findings = std::mem::take(&mut pass.gathering).finish(&clients);
-        evidence::attach(trace, &mut findings);
+        let mut gathering = diagnosing.gathering.clone();
+        close(&story, &mut gathering);
+        let mut findings = gathering.finish(&clients);
+        evidence::attach(trace, &mut findings, look_up);
         let unexplained = unexplained(&story, &findings);
         let (allowed, findings): (Vec<_>, Vec<_>) = fold(findings)
             .into_iter()
             .partition(|finding| allow.iter().any(|id| id == finding.rule.id));
         let processes = reports(&story, &findings);
-        Some(Self {
+        Self {
             limits: limits(&story),
             findings,
             allowed,
             processes,
             unexplained,
             calls: story.calls(),
-            damages: pass.damages,
-        })
+            damages: Vec::new(),
+        }
     }
 
     /// The findings and all that follows from them.
@@ -141,180 +141,6 @@ impl Diagnosis {
     pub fn finding(&self, id: &str) -> Option<&Finding> {
         self.all().find(|finding| finding.rule.id == id)
     }
-}
-
-/// What is done with the calls of one function.
-struct Row {
-    topic: Topic,
-    is_quick_question: bool,
-    is_cuda: bool,
-    /// It returns a code; 0 is success.
-    returns_code: bool,
-    /// Places of rules, with their checks.
-    checks: Vec<(usize, CallCheck)>,
-}
-
-/// One reading of all calls.
-struct Pass<'a> {
-    trace: &'a Trace,
-    exports: &'a DriverExports,
-    rows: Vec<Row>,
-    processes: Vec<ProcessFacts>,
-    judges: Vec<BenignJudge>,
-    /// Whether failures of a function with a code are benign, where that does not depend on the call.
-    benign: WordMap<(FunctionId, u32), bool>,
-    gathering: Gathering,
-    damages: Vec<Damage>,
-}
-
-impl<'a> Pass<'a> {
-    fn new(trace: &'a Trace, exports: &'a DriverExports) -> Self {
-        let functions = trace.schema().functions().iter();
-        let rows = functions.map(|function| Row {
-            topic: topic::topic(function),
-            is_quick_question: topic::is_quick_question(function),
-            is_cuda: function.library == Library::Cuda,
-            returns_code: returns_code(function),
-            checks: checks_of(topic::plain_name(function)),
-        });
-        let processes = (0..).map(ProcessId).take(trace.processes().len());
-        Self {
-            trace,
-            exports,
-            rows: rows.collect(),
-            processes: processes.map(ProcessFacts::new).collect(),
-            judges: vec![BenignJudge::default(); trace.processes().len()],
-            benign: WordMap::default(),
-            gathering: Gathering::default(),
-            damages: Vec::new(),
-        }
-    }
-
-    fn read(&mut self, mut watch: impl FnMut(u64) -> ControlFlow<()>) -> ControlFlow<()> {
-        // Of most calls of a program that works, all that counts is that they were made and what they returned.
-        let rows = self.rows.iter();
-        let needed: Vec<bool> = rows
-            .map(|row| row.topic != Topic::Other || !row.checks.is_empty())
-            .collect();
-        let needs_arguments = |function: FunctionId| needed.get(function.0 as usize) == Some(&true);
-        let mut count = 0u64;
-        for_each_call(self.trace, needs_arguments, |next| {
-            match next {
-                Next::Call(call) => self.add(call),
-                Next::Damage(damage) if self.damages.len() < MAX_DAMAGES => {
-                    self.damages.push(damage);
-                }
-                Next::Damage(_) => {}
-            }
-            count += 1;
-            if count.is_multiple_of(1 << 16) {
-                return watch(count);
-            }
-            ControlFlow::Continue(())
-        })
-    }
-
-    /// Calls whose process or function the trace doesn't say anything about are passed over.
-    fn add(&mut self, call: &Call) {
-        let place = call.process.0 as usize;
-        let schema = self.trace.schema();
-        let (Some(facts), Some(judge), Some(function), Some(row)) = (
-            self.processes.get_mut(place),
-            self.judges.get_mut(place),
-            schema.function(call.function),
-            self.rows.get(call.function.0 as usize),
-        ) else {
-            return;
-        };
-        let seen = SeenCall {
-            trace: self.trace,
-            call,
-            function,
-            code: call
-                .returned
-                .filter(|_| row.returns_code)
-                .map(|word| word as u32),
-        };
-        facts.count(call, row.is_cuda);
-        facts.learn(row.topic, &seen);
-        if call.returned.is_some() {
-            facts.tallies.add(call, seen.code);
-        }
-        if row.is_quick_question
-            && let Some(duration_ns) = call.duration_ns
-        {
-            facts.pace.add(call.seq, duration_ns);
-        }
-        if row.topic == Topic::LookUp {
-            judge.observe(schema, call);
-        }
-        let failed = seen.code.filter(|&code| code != 0);
-        if failed.is_none() && row.checks.is_empty() {
-            return;
-        }
-        let moment = Moment {
-            seen,
-            facts,
-            exports: self.exports,
-        };
-        let suspicious = (row.topic == Topic::LookUp)
-            .then(|| look_up::suspicious(&moment))
-            .flatten();
-        let fired = check(&mut self.gathering, &row.checks, &moment);
-        if let Some(look_up) = suspicious {
-            facts.suspect(look_up);
-        }
-        let Some(code) = failed else {
-            return;
-        };
-        let probe = || judge.probe(schema, call).is_some();
-        let is_known = self.benign.len() < MAX_CODES;
-        let is_benign = if row.topic == Topic::ExportTable || !is_known {
-            probe()
-        } else {
-            *self
-                .benign
-                .entry((call.function, code))
-                .or_insert_with(probe)
-        };
-        if fired || is_benign {
-            facts.tallies.explain(call, code);
-        }
-    }
-}
-
-/// Whether a function returns a code.
-fn returns_code(function: &Function) -> bool {
-    let returns = function
-        .signature
-        .as_ref()
-        .map(|signature| &signature.returns);
-    matches!(returns, Some(Type::Named(name)) if name == code_type(function.library))
-}
-
-/// Runs the checks of a call; whether one of them fired.
-fn check(gathering: &mut Gathering, checks: &[(usize, CallCheck)], moment: &Moment<'_>) -> bool {
-    let mut fired = false;
-    for (rule, check) in checks {
-        if let Some(variant) = (check.fires)(moment) {
-            let key = (moment.call.process, moment.call.seq, variant);
-            gathering.call(*rule, key, || (check.what)(moment));
-            fired = true;
-        }
-    }
-    fired
-}
-
-/// The checks that look at each call of a function.
-fn checks_of(name: &str) -> Vec<(usize, CallCheck)> {
-    let rules = RULES.iter().enumerate();
-    rules
-        .flat_map(|(place, rule)| rule.checks.iter().map(move |check| (place, check)))
-        .filter_map(|(place, check)| match check {
-            Check::Call(check) if check.functions.contains(&name) => Some((place, *check)),
-            _ => None,
-        })
-        .collect()
 }
 
 /// Runs the checks that look at what was read as a whole.

@@ -5,21 +5,27 @@ use std::collections::HashMap;
 use cutape_trace_format::call::Call;
 use cutape_trace_format::trace::Trace;
 
+use super::diagnosing::LookUp;
 use super::finding::{Evidence, Finding};
 use crate::caller::Callers;
 use crate::injection::rules_on;
 use crate::objects::{CallNames, names_in};
 use crate::text::{Detail, push_named_call};
 
-/// Reads the calls that findings name once more and gives each finding its evidence.
-pub fn attach(trace: &Trace, findings: &mut [Finding]) {
+/// Gives each finding the calls that it names as evidence. `look_up` gives the calls of these numbers, which rise, with their names.
+pub fn attach(trace: &Trace, findings: &mut [Finding], look_up: &mut LookUp<'_>) {
     let mut numbers: Vec<u64> = findings
         .iter()
         .flat_map(|finding| finding.calls.iter().copied())
         .collect();
     numbers.sort_unstable();
     numbers.dedup();
-    let evidence = read(trace, &numbers);
+    let mut callers = Callers::default();
+    let calls = look_up(&numbers);
+    let evidence: HashMap<u64, Evidence> = calls
+        .iter()
+        .map(|(call, names)| (call.seq, evidence(trace, &mut callers, (call, names))))
+        .collect();
     for finding in findings {
         let known = finding.calls.iter().filter_map(|seq| evidence.get(seq));
         finding.evidence = known.cloned().collect();
@@ -29,19 +35,15 @@ pub fn attach(trace: &Trace, findings: &mut [Finding]) {
 /// Calls up to which handles and addresses are shown by their names, as `print` does: names need all calls before.
 const MAX_NAMED: u64 = 1 << 20;
 
-fn read(trace: &Trace, numbers: &[u64]) -> HashMap<u64, Evidence> {
+/// The calls of those numbers, which rise, with their names, read from the trace.
+pub fn read(trace: &Trace, numbers: &[u64]) -> Vec<(Call, CallNames)> {
     let calls = calls(trace, numbers);
     let names = if trace.call_count() <= MAX_NAMED {
         names_in(trace, &calls)
     } else {
         vec![CallNames::default(); calls.len()]
     };
-    let mut callers = Callers::default();
-    calls
-        .iter()
-        .zip(&names)
-        .map(|call| (call.0.seq, evidence(trace, &mut callers, call)))
-        .collect()
+    calls.into_iter().zip(names).collect()
 }
 
 /// The calls of those numbers, which rise.

@@ -13,7 +13,7 @@ use super::rules::RULES;
 const MAX_VARIANTS: usize = 4;
 
 /// A finding under construction.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Growing {
     rule: &'static Rule,
     sentences: Vec<String>,
@@ -24,7 +24,7 @@ struct Growing {
 }
 
 /// Findings by the place of their rule.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Gathering(BTreeMap<usize, Growing>);
 
 impl Gathering {

@@ -7,6 +7,7 @@ pub mod answers;
 pub mod checklist;
 pub mod client;
 pub mod closing;
+pub mod diagnosing;
 pub mod diagnosis;
 pub mod driver_exports;
 mod evidence;
@@ -23,5 +24,6 @@ pub mod rule;
 pub mod rules;
 pub mod story;
 
+pub use diagnosing::Diagnosing;
 pub use diagnosis::Diagnosis;
 pub use finding::Finding;

@@ -242,13 +242,37 @@ pub struct Matcher<'f> {
     clocks: Option<ThreadClocks>,
 }
 
+/// What a matcher remembers of the calls that it has seen.
+#[derive(Debug, Default)]
+pub struct Seen {
+    tracker: Option<ObjectTracker>,
+    clocks: Option<ThreadClocks>,
+}
+
 impl<'f> Matcher<'f> {
     /// A matcher that has seen no call.
     pub fn new(filter: &'f Filter) -> Self {
-        Self {
+        let seen = Seen {
             tracker: (filter.level() == Level::Objects).then(ObjectTracker::default),
             clocks: filter.asks_for(Field::Gap).then(ThreadClocks::default),
+        };
+        Self::go_on(filter, seen)
+    }
+
+    /// Goes on where another matcher of the same filter stopped.
+    pub fn go_on(filter: &'f Filter, seen: Seen) -> Self {
+        Self {
+            tracker: seen.tracker,
+            clocks: seen.clocks,
             evaluator: Evaluator::new(filter),
+        }
+    }
+
+    /// What it remembers, for one that goes on with the calls that follow.
+    pub fn into_seen(self) -> Seen {
+        Seen {
+            tracker: self.tracker,
+            clocks: self.clocks,
         }
     }
 

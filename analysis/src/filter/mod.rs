@@ -38,7 +38,7 @@ pub use complete::{Candidate, Completions, complete};
 pub use error::FilterError;
 pub use field::Field;
 pub use functions::Wanted as WantedFunction;
-pub use matcher::Matcher;
+pub use matcher::{Matcher, Seen};
 pub use selection::Selection;
 
 use field::FIELDS;

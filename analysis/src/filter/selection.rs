@@ -76,6 +76,22 @@ impl Selection {
         selection.finish()
     }
 
+    /// The same of more calls, with these numbers added, which rise and are above those that were chosen from.
+    pub fn extended(&self, calls: u64, numbers: &[u64]) -> Self {
+        let mut selection = Self {
+            words: self.words.clone(),
+            calls: calls.max(self.calls),
+            ..Self::default()
+        };
+        let words = usize::try_from(selection.calls.div_ceil(64)).unwrap_or(usize::MAX);
+        selection.words.resize(words, 0);
+        numbers
+            .iter()
+            .filter(|&&seq| seq > self.calls && seq <= calls)
+            .for_each(|&seq| selection.add(seq));
+        selection.finish()
+    }
+
     /// Number of chosen calls.
     pub fn count(&self) -> u64 {
         self.count
@@ -158,6 +174,14 @@ impl Selection {
 mod tests {
     use super::*;
     use cutape_trace_format::sample::Chance;
+
+    #[test]
+    fn a_selection_grows_with_the_calls() {
+        let first = Selection::of(100, [3, 64, 99]);
+        let grown = first.extended(300, &[101, 128, 300, 301]);
+        assert_eq!(grown, Selection::of(300, [3, 64, 99, 101, 128, 300]));
+        assert_eq!(first.extended(100, &[]), first);
+    }
 
     #[test]
     fn a_selection_is_the_list_of_its_calls() {

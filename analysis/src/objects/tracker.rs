@@ -140,6 +140,11 @@ impl ObjectTracker {
         self.store.alive(process, kind)
     }
 
+    /// All objects so far.
+    pub fn objects(&self) -> Objects {
+        Objects::new(self.store.clone(), self.misuses.clone())
+    }
+
     /// All objects, after the last call.
     pub fn finish(self) -> Objects {
         Objects::new(self.store, self.misuses)

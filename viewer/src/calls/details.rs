@@ -11,7 +11,6 @@ use cutape_analysis::printable::push_printable;
 use cutape_analysis::quantity::{self, push_bytes, push_hex, push_seconds, push_time};
 use cutape_analysis::text::{self, Detail, push_named_call};
 use cutape_trace_format::call::Call;
-use cutape_trace_format::capture_number::INJECTION;
 use cutape_trace_format::trace::Trace;
 
 use crate::command::{Action, key_of};
@@ -24,26 +23,11 @@ use crate::verdict::{Verdict, Verdicts};
 use crate::workers::{Job, Slot, Worker};
 
 use super::CallsMsg;
+use super::bytes::{Bytes, parts};
 use super::tree::{TreeLine, tree};
-
-/// Bytes of a capture that are kept for showing; the trace has all of them.
-const MOST_BYTES: usize = 64 << 10;
 
 /// Objects told of.
 const MOST_OBJECTS: usize = 32;
-
-/// Bytes that were copied from behind a pointer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bytes {
-    /// The argument.
-    pub name: String,
-    /// Taken after the call.
-    pub out: bool,
-    /// The bytes.
-    pub bytes: Vec<u8>,
-    /// How many there were.
-    pub full: u64,
-}
 
 /// A line of what is known about a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +51,7 @@ pub struct CallDetails {
     pub tree: Vec<TreeLine>,
     /// Whose it is, when, from where.
     pub about: Vec<AboutLine>,
-    /// What was copied from behind its pointers.
+    /// What was copied for it.
     pub bytes: Vec<Bytes>,
     /// The calls that made the objects it refers to.
     pub creators: Vec<(ObjectId, u64)>,
@@ -136,12 +120,13 @@ fn details_of(
         let object = naming.objects()?.get(reference.object)?;
         Some((reference.object, object.created()?))
     };
+    let bytes = parts(trace, call);
     CallDetails {
         seq: call.seq,
         creators: references.iter().filter_map(creator).collect(),
-        tree: tree(trace, call, naming),
+        tree: tree(trace, (call, &bytes), naming),
         about,
-        bytes: bytes(trace, call),
+        bytes,
         verdict: verdicts.on(trace.schema(), call.seq, &Row::from(call)),
     }
 }
@@ -322,28 +307,4 @@ fn why_benign(trace: &Trace, call: &Call) -> String {
         Some(probe) => format!("{}: {}", probe.id, probe.why),
         None => "optional-table: the runtime does without this table".to_owned(),
     }
-}
-
-fn bytes(trace: &Trace, call: &Call) -> Vec<Bytes> {
-    let signature = trace
-        .function(call.function)
-        .and_then(|function| function.signature.as_ref());
-    let name_of = |number: u8| {
-        let param = signature.and_then(|signature| signature.params.get(usize::from(number)));
-        let mut name = String::new();
-        match param {
-            Some(param) => push_printable(&mut name, &param.name),
-            None => name = format!("arg{number}"),
-        }
-        name
-    };
-    let of_capture = |capture: cutape_trace_format::record::Captured<'_>| Bytes {
-        name: name_of(capture.param),
-        out: capture.out,
-        bytes: capture.bytes[..capture.bytes.len().min(MOST_BYTES)].to_vec(),
-        full: capture.full.unwrap_or(capture.bytes.len() as u64),
-    };
-    // What rules of the recording did is told in words.
-    let copied = call.captures().filter(|capture| capture.param != INJECTION);
-    copied.map(of_capture).collect()
 }

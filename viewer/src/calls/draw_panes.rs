@@ -10,6 +10,7 @@ use crate::theme::Role;
 use crate::wrap::wrapped;
 
 use super::Calls;
+use super::bytes::Span;
 use super::details::AboutLine;
 use super::hex::{self, HexLine};
 use super::layout::Pane;
@@ -46,7 +47,7 @@ pub(super) fn draw(calls: &Calls, canvas: &mut Canvas<'_>, desk: &Desk) {
         "About",
         title(Pane::About),
     );
-    canvas.rule(areas.right_rule, "Bytes", title(Pane::Bytes));
+    canvas.rule(areas.right_rule, &bytes_title(calls), title(Pane::Bytes));
     canvas.bar(areas.bar);
     let [down, _, right, _] = canvas.glyphs().tees;
     canvas.text(
@@ -72,6 +73,19 @@ pub(super) fn draw(calls: &Calls, canvas: &mut Canvas<'_>, desk: &Desk) {
     draw_arguments(calls, canvas, desk);
     draw_about(calls, canvas);
     draw_bytes(calls, canvas);
+}
+
+/// Names the bytes that are marked.
+fn bytes_title(calls: &Calls) -> String {
+    let line = calls.line_under_cursor();
+    let named = line.and_then(|line| Some((line, line.span?)));
+    match named {
+        Some((line, span)) => {
+            let Span { start, length, .. } = span;
+            format!("Bytes: [{}] at {start:#x}, {length} long", line.path)
+        }
+        None => "Bytes".to_owned(),
+    }
 }
 
 fn draw_arguments(calls: &Calls, canvas: &mut Canvas<'_>, desk: &Desk) {
@@ -206,6 +220,7 @@ fn draw_bytes(calls: &Calls, canvas: &mut Canvas<'_>) {
             Role::Dim,
         );
     }
+    let marking = calls.line_under_cursor().and_then(|line| line.span);
     let first = calls.bytes.top() as usize;
     for (row, line) in lines
         .iter()
@@ -214,14 +229,27 @@ fn draw_bytes(calls: &Calls, canvas: &mut Canvas<'_>) {
         .enumerate()
     {
         let place = line_of(area, row as u16);
+        let marked;
         let pieces: Vec<Piece<'_>> = match line {
             HexLine::Title(title) => vec![(title, Role::Name)],
-            HexLine::Bytes { digits, letters } => {
-                vec![
-                    (digits, Role::Value),
-                    ("  ", Role::Text),
-                    (letters, Role::Dim),
-                ]
+            HexLine::Bytes {
+                span,
+                digits,
+                letters,
+            } => {
+                let places = marking.and_then(|marking| hex::common(span, &marking));
+                match places {
+                    Some(places) => {
+                        marked = hex::marked(digits, &places);
+                        vec![
+                            (&marked[0], Role::Value),
+                            (&marked[1], Role::Match),
+                            (&marked[2], Role::Value),
+                            (letters, Role::Dim),
+                        ]
+                    }
+                    None => vec![(digits, Role::Value), (letters, Role::Dim)],
+                }
             }
         };
         canvas.pieces(place, &pieces);

@@ -1,5 +1,6 @@
 //! Screen 1: all calls, one a line, and what is known of the one under the cursor.
 
+mod bytes;
 mod condition;
 mod details;
 mod draw;
@@ -10,8 +11,10 @@ mod folds;
 mod hex;
 mod layout;
 mod lines;
+mod more_parts;
 mod row;
 mod row_cache;
+mod spot;
 mod tree;
 
 use std::collections::HashSet;
@@ -31,6 +34,7 @@ use crate::facts::grouped;
 use crate::list_window::{ListWindow, Motion};
 use crate::msg::Effect;
 use crate::screen::Screen;
+use bytes::Span;
 use find::{Quest, find_job};
 use folding::Folding;
 use folds::Folds;
@@ -74,6 +78,8 @@ pub struct Calls {
     arguments: ListWindow,
     about: ListWindow,
     bytes: ListWindow,
+    /// The bytes that were last brought onto the screen, since they are those of the tree's line under the cursor.
+    brought: Option<Span>,
     /// Parts of trees that are closed: function and way.
     closed: HashSet<(String, String)>,
     areas: Areas,
@@ -287,6 +293,23 @@ impl Calls {
         self.arguments.set_len(lines);
         self.about.set_len(about as u64);
         self.bytes.set_len(bytes as u64);
+        self.bring_bytes();
+    }
+
+    /// Brings the bytes of the line under the cursor of the tree onto the screen.
+    fn bring_bytes(&mut self) {
+        let span = self.line_under_cursor().and_then(|line| line.span);
+        if span == self.brought {
+            return;
+        }
+        self.brought = span;
+        let details = self.details.as_ref().zip(span);
+        let place = details.and_then(|(details, span)| {
+            hex::place_of(&hex::lines(&details.bytes, self.areas.bytes.width), &span)
+        });
+        if let Some(place) = place {
+            self.bytes.jump(place as u64);
+        }
     }
 
     fn next_pane(&self, direction: Direction) -> Pane {

@@ -13,9 +13,9 @@ use cutape_trace_format::value::{Argument, Value};
 /// Elements of an array shown each on a line; the rest is counted.
 const MOST_ITEMS: usize = 256;
 /// Lines of a tree; a hostile trace could ask for any number.
-const MOST_LINES: usize = 4096;
+pub(super) const MOST_LINES: usize = 4096;
 /// What a line shows of a value.
-const DETAIL: Detail = Detail {
+pub(super) const DETAIL: Detail = Detail {
     text_bytes: 16 << 10,
     data_bytes: 64,
     items: 16,
@@ -24,6 +24,10 @@ const DETAIL: Detail = Detail {
 };
 
 use crate::naming::Naming;
+
+use super::bytes::{Bytes, Span};
+use super::more_parts;
+use super::spot::{Spot, Spots};
 
 /// A line of a tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,10 +54,12 @@ pub struct TreeLine {
     pub is_out: bool,
     /// It is the answer of a call that failed.
     pub is_failure: bool,
+    /// Its bytes, where they were copied.
+    pub span: Option<Span>,
 }
 
 /// The lines of a call's arguments and answer.
-pub fn tree(trace: &Trace, call: &Call, naming: &mut Naming) -> Vec<TreeLine> {
+pub fn tree(trace: &Trace, (call, bytes): (&Call, &[Bytes]), naming: &mut Naming) -> Vec<TreeLine> {
     let mut lines = vec![head(trace, call)];
     let schema = trace.schema();
     let names = naming.names(schema, call);
@@ -61,6 +67,10 @@ pub fn tree(trace: &Trace, call: &Call, naming: &mut Naming) -> Vec<TreeLine> {
     let known = Known {
         names: &names,
         references: &references,
+        spots: Spots {
+            schema,
+            parts: bytes,
+        },
     };
     let signature = schema
         .function(call.function)
@@ -84,14 +94,15 @@ fn head(trace: &Trace, call: &Call) -> TreeLine {
 }
 
 /// What is known of the objects that a call refers to.
-struct Known<'a> {
-    names: &'a CallNames,
+pub(super) struct Known<'a> {
+    pub names: &'a CallNames,
     references: &'a [Reference],
+    pub spots: Spots<'a>,
 }
 
 impl Known<'_> {
     /// The object that a word in, or behind, a parameter stands for.
-    fn object(&self, param: u8, word: Option<u64>) -> Option<ObjectId> {
+    pub fn object(&self, param: u8, word: Option<u64>) -> Option<ObjectId> {
         let word = word?;
         let is_it = |reference: &&Reference| reference.param == param && reference.word == word;
         self.references
@@ -109,9 +120,13 @@ fn push_argument_lines(
 ) {
     let (trace, call, number) = place;
     let place = u8::try_from(number).unwrap_or(u8::MAX);
+    let spot = param.and_then(|param| known.spots.behind(place, param, false));
     let mut line = TreeLine {
         depth: 1,
-        is_branch: parts(&argument.value),
+        is_branch: parts(&argument.value) || more_parts::has(argument),
+        span: spot
+            .map(|spot| spot.span)
+            .or_else(|| more_parts::span(place, argument, &known.spots)),
         word: word_of(&argument.value),
         object: known.object(place, word_of(&argument.value)),
         literal: literal(&argument.value),
@@ -131,34 +146,52 @@ fn push_argument_lines(
     }
     let path = line.path.clone();
     lines.push(line);
-    push_parts(lines, &argument.value, (2, &path), (place, known));
+    if let (Value::InOut { before, after }, Some(param)) = (&argument.value, param)
+        && parts(&argument.value)
+    {
+        let spot = |before| known.spots.behind(place, param, before);
+        push_part(
+            lines,
+            ("before", before, spot(true)),
+            (2, &path),
+            (place, known),
+        );
+        push_part(
+            lines,
+            ("after", after, spot(false)),
+            (2, &path),
+            (place, known),
+        );
+    } else {
+        push_parts(lines, (&argument.value, spot), (2, &path), (place, known));
+    }
+    more_parts::push(lines, argument, &path, (place, known));
 }
 
 /// `place` is depth and the way to what these are parts of; `known` the parameter and what is known.
 fn push_parts(
     lines: &mut Vec<TreeLine>,
-    value: &Value<'_>,
+    (value, spot): (&Value<'_>, Option<Spot<'_>>),
     place: (u8, &str),
     known: (u8, &Known<'_>),
 ) {
+    let spots = known.1.spots;
     match value {
         Value::Struct(fields) | Value::Union(fields) => {
             for (number, (name, value)) in fields.iter().enumerate() {
+                let spot = spot.and_then(|spot| spots.field(spot, (number, name), value));
                 let name = match *name {
                     "" => format!("({})", number + 1),
                     name => name.to_owned(),
                 };
-                push_part(lines, (&name, value), place, known);
+                push_part(lines, (&name, value, spot), place, known);
             }
         }
         Value::Array { items, .. } if parts(value) => {
             for (number, item) in items.iter().take(MOST_ITEMS).enumerate() {
-                push_part(lines, (&number.to_string(), item), place, known);
+                let spot = spot.and_then(|spot| spots.item(spot, number));
+                push_part(lines, (&number.to_string(), item, spot), place, known);
             }
-        }
-        Value::InOut { before, after } if parts(value) => {
-            push_part(lines, ("before", before), place, known);
-            push_part(lines, ("after", after), place, known);
         }
         _ => {}
     }
@@ -166,7 +199,7 @@ fn push_parts(
 
 fn push_part(
     lines: &mut Vec<TreeLine>,
-    (name, value): (&str, &Value<'_>),
+    (name, value, spot): (&str, &Value<'_>, Option<Spot<'_>>),
     (depth, way): (u8, &str),
     (param, known): (u8, &Known<'_>),
 ) {
@@ -179,6 +212,7 @@ fn push_part(
         word: word_of(value),
         object: known.object(param, word_of(value)),
         literal: literal(value),
+        span: spot.map(|spot| spot.span),
         ..TreeLine::default()
     };
     push_printable(&mut line.name, name);
@@ -188,7 +222,7 @@ fn push_part(
     lines.push(line);
     push_parts(
         lines,
-        value,
+        (value, spot),
         (depth.saturating_add(1), &path),
         (param, known),
     );

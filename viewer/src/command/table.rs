@@ -38,6 +38,7 @@ impl Command {
 }
 
 const CALLS: &[ScreenId] = &[ScreenId::Calls];
+const VALUES: &[ScreenId] = &[ScreenId::Calls, ScreenId::Objects];
 const TIMELINE: &[ScreenId] = &[ScreenId::Timeline];
 
 const MOVING: &[Command] = &[
@@ -248,17 +249,17 @@ const FILTERING: &[Command] = &[
     row(
         "only",
         &["="],
-        "show only calls with the value under the cursor",
+        "show only calls with the value, or object, under the cursor",
         Action::FilterValue(Wanted::Only),
     )
-    .on(CALLS),
+    .on(VALUES),
     row(
         "without",
         &["!"],
-        "show only calls without the value under the cursor",
+        "show only calls without the value, or object, under the cursor",
         Action::FilterValue(Wanted::Without),
     )
-    .on(CALLS),
+    .on(VALUES),
     row(
         "undo-filter",
         &["u"],

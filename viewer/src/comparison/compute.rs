@@ -93,10 +93,10 @@ pub struct Shown {
 }
 
 /// The job that opens a second trace, or a report, and compares with it.
-pub fn compare_job(other: Other) -> Job {
+pub fn compare_job(other: Other, tells_progress: bool) -> Job {
     Job::new(Slot::Comparison, move |worker: &Worker<'_>| {
         let answer = match open(worker, &other) {
-            Ok(Opened::Trace(other)) => compare(worker, &other),
+            Ok(Opened::Trace(other)) => compare(worker, &other, tells_progress),
             Ok(Opened::Report(report)) => Some(replayed::show(worker, &report)),
             Err(why) => Some(Err(why)),
         };
@@ -133,16 +133,30 @@ fn open(worker: &Worker<'_>, other: &Other) -> Result<Opened, String> {
 }
 
 /// `None` if it was stopped.
-fn compare(worker: &Worker<'_>, other: &Trace) -> Option<Result<Shown, String>> {
+fn compare(
+    worker: &Worker<'_>,
+    other: &Trace,
+    tells_progress: bool,
+) -> Option<Result<Shown, String>> {
     let reading = worker.opened.reading();
-    let a = reading.trace();
+    // A recording that goes on is read as it is now.
+    let now = match reading.is_followed() {
+        true => match Trace::open(reading.trace().path()) {
+            Ok(trace) => Some(trace),
+            Err(error) => return Some(Err(error.to_string())),
+        },
+        false => None,
+    };
+    let a = now.as_ref().unwrap_or(reading.trace());
     let watch = |done: u64, all: u64| {
-        worker.send(Msg::Progress {
-            slot: Slot::Comparison,
-            what: "comparing",
-            done,
-            all,
-        });
+        if tells_progress {
+            worker.send(Msg::Progress {
+                slot: Slot::Comparison,
+                what: "comparing",
+                done,
+                all,
+            });
+        }
         !worker.is_stopped()
     };
     let options = Options {
@@ -159,10 +173,17 @@ fn compare(worker: &Worker<'_>, other: &Trace) -> Option<Result<Shown, String>> 
         a,
         b: other,
     };
-    match show(compared, &watch) {
-        Err(_) if worker.is_stopped() => None,
-        shown => Some(shown.map_err(|error| error.to_string())),
+    let mut shown = match show(compared, &watch) {
+        Err(_) if worker.is_stopped() => return None,
+        shown => shown.map_err(|error| error.to_string()),
+    };
+    if let (Ok(shown), true) = (&mut shown, now.is_some()) {
+        let text = "the recording goes on; this is what it shows so far, calls numbered in the order of their begin";
+        shown
+            .heading
+            .push(DiffLine::Text(LineKind::Note, text.to_owned()));
     }
+    Some(shown)
 }
 
 fn show(compared: Compared<'_>, report: Report<'_>) -> Result<Shown, DiffError> {

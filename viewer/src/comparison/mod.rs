@@ -15,7 +15,7 @@ pub use compute::{DiffLine, DiffRow, Shown};
 use crate::canvas::Canvas;
 use crate::command::{Action, Direction, Kind};
 use crate::desk::Desk;
-use crate::list_window::{ListWindow, Motion};
+use crate::list_window::ListWindow;
 use crate::replay_report::ReplayReport;
 use crate::screen::{Screen, ScreenId};
 
@@ -25,6 +25,9 @@ const PANE_LINES: u16 = 9;
 const TEXT_LINES: u16 = 5;
 /// Lines of the screen from which on there is room for it.
 const LEAST_FOR_PANE: u16 = 18;
+
+/// Calls more that are worth another comparison.
+const LEAST_MORE: u64 = 64;
 
 /// What workers answer.
 #[derive(Debug)]
@@ -60,10 +63,23 @@ enum State {
     Failed(String),
 }
 
+/// What was asked of a worker last.
+#[derive(Clone, Debug)]
+struct Asked {
+    other: Other,
+    /// Calls of this trace.
+    calls: u64,
+    /// The recording was going on.
+    live: bool,
+    /// The answer has not come.
+    awaited: bool,
+}
+
 /// State of the screen.
 #[derive(Debug, Default)]
 pub struct ComparisonScreen {
     state: State,
+    asked: Option<Asked>,
     window: ListWindow,
     area: Rect,
     list: Rect,
@@ -73,14 +89,19 @@ pub struct ComparisonScreen {
 impl Screen for ComparisonScreen {
     fn arrange(&mut self, area: Rect, desk: &mut Desk) {
         self.area = area;
-        if let State::Wanted(other) = &self.state
-            && desk.indexed
-        {
-            desk.work(match other {
-                Other::Report(report) => replayed::report_job(Arc::clone(report)),
-                other => compute::compare_job(other.clone()),
-            });
-            self.state = State::Comparing;
+        let is_readable = desk.indexed || desk.facts.live && desk.calls() > 0;
+        match &self.state {
+            State::Wanted(other) if is_readable => {
+                let other = other.clone();
+                self.ask(other, desk);
+                self.state = State::Comparing;
+            }
+            State::Compared(_) | State::Failed(_) if self.is_due(desk) => {
+                if let Some(Asked { other, .. }) = self.asked.clone() {
+                    self.ask(other, desk);
+                }
+            }
+            _ => {}
         }
         let has_rows = self.lines().any(|line| matches!(line, DiffLine::Row(_)));
         let wanted = if has_rows { PANE_LINES } else { TEXT_LINES };
@@ -129,17 +150,43 @@ impl Screen for ComparisonScreen {
     fn outdate(&mut self) {}
 
     fn scroll(&mut self, lines: i32, _: &mut Desk) {
-        let motion = if lines < 0 { Motion::Up } else { Motion::Down };
-        (0..lines.unsigned_abs()).for_each(|_| self.window.step(motion));
+        self.window.scroll(lines);
     }
 
     fn click(&mut self, _: u16, row: u16, _: &mut Desk) {
-        let line = u64::from(row.saturating_sub(self.list.y));
-        self.window.go(self.window.top() + line);
+        self.window.click(row, self.list.y);
     }
 }
 
 impl ComparisonScreen {
+    fn ask(&mut self, other: Other, desk: &mut Desk) {
+        desk.work(compute::compare_job(
+            other.clone(),
+            matches!(self.state, State::Wanted(_)),
+        ));
+        self.asked = Some(Asked {
+            other,
+            calls: desk.calls(),
+            live: desk.facts.live,
+            awaited: true,
+        });
+    }
+
+    /// Whether what is shown is of a recording that has more calls by now. It is compared again when there are a quarter more, so that the
+    /// work grows with the recording alone, and when no calls come.
+    fn is_due(&self, desk: &Desk) -> bool {
+        let Some(asked) = self.asked.as_ref().filter(|asked| !asked.awaited) else {
+            return false;
+        };
+        let calls = desk.calls();
+        match (asked.live, desk.facts.live) {
+            (true, true) if desk.facts.rate == 0 => calls > asked.calls,
+            (true, true) => calls > asked.calls + asked.calls / 4 + LEAST_MORE,
+            (true, false) => desk.indexed,
+            (false, _) => false,
+        }
+    }
+
     /// Compares with something else.
     pub fn compare_with(&mut self, other: Other) {
         self.state = State::Wanted(other);
@@ -159,10 +206,17 @@ impl ComparisonScreen {
     pub fn update(&mut self, message: ComparisonMsg, desk: &mut Desk) {
         let ComparisonMsg::Compared(answer) = message;
         desk.progress = None;
+        if let Some(asked) = &mut self.asked {
+            asked.awaited = false;
+        }
+        let is_first = !matches!(self.state, State::Compared(_));
         match answer {
             Ok(shown) => {
                 self.state = State::Compared(shown);
                 self.window.set_len(self.lines().count() as u64);
+                if !is_first {
+                    return;
+                }
                 self.window.go(0);
                 self.go_to_hunk(Direction::Forward);
                 self.go_to_difference();

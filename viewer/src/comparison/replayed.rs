@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use cutape_analysis::diff::report::LineKind;
 use cutape_analysis::diff::{ArgumentChange, CallChange, RowKind};
@@ -10,12 +9,10 @@ use cutape_analysis::printable::push_printable;
 use cutape_analysis::quantity::{self, push_time};
 
 use crate::facts::grouped;
-use crate::msg::Msg;
 use crate::opened::Reading;
 use crate::replay_report::{Answer, Divergence, ReplayReport, ReplayedTrace};
-use crate::workers::{Job, Slot, Worker};
+use crate::workers::Worker;
 
-use super::ComparisonMsg;
 use super::compute::{DiffLine, DiffRow, Shown};
 
 /// Alike divergences, and calls that follow from one, that are shown.
@@ -37,16 +34,6 @@ enum News {
 struct Group<'a> {
     news: News,
     alike: Vec<&'a Divergence>,
-}
-
-/// The job that shows a report beside the trace that it is about.
-pub fn report_job(report: Arc<ReplayReport>) -> Job {
-    Job::new(Slot::Comparison, move |worker: &Worker<'_>| {
-        let shown = show(worker, &report);
-        worker.send(Msg::Comparison(ComparisonMsg::Compared(
-            shown.map(Arc::new),
-        )));
-    })
 }
 
 pub(super) fn show(worker: &Worker<'_>, report: &ReplayReport) -> Result<Shown, String> {

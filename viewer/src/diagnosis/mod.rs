@@ -11,7 +11,6 @@ use crate::canvas::{Canvas, line_of, skip};
 use crate::command::{Action, Direction, Kind};
 use crate::desk::Desk;
 use crate::document::Document;
-use crate::list_window::Motion;
 use crate::screen::{Screen, ScreenId};
 use crate::theme::Role;
 
@@ -34,8 +33,11 @@ impl Screen for DiagnosisScreen {
                 .as_ref()
                 .is_some_and(|(of, with)| Arc::ptr_eq(of, diagnosis) && *with == ascii);
             if !is_shown {
-                self.document
-                    .set(page::page(diagnosis, desk.look().glyphs()));
+                let page = page::page(diagnosis, desk.look().glyphs());
+                match self.of {
+                    Some(_) => self.document.renew(page),
+                    None => self.document.set(page),
+                }
                 self.of = Some((Arc::clone(diagnosis), ascii));
             }
         }
@@ -67,8 +69,8 @@ impl Screen for DiagnosisScreen {
 
     fn draw(&self, canvas: &mut Canvas<'_>, desk: &Desk) {
         if self.document.is_empty() {
-            let text = match desk.facts.live {
-                true => "the diagnosis comes when the recording has ended",
+            let text = match desk.facts.live && desk.calls() == 0 {
+                true => "no call yet: waiting for the program",
                 false => "reading all calls",
             };
             canvas.text(skip(line_of(self.area, 0), 2), text, Role::Dim);
@@ -79,8 +81,7 @@ impl Screen for DiagnosisScreen {
     fn outdate(&mut self) {}
 
     fn scroll(&mut self, lines: i32, _: &mut Desk) {
-        let motion = if lines < 0 { Motion::Up } else { Motion::Down };
-        (0..lines.unsigned_abs()).for_each(|_| self.document.step(motion));
+        self.document.scroll(lines);
     }
 
     fn click(&mut self, _: u16, row: u16, _: &mut Desk) {

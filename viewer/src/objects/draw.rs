@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use crate::canvas::{Canvas, line_of, skip};
 use crate::desk::Desk;
 use crate::facts::grouped;
-use crate::table::{TablePlace, draw_titles};
+use crate::table::TablePlace;
 use crate::theme::Role;
 
 use super::found::{Found, MOMENTS};
@@ -27,28 +27,19 @@ pub(super) fn draw(list: &ObjectList, canvas: &mut Canvas<'_>, desk: &Desk) {
         return;
     };
     draw_summary(list, canvas, found);
-    draw_titles(canvas, list.titles, &list.places, list.wish.sorted_by);
-    if list.window.is_empty() && !list.asked_order {
+    list.table
+        .draw(canvas, list.wish.sorted_by, |canvas, area, position| {
+            if let Some(id) = list.object(position) {
+                draw_line(canvas, area, (found, id), (&list.table.places, desk));
+            }
+        });
+    if list.table.window.is_empty() && !list.asked_order {
         canvas.text(
-            skip(line_of(list.list, 0), crate::table::SIGN),
+            skip(line_of(list.table.list, 0), crate::table::SIGN),
             "no object: no recorded call created or used one",
             Role::Dim,
         );
     }
-    for (line, position) in list.window.visible().enumerate() {
-        let area = line_of(list.list, line as u16);
-        let here = position == list.window.cursor();
-        if here {
-            canvas.text(area, canvas.glyphs().cursor, Role::Key);
-        }
-        if let Some(id) = list.object(position) {
-            draw_line(canvas, area, (found, id), (&list.places, desk));
-        }
-        if here {
-            canvas.cursor_line(area, true);
-        }
-    }
-    canvas.scroll_bar(list.list, &list.window.visible(), list.window.len());
     if !list.about.is_empty() {
         draw_about(list, canvas, found, desk);
         draw_memory(list, canvas, found, desk);
@@ -63,7 +54,12 @@ fn draw_summary(list: &ObjectList, canvas: &mut Canvas<'_>, found: &Found) {
     };
     let all = found.objects.all().len() as u64;
     let shown = match list.wish.kind {
-        Some(_) => format!("{} of {} objects", grouped(list.window.len()), grouped(all)),
+        Some(_) => format!(
+            "{} of {} objects",
+            grouped(list.table.window.len()),
+            grouped(all)
+        ),
+        None if all == 1 => "1 object".to_owned(),
         None => format!("{} objects", grouped(all)),
     };
     let x = canvas.pieces(
@@ -87,7 +83,11 @@ fn draw_summary(list: &ObjectList, canvas: &mut Canvas<'_>, found: &Found) {
         let text = format!(" {dot} {} used after the end", grouped(misuses));
         add(canvas, text, Role::Failed);
     }
-    add(canvas, format!(" {dot} Tab: kind, h/l: sort"), Role::Dim);
+    add(
+        canvas,
+        format!(" {dot} Tab: kind, h/l: sort, =: its calls"),
+        Role::Dim,
+    );
 }
 
 /// `with` is the places of columns, and the desk.
@@ -179,7 +179,7 @@ fn draw_life(canvas: &mut Canvas<'_>, area: Rect, found: &Found, (object, desk):
 
 fn draw_about(list: &ObjectList, canvas: &mut Canvas<'_>, found: &Found, desk: &Desk) {
     let Some((id, object)) = list
-        .object(list.window.cursor())
+        .object(list.table.window.cursor())
         .and_then(|id| Some((id, found.objects.get(id)?)))
     else {
         canvas.rule(list.rule, "", Role::OtherTitle);

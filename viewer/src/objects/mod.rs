@@ -11,12 +11,12 @@ use ratatui::layout::Rect;
 pub use found::{Found, Memory, Wish};
 
 use crate::canvas::Canvas;
-use crate::command::{Action, Copied, Direction};
+use crate::command::{Action, Copied, Direction, Wanted};
 use crate::desk::Desk;
-use crate::list_window::{ListWindow, Motion};
+use crate::list_window::Motion;
 use crate::msg::Effect;
 use crate::screen::{Screen, ScreenId};
-use crate::table::{TableColumn, TablePlace, neighbour, places};
+use crate::table::{Table, TableColumn};
 
 /// What workers answer.
 #[derive(Debug)]
@@ -99,11 +99,8 @@ pub struct ObjectList {
     /// What the order was made for.
     ordered: Option<Wish>,
     asked_order: bool,
-    window: ListWindow,
-    places: Vec<TablePlace<Column>>,
+    table: Table<Column>,
     summary: Rect,
-    titles: Rect,
-    list: Rect,
     rule: Rect,
     about: Rect,
     bar: Rect,
@@ -113,7 +110,6 @@ pub struct ObjectList {
 impl Screen for ObjectList {
     fn arrange(&mut self, area: Rect, desk: &mut Desk) {
         self.divide(area, desk.settings.panes_hidden);
-        self.places = places(&COLUMNS, area.width);
         if let Some(objects) = &desk.objects {
             let of_found = self.found.as_ref().map(|found| &found.objects);
             let is_current = of_found.is_some_and(|found| Arc::ptr_eq(found, objects));
@@ -129,18 +125,17 @@ impl Screen for ObjectList {
             self.asked_order = true;
             desk.work(found::order_job(Arc::clone(found), self.wish));
         }
-        self.window.set_height(self.list.height.into());
-        self.window.set_len(self.order.len() as u64);
     }
 
     fn act(&mut self, action: Action, desk: &mut Desk) -> bool {
         match action {
-            Action::Move(motion) => self.window.step(motion),
-            Action::Left => self.wish.sorted_by = neighbour(&self.places, self.wish.sorted_by, -1),
-            Action::Right => self.wish.sorted_by = neighbour(&self.places, self.wish.sorted_by, 1),
+            Action::Move(motion) => self.table.window.step(motion),
+            Action::Left => self.wish.sorted_by = self.table.neighbour(self.wish.sorted_by, -1),
+            Action::Right => self.wish.sorted_by = self.table.neighbour(self.wish.sorted_by, 1),
             Action::Pane(direction) => self.wish.kind = self.next_kind(direction),
             Action::Cancel if self.wish.kind.is_some() => self.wish.kind = None,
             Action::Open => self.go_to_creator(desk),
+            Action::FilterValue(wanted) => self.filter(wanted, desk),
             Action::Copy(Copied::Call | Copied::Value) => self.copy(desk),
             _ => return false,
         }
@@ -154,24 +149,12 @@ impl Screen for ObjectList {
     fn outdate(&mut self) {}
 
     fn scroll(&mut self, lines: i32, _: &mut Desk) {
-        let motion = if lines < 0 { Motion::Up } else { Motion::Down };
-        (0..lines.unsigned_abs()).for_each(|_| self.window.step(motion));
+        self.table.window.scroll(lines);
     }
 
     fn click(&mut self, column: u16, row: u16, _: &mut Desk) {
-        let at = ratatui::layout::Position::new(column, row);
-        if self.list.contains(at) {
-            self.window
-                .go(self.window.top() + u64::from(row - self.list.y));
-        } else if self.titles.contains(at) {
-            let titles = self.titles;
-            let clicked = self
-                .places
-                .iter()
-                .find(|place| place.of(titles).contains(at));
-            if let Some(place) = clicked {
-                self.wish.sorted_by = place.column;
-            }
+        if let Some(column) = self.table.click(column, row) {
+            self.wish.sorted_by = column;
         }
     }
 }
@@ -187,15 +170,15 @@ impl ObjectList {
             }
             ObjectsMsg::Ordered { order, wish } => {
                 self.asked_order = false;
-                let before = self.object(self.window.cursor());
+                let before = self.object(self.table.window.cursor());
                 let changed = self.ordered.is_some_and(|ordered| ordered != wish);
                 self.ordered = Some(wish);
                 self.order = order;
-                self.window.set_len(self.order.len() as u64);
+                self.table.window.set_len(self.order.len() as u64);
                 let place = self.order.iter().position(|&id| Some(id) == before);
                 match place.filter(|_| !changed) {
-                    Some(place) => self.window.go(place as u64),
-                    None => self.window.step(Motion::First),
+                    Some(place) => self.table.window.go(place as u64),
+                    None => self.table.window.step(Motion::First),
                 }
             }
         }
@@ -210,19 +193,14 @@ impl ObjectList {
             height: area.height.min(1),
             ..area
         };
-        self.titles = Rect {
+        let table = Rect {
             y: self.summary.bottom(),
-            height: (area.height - self.summary.height).min(1),
+            height: area.height - self.summary.height - panes,
             ..area
         };
-        let above = self.summary.height + self.titles.height;
-        self.list = Rect {
-            y: area.y + above,
-            height: area.height - above - panes,
-            ..area
-        };
+        self.table.arrange(table, &COLUMNS, self.order.len());
         self.rule = Rect {
-            y: self.list.bottom(),
+            y: self.table.list.bottom(),
             height: panes.min(1),
             ..area
         };
@@ -269,7 +247,7 @@ impl ObjectList {
     }
 
     fn go_to_creator(&self, desk: &mut Desk) {
-        let id = self.object(self.window.cursor());
+        let id = self.object(self.table.window.cursor());
         let object = id.and_then(|id| self.found.as_ref()?.objects.get(id));
         if let Some(object) = object {
             desk.jump(object.created().unwrap_or(object.first_call()));
@@ -277,8 +255,32 @@ impl ObjectList {
         }
     }
 
+    /// Lists the calls that refer to the object under the cursor, or those that don't.
+    fn filter(&self, wanted: Wanted, desk: &mut Desk) {
+        let id = self.object(self.table.window.cursor());
+        let Some(object) = id.and_then(|id| self.found.as_ref()?.objects.get(id)) else {
+            return desk.complain("there is no object under the cursor");
+        };
+        let label = object.label();
+        let mut condition = match label.is_foreign() {
+            true => format!("obj == {:#x}", object.word()),
+            false => format!("obj == {label}"),
+        };
+        // Each process counts its objects by itself.
+        if let Some(pid) = desk.facts.pids.get(object.process().0 as usize)
+            && desk.facts.processes > 1
+        {
+            condition = format!("({condition} and pid == {pid})");
+        }
+        match wanted {
+            Wanted::Only => desk.narrow(&condition),
+            Wanted::Without => desk.narrow(&format!("not {condition}")),
+        }
+        desk.show(ScreenId::Calls);
+    }
+
     fn copy(&self, desk: &mut Desk) {
-        let id = self.object(self.window.cursor());
+        let id = self.object(self.table.window.cursor());
         if let (Some(found), Some(id)) = (&self.found, id) {
             let name = draw::cell(found, id, Column::Name);
             desk.say(format!("copied {name}"));

@@ -81,13 +81,11 @@ impl Screen for OutputScreen {
     fn outdate(&mut self) {}
 
     fn scroll(&mut self, lines: i32, _: &mut Desk) {
-        let motion = if lines < 0 { Motion::Up } else { Motion::Down };
-        (0..lines.unsigned_abs()).for_each(|_| self.window.step(motion));
+        self.window.scroll(lines);
     }
 
     fn click(&mut self, _: u16, row: u16, _: &mut Desk) {
-        let line = u64::from(row.saturating_sub(self.list.y));
-        self.window.go(self.window.top() + line);
+        self.window.click(row, self.list.y);
     }
 }
 

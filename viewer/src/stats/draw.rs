@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use crate::canvas::{Canvas, line_of, skip};
 use crate::desk::Desk;
 use crate::facts::grouped;
-use crate::table::{TablePlace, draw_titles};
+use crate::table::TablePlace;
 use crate::theme::Role;
 
 use super::count::{Counted, Tally};
@@ -20,34 +20,27 @@ const COUNT: u16 = 12;
 
 /// Draws the screen.
 pub(super) fn draw(stats: &Stats, canvas: &mut Canvas<'_>, desk: &Desk) {
-    draw_titles(canvas, stats.titles, &stats.places, stats.sorted_by);
     let Some(counted) = &stats.counted else {
         let text = match desk.indexed {
             true => "counting",
+            false if desk.facts.live && desk.calls() == 0 => "no call yet: waiting for the program",
             false => "counting begins when all calls are indexed",
         };
         canvas.text(
-            skip(line_of(stats.list, 0), crate::table::SIGN),
+            skip(line_of(stats.table.list, 0), crate::table::SIGN),
             text,
             Role::Dim,
         );
         return;
     };
     let range = octave_range(&counted.total.times);
-    for (line, position) in stats.window.visible().enumerate() {
-        let area = line_of(stats.list, line as u16);
-        let here = position == stats.window.cursor();
-        if here {
-            canvas.text(area, canvas.glyphs().cursor, Role::Key);
-        }
-        if let Some(tally) = stats.tally(position) {
-            draw_line(canvas, area, tally, (&stats.places, counted, range));
-        }
-        if here {
-            canvas.cursor_line(area, true);
-        }
-    }
-    canvas.scroll_bar(stats.list, &stats.window.visible(), stats.window.len());
+    stats
+        .table
+        .draw(canvas, stats.sorted_by, |canvas, area, position| {
+            if let Some(tally) = stats.tally(position) {
+                draw_line(canvas, area, tally, (&stats.table.places, counted, range));
+            }
+        });
     if !stats.pane.is_empty() {
         draw_pane(stats, canvas, counted);
     }
@@ -139,7 +132,7 @@ fn sparkline(
 }
 
 fn draw_pane(stats: &Stats, canvas: &mut Canvas<'_>, counted: &Counted) {
-    let tally = stats.tally(stats.window.cursor());
+    let tally = stats.tally(stats.table.window.cursor());
     let title = match tally {
         Some(tally) => format!("Times of {}", tally.name),
         None => "Times".to_owned(),

@@ -10,11 +10,11 @@ pub use count::{By, Counted, Tally};
 use crate::canvas::Canvas;
 use crate::command::{Action, Copied, Direction};
 use crate::desk::Desk;
-use crate::list_window::{ListWindow, Motion};
+use crate::list_window::Motion;
 use crate::listing::Listing;
 use crate::msg::Effect;
 use crate::screen::{Screen, ScreenId};
-use crate::table::{TableColumn, TablePlace, neighbour, places};
+use crate::table::{Table, TableColumn};
 
 /// What the worker answers.
 #[derive(Debug)]
@@ -90,6 +90,9 @@ const COLUMNS: [TableColumn<Column>; 12] = [
 /// Lines of the screen from which on there is room for the pane with bars.
 const LEAST_FOR_PANE: u16 = 14;
 
+/// Calls more that are worth another count.
+const LEAST_MORE: u64 = 64;
+
 /// State of the screen.
 #[derive(Debug, Default)]
 pub struct Stats {
@@ -102,10 +105,7 @@ pub struct Stats {
     of: Option<Listing>,
     /// A count was asked for and has not come.
     asked: bool,
-    window: ListWindow,
-    places: Vec<TablePlace<Column>>,
-    titles: Rect,
-    list: Rect,
+    table: Table<Column>,
     rule: Rect,
     pane: Rect,
 }
@@ -113,8 +113,7 @@ pub struct Stats {
 impl Screen for Stats {
     fn arrange(&mut self, area: Rect, desk: &mut Desk) {
         self.divide(area, desk.settings.panes_hidden);
-        self.places = places(&COLUMNS, area.width);
-        if let Some(name) = self.places.last_mut() {
+        if let Some(name) = self.table.places.last_mut() {
             name.title = self.by.title();
         }
         let current = self.of.as_ref().is_some_and(|of| of.is_same(&desk.listing))
@@ -122,28 +121,31 @@ impl Screen for Stats {
                 .counted
                 .as_ref()
                 .is_some_and(|counted| counted.by == self.by);
-        if !current && !self.asked && desk.indexed {
+        // While there are more and more calls, they are counted again when there are a quarter more, and when no more come.
+        let counted = self.of.as_ref().map_or(0, Listing::len);
+        let more = desk.listing.len().saturating_sub(counted);
+        let is_worth_it = more > counted / 4 + LEAST_MORE || desk.facts.rate == 0;
+        let is_time = desk.indexed || desk.facts.live && is_worth_it && !desk.listing.is_empty();
+        if !current && !self.asked && is_time {
             self.asked = true;
             desk.work(count::count_job(self.by, desk.listing.clone()));
         }
-        self.window.set_height(self.list.height.into());
-        self.window.set_len(self.order.len() as u64);
     }
 
     fn act(&mut self, action: Action, desk: &mut Desk) -> bool {
         match action {
-            Action::Move(motion) => self.window.step(motion),
-            Action::Left => self.sort_by(neighbour(&self.places, self.sorted_by, -1)),
-            Action::Right => self.sort_by(neighbour(&self.places, self.sorted_by, 1)),
+            Action::Move(motion) => self.table.window.step(motion),
+            Action::Left => self.sort_by(self.table.neighbour(self.sorted_by, -1)),
+            Action::Right => self.sort_by(self.table.neighbour(self.sorted_by, 1)),
             Action::Pane(direction) => self.count_by_next(direction),
             Action::Open => {
-                if let Some(tally) = self.tally(self.window.cursor()) {
+                if let Some(tally) = self.tally(self.table.window.cursor()) {
                     desk.jump(tally.first_failed.unwrap_or(tally.first));
                     desk.show(ScreenId::Calls);
                 }
             }
             Action::Copy(Copied::Call | Copied::Value) => {
-                if let Some(tally) = self.tally(self.window.cursor()) {
+                if let Some(tally) = self.tally(self.table.window.cursor()) {
                     desk.say(format!("copied {}", tally.name));
                     desk.ask(Effect::Copy(tally.name.clone()));
                 }
@@ -162,24 +164,12 @@ impl Screen for Stats {
     }
 
     fn scroll(&mut self, lines: i32, _: &mut Desk) {
-        let motion = if lines < 0 { Motion::Up } else { Motion::Down };
-        (0..lines.unsigned_abs()).for_each(|_| self.window.step(motion));
+        self.table.window.scroll(lines);
     }
 
     fn click(&mut self, column: u16, row: u16, _: &mut Desk) {
-        let at = ratatui::layout::Position::new(column, row);
-        if self.list.contains(at) {
-            self.window
-                .go(self.window.top() + u64::from(row - self.list.y));
-        } else if self.titles.contains(at) {
-            let titles = self.titles;
-            let clicked = self
-                .places
-                .iter()
-                .find(|place| place.of(titles).contains(at));
-            if let Some(column) = clicked.map(|place| place.column) {
-                self.sort_by(column);
-            }
+        if let Some(column) = self.table.click(column, row) {
+            self.sort_by(column);
         }
     }
 }
@@ -198,22 +188,18 @@ impl Stats {
             height if pane_hidden || height < LEAST_FOR_PANE => 0,
             height => (height * 2 / 5).clamp(7, 16),
         };
-        self.titles = Rect {
-            height: area.height.min(1),
+        let table = Rect {
+            height: area.height - pane,
             ..area
         };
-        self.list = Rect {
-            y: area.y + self.titles.height,
-            height: area.height - self.titles.height - pane,
-            ..area
-        };
+        self.table.arrange(table, &COLUMNS, self.order.len());
         self.rule = Rect {
-            y: self.list.bottom(),
+            y: self.table.list.bottom(),
             height: pane.min(1),
             ..area
         };
         self.pane = Rect {
-            y: self.list.bottom() + self.rule.height,
+            y: self.table.list.bottom() + self.rule.height,
             height: pane - self.rule.height,
             ..area
         };
@@ -237,7 +223,7 @@ impl Stats {
     fn sort_by(&mut self, column: Column) {
         self.sorted_by = column;
         self.sort();
-        self.window.step(Motion::First);
+        self.table.window.step(Motion::First);
     }
 
     /// Most first; names from A to Z.

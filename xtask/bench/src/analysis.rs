@@ -1,6 +1,5 @@
 //! `cargo xtask bench analysis`: what questions to a trace cost.
 
-use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,8 +16,8 @@ use cutape_trace_format::trace::Trace;
 use crate::analysis_report::{FilterCost, IndexCost, Results};
 use crate::analysis_trace::{GeneratedTrace, Run};
 use crate::bar::Verdict;
+use crate::chore::{Outcome, finish, in_folder};
 use crate::clocks::{Clocks, Cost};
-use crate::document;
 use crate::error::BenchError;
 use crate::machine;
 use crate::workbench::workspace;
@@ -78,34 +77,15 @@ impl Args {
 
 /// Runs the chore.
 pub fn run(args: &Args) -> ExitCode {
-    let results = match measure(args) {
-        Ok(results) => results,
-        Err(error) => {
-            eprintln!("xtask: nothing could be measured: {error}");
-            return ExitCode::from(2);
-        }
-    };
-    let text = results.markdown();
-    println!("{text}");
-    if args.write
-        && let Err(error) = document::write("docs/performance-of-analysis.md", "analysis", &text)
-    {
-        eprintln!("xtask: {error}");
-        return ExitCode::from(2);
-    }
-    let failed = results
-        .lines()
-        .iter()
-        .any(|line| line.verdict() == Verdict::Failed);
-    ExitCode::from(u8::from(failed))
-}
-
-fn measure(args: &Args) -> Result<Results, BenchError> {
-    let folder = std::env::temp_dir().join(format!("cutape-bench-{}", std::process::id()));
-    fs::create_dir_all(&folder).map_err(BenchError::file(&folder))?;
-    let results = measure_in(&folder, args);
-    let removed = fs::remove_dir_all(&folder).map_err(BenchError::file(&folder));
-    results.and_then(|results| removed.map(|()| results))
+    let measured = in_folder(|folder| measure_in(folder, args)).map(|results| Outcome {
+        text: results.markdown(),
+        has_failed: results
+            .lines()
+            .iter()
+            .any(|line| line.verdict() == Verdict::Failed),
+    });
+    let part = ("docs/performance-of-analysis.md", "analysis");
+    finish(measured, args.write.then_some(part))
 }
 
 fn measure_in(folder: &Path, args: &Args) -> Result<Results, BenchError> {

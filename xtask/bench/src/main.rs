@@ -5,6 +5,7 @@ mod analysis_report;
 mod analysis_trace;
 mod bar;
 mod burst;
+mod chore;
 mod client;
 mod clocks;
 mod document;

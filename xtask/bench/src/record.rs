@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::bar::Verdict;
 use crate::burst;
-use crate::document;
+use crate::chore::{Outcome, finish};
 use crate::lttng::Lttng;
 use crate::machine;
 use crate::report::Results;
@@ -29,26 +29,16 @@ pub struct Args {
 
 /// Runs the chore.
 pub fn run(args: &Args) -> ExitCode {
-    let results = match Workbench::set_up() {
-        Ok(bench) => measure(&bench),
-        Err(error) => {
-            eprintln!("xtask: nothing could be measured: {error}");
-            return ExitCode::from(2);
-        }
-    };
-    let text = results.markdown();
-    println!("{text}");
-    if args.write
-        && let Err(error) = document::write("docs/performance.md", "record", &text)
-    {
-        eprintln!("xtask: {error}");
-        return ExitCode::from(2);
-    }
-    let failed = results
-        .lines()
-        .iter()
-        .any(|line| line.verdict() == Verdict::Failed);
-    ExitCode::from(u8::from(failed))
+    let measured = Workbench::set_up().map(|bench| measure(&bench));
+    let measured = measured.map(|results| Outcome {
+        text: results.markdown(),
+        has_failed: results
+            .lines()
+            .iter()
+            .any(|line| line.verdict() == Verdict::Failed),
+    });
+    let part = ("docs/performance.md", "record");
+    finish(measured, args.write.then_some(part))
 }
 
 fn measure(bench: &Workbench) -> Results {

@@ -21,7 +21,7 @@ use ratatui::layout::Rect;
 use crate::analysis::LONG_CALLS;
 use crate::analysis_trace::{GeneratedTrace, Run};
 use crate::bar::{Limit, Line, Measured, Verdict};
-use crate::document;
+use crate::chore::{Outcome, finish, in_folder};
 use crate::error::BenchError;
 use crate::machine;
 use crate::report::row;
@@ -48,26 +48,14 @@ pub struct Args {
 
 /// Runs the chore.
 pub fn run(args: &Args) -> ExitCode {
-    let results = match measure() {
-        Ok(results) => results,
-        Err(error) => {
-            eprintln!("xtask: nothing could be measured: {error}");
-            return ExitCode::from(2);
-        }
-    };
-    let text = markdown(&results);
-    println!("{text}");
-    if args.write
-        && let Err(error) = document::write("docs/viewer.md", "view", &text)
-    {
-        eprintln!("xtask: {error}");
-        return ExitCode::from(2);
-    }
-    let failed = results
-        .lines
-        .iter()
-        .any(|line| line.verdict() == Verdict::Failed);
-    ExitCode::from(u8::from(failed))
+    let measured = in_folder(measure_in).map(|results| Outcome {
+        text: markdown(&results),
+        has_failed: results
+            .lines
+            .iter()
+            .any(|line| line.verdict() == Verdict::Failed),
+    });
+    finish(measured, args.write.then_some(("docs/viewer.md", "view")))
 }
 
 struct Results {
@@ -75,14 +63,6 @@ struct Results {
     load: (String, String),
     lines: Vec<Line>,
     others: Vec<(&'static str, String)>,
-}
-
-fn measure() -> Result<Results, BenchError> {
-    let folder = std::env::temp_dir().join(format!("cutape-bench-{}", std::process::id()));
-    fs::create_dir_all(&folder).map_err(BenchError::file(&folder))?;
-    let results = measure_in(&folder);
-    let removed = fs::remove_dir_all(&folder).map_err(BenchError::file(&folder));
-    results.and_then(|results| removed.map(|()| results))
 }
 
 fn measure_in(folder: &Path) -> Result<Results, BenchError> {
@@ -107,6 +87,12 @@ fn measure_in(folder: &Path) -> Result<Results, BenchError> {
     eprintln!("xtask: drawing");
     let mut frames = driven.draw_pages();
     frames.sort_unstable();
+    eprintln!("xtask: folding");
+    let start = Instant::now();
+    driven.press("z A");
+    let folded_after = start.elapsed();
+    let mut folded_frames = driven.draw_pages();
+    folded_frames.sort_unstable();
     let at = |share: usize| frames[(frames.len() - 1) * share / 100];
     first_pictures.sort_unstable();
     Ok(Results {
@@ -130,6 +116,11 @@ fn measure_in(folder: &Path) -> Result<Results, BenchError> {
                 (0.0167, 0.0083),
                 at(99),
             ),
+            seconds(
+                "the same with repeated sequences folded",
+                (0.0167, 0.0083),
+                folded_frames[(folded_frames.len() - 1) * 99 / 100],
+            ),
         ],
         others: vec![
             (
@@ -140,6 +131,7 @@ fn measure_in(folder: &Path) -> Result<Results, BenchError> {
                 "index, failures, objects and diagnosis of all calls",
                 milliseconds(known_after),
             ),
+            ("finding all repeated sequences", milliseconds(folded_after)),
         ],
     })
 }
@@ -217,6 +209,14 @@ impl Driven {
             self.do_job(job);
         }
         self.settle(Vec::new());
+    }
+
+    /// Presses keys and does all that they ask for.
+    fn press(&mut self, keys: &str) {
+        for key in Key::parse_sequence(keys).expect("keys") {
+            let effects = self.app.update(Msg::Key(key));
+            self.settle(effects);
+        }
     }
 
     fn draw(&mut self) {
