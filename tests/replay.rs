@@ -393,6 +393,54 @@ fn what_is_wrong_with_a_driver_is_the_first_divergence() {
     }
 }
 
+/// Drivers of which a program sees what is wrong that asks for it: its steps, CUDA_VISIBLE_DEVICES if it is set, and the first divergence.
+const SEEN_BY_SOME: &[(&str, &[&str], Option<&str>, &str)] = &[
+    (
+        "wrong-abi",
+        &["found", "cuCtxCreate", "13030", "0"],
+        None,
+        "changed: #1 cuGetProcAddress_v2 pfn",
+    ),
+    (
+        "nvml-overrides",
+        &["nvml"],
+        None,
+        "changed: #3 nvmlDeviceGetName name",
+    ),
+    (
+        "visible-devices-ignored",
+        &["start"],
+        Some("GPU-5e0e8f2a"),
+        "regressed: #1 cuInit 0 -> 100",
+    ),
+];
+
+#[test]
+fn a_program_that_asks_for_it_sees_what_others_do_not() {
+    let scratch = tempfile::tempdir().unwrap();
+    for (broken, steps, visible, headline) in SEEN_BY_SOME {
+        let trace = scratch.path().join(format!("{broken}.cutape"));
+        let mut command = cutape(["record", "--driver", "sim:h100", "-o"]);
+        command.arg(&trace).arg("--").arg(client("symptoms"));
+        command.args(*steps).env_remove("CUDA_VISIBLE_DEVICES");
+        if let Some(visible) = visible {
+            command.env("CUDA_VISIBLE_DEVICES", visible);
+        }
+        let recorded = finish(&mut command);
+        assert_eq!(recorded.end, End::Code(0), "{}", recorded.stderr);
+        let played = |profile: &str| {
+            let mut command = cutape(["replay", "--driver", &format!("sim:{profile}")]);
+            finish(command.arg(&trace).env_remove("CUDA_VISIBLE_DEVICES"))
+        };
+        let report = played("h100");
+        assert_eq!(report.end, End::Code(0), "{broken}\n{}", report.stdout);
+        let report = played(broken);
+        assert_eq!(report.end, End::Code(1), "{broken}\n{}", report.stdout);
+        let first = report.stdout.lines().nth(2).unwrap_or_default();
+        assert!(first.starts_with(headline), "{broken}\n{}", report.stdout);
+    }
+}
+
 #[test]
 fn eight_threads_with_shared_and_own_contexts_conform_a_hundred_times() {
     let scratch = tempfile::tempdir().unwrap();

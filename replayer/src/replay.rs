@@ -15,7 +15,7 @@ use crate::report::{ProcessReport, TraceReport};
 use crate::session::{self, Session};
 use crate::worker::Instructions;
 
-pub use crate::session::PlayerCommand;
+pub use crate::session::{PlayerCommand, largest_resident_bytes, processor_ns};
 
 /// The driver under test.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +32,11 @@ pub struct DriverUnderTest {
 
 /// File name of cutape's simulated driver. It takes kernels and does not run them.
 const SIMULATED: &str = "libcutape_sim.so";
+
+/// Variables of recorded processes that the player gets.
+const PASSED_ON: [&str; 2] = ["CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"];
+/// Longer than any list of GPUs.
+const MAX_VALUE_BYTES: usize = 4096;
 
 /// How traces are played.
 #[derive(Clone, Debug)]
@@ -104,12 +109,13 @@ pub fn replay(
             primary_contexts: contexts.of_process(ProcessId(number as u32)),
             ..instructions.clone()
         };
+        let environment = environment(trace, ProcessId(number as u32), driver);
         let session = Session {
             trace,
             process: ProcessId(number as u32),
             instructions: &instructions,
             player,
-            environment: &driver.environment,
+            environment: &environment,
             until: options.until.unwrap_or(u64::MAX),
             timeout: options.timeout,
             deadline: options
@@ -148,6 +154,25 @@ fn play<'a>(
         places,
     );
     session::play(session, &mut judge, &mut |seq| progress(seq, all))
+}
+
+/// Variables for the player: those of the driver, and those of the recorded process that decide which GPUs there are. What this program's
+/// own environment says of these counts more: the machine may have other GPUs than the recorded one.
+fn environment(
+    trace: &Trace,
+    process: ProcessId,
+    driver: &DriverUnderTest,
+) -> Vec<(String, String)> {
+    let recorded = trace
+        .process(process)
+        .map(|entry| &entry.process.environment);
+    let recorded = recorded.into_iter().flatten().filter(|(name, value)| {
+        PASSED_ON.contains(&name.as_str())
+            && std::env::var_os(name).is_none()
+            && value.len() <= MAX_VALUE_BYTES
+            && !value.contains('\0')
+    });
+    driver.environment.iter().chain(recorded).cloned().collect()
 }
 
 /// Plans for the functions of a trace, by the trace's numbers.

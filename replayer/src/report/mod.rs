@@ -130,6 +130,25 @@ pub struct ProcessReport {
     pub called_back: u64,
     /// What the driver printed to standard output and error, cut after some kilobytes.
     pub printed: String,
+    /// What the processes that played it have used.
+    pub player: PlayerUsage,
+}
+
+/// What playing processes have used, as far as the system told it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlayerUsage {
+    /// Processor time, nanoseconds.
+    pub cpu_ns: u64,
+    /// Largest resident memory of one, bytes; what it shares with the judge included.
+    pub resident_bytes: u64,
+}
+
+impl PlayerUsage {
+    /// One more process.
+    pub fn add(&mut self, other: Self) {
+        self.cpu_ns = self.cpu_ns.saturating_add(other.cpu_ns);
+        self.resident_bytes = self.resident_bytes.max(other.resident_bytes);
+    }
 }
 
 /// The calls of one function.

@@ -117,6 +117,7 @@ pub fn report() -> TraceReport {
             called_back: 0,
             deaths: 1,
             printed: "driver says \x1b[31mhello\n".to_owned(),
+            ..ProcessReport::default()
         }],
         functions: functions
             .iter()

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use crate::judge::{Ending, Site};
 use crate::session::chunks::{Chunks, Posted};
-use crate::session::round::RoundEnd;
+use crate::session::round_end::RoundEnd;
 use crate::session::watch::state_of;
 use crate::wire::board::Board;
 use crate::wire::slot::state;

@@ -7,7 +7,8 @@ mod order;
 mod player_process;
 mod process;
 mod round;
+mod round_end;
 mod watch;
 
-pub use player_process::PlayerCommand;
+pub use player_process::{PlayerCommand, largest_resident_bytes, processor_ns};
 pub use process::{Session, play};

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 
+use crate::report::PlayerUsage;
 use crate::wire::board::Board;
 
 /// Of what the driver prints, so much is kept.
@@ -77,6 +78,14 @@ impl PlayerProcess {
         self.status
     }
 
+    /// What it has used so far; nothing where the system doesn't tell, because it has ended.
+    pub fn usage(&self) -> PlayerUsage {
+        PlayerUsage {
+            cpu_ns: processor_ns(self.child.id() as i32),
+            resident_bytes: largest_resident_bytes(&self.child.id().to_string()),
+        }
+    }
+
     /// Ends it, with what it started. What the driver has printed.
     pub fn end(&mut self) -> String {
         let group = self.child.id() as i32;
@@ -91,6 +100,32 @@ impl PlayerProcess {
         }
         text
     }
+}
+
+/// Processor time of a process so far, 0 meaning this one; 0 if the system doesn't tell.
+pub fn processor_ns(process: i32) -> u64 {
+    let mut clock = 0;
+    // SAFETY: writes the number of a clock into `clock`.
+    if unsafe { libc::clock_getcpuclockid(process, &raw mut clock) } != 0 {
+        return 0;
+    }
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: writes a time into `time`.
+    if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
+        return 0;
+    }
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Largest resident memory so far of the process that /proc has under that name, `self` among others; 0 if the kernel doesn't tell.
+pub fn largest_resident_bytes(process: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    number.unwrap_or(0) * 1024
 }
 
 /// Reads a stream to its end and keeps its beginning.

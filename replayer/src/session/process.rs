@@ -9,7 +9,8 @@ use cutape_trace_format::trace::Trace;
 use crate::judge::Judge;
 use crate::report::ProcessReport;
 use crate::session::player_process::PlayerCommand;
-use crate::session::round::{Round, RoundEnd};
+use crate::session::round::Round;
+use crate::session::round_end::RoundEnd;
 use crate::worker::Instructions;
 
 /// Rounds of one process: each plays all that was played before once more.
@@ -73,6 +74,7 @@ pub fn play(
         let played = round.close(&end, is_last);
         report.calls = report.calls.max(played.calls);
         report.called_back = report.called_back.max(played.called_back);
+        report.player.add(played.player);
         if report.printed.is_empty() {
             report.printed = played.printed;
         }

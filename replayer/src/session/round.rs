@@ -14,39 +14,11 @@ use crate::session::culprit::culprit;
 use crate::session::feed::{self, Feed, FeedOptions};
 use crate::session::player_process::{PlayerProcess, ending_text};
 use crate::session::process::{Done, Session};
+use crate::session::round_end::{Played, RoundEnd, died_early};
 use crate::session::watch::{Limits, Watch};
 use crate::wire::board::{Board, CHUNK_BYTES, END, QUEUE, stage};
 use crate::wire::images::{Images, image_of};
 use crate::wire::slot::{AnswerMessage, HEAD_WORDS, Message};
-
-/// How a round ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RoundEnd {
-    /// All calls were played.
-    Complete,
-    /// The driver ended the process, and how.
-    Died(String),
-    /// A call did not return in time.
-    Hung {
-        /// The call's number.
-        seq: u64,
-        /// What was waited for, for people.
-        detail: String,
-    },
-    /// The replay itself can't go on, and why.
-    Trouble(String),
-}
-
-/// What a round leaves besides verdicts.
-#[derive(Clone, Debug, Default)]
-pub struct Played {
-    /// Calls of the process that were taken from the trace.
-    pub calls: u64,
-    /// Times that the driver called back.
-    pub called_back: u64,
-    /// What it printed.
-    pub printed: String,
-}
 
 /// Chunks besides those that threads may hold on to.
 const SPARE_CHUNKS: usize = 16;
@@ -488,6 +460,7 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
 
     /// Ends the player and judges what it left.
     pub fn close(mut self, end: &RoundEnd, is_last: bool) -> Played {
+        let player = self.player.usage();
         let printed = self.player.end();
         self.judge_done();
         let culprit = culprit(end, &self.board, &self.chunks, self.next);
@@ -505,6 +478,7 @@ impl<'s, 'j, 'd, 't> Round<'s, 'j, 'd, 't> {
             calls: self.taken,
             called_back: self.board.control().called_back.load(Ordering::Relaxed),
             printed,
+            player,
         }
     }
 
@@ -568,15 +542,6 @@ fn site(call: &Call) -> Site {
         thread: call.thread,
         recorded_ns: call.duration_ns,
     }
-}
-
-fn died_early(now: u32, how: &str) -> String {
-    let doing = if now == stage::LOADING {
-        "the driver ended the process while it was being loaded"
-    } else {
-        "the playing process ended before it loaded the driver"
-    };
-    format!("{doing} ({how})")
 }
 
 fn judge_slot(judge: &mut Judge<'_>, board: &Board, words: &mut Vec<u64>, slot: &Posted) {

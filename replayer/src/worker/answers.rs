@@ -7,6 +7,7 @@ use cutape_trace_format::record::Captured;
 use crate::judge::LOOK_UP;
 use crate::plan::{
     Effect, Memory, ParamPlan, Plan, RangeBytes, Relocation, Returns, Role, Span, Target,
+    codes_are_alike,
 };
 use crate::wire::slot::{AnswerWriter, Message};
 use crate::worker::arguments::{Arguments, Given};
@@ -42,6 +43,14 @@ impl After<'_> {
         self.message.order.returned.map(|word| word as u32) == Some(0)
     }
 
+    /// Whether the call failed where it had succeeded, or the other way round, and that means something.
+    fn answers_otherwise(&self, returned: u64) -> bool {
+        let was = self.message.order.returned.map(|word| word as u32);
+        self.plan.returns == Returns::Code
+            && self.succeeded(returned) != self.had_succeeded()
+            && !codes_are_alike(&self.plan.function, was, Some(returned as u32))
+    }
+
     /// The call returned. Writes what lies behind pointers, learns what recorded words stand for. Answers the parameters behind whose
     /// memory something was written.
     pub fn returned(
@@ -60,7 +69,7 @@ impl After<'_> {
             self.answer(param, given, succeeded, writer);
         }
         self.answer_data(arguments, succeeded, writer);
-        if self.plan.writes_unseen || succeeded != self.had_succeeded() {
+        if self.plan.writes_unseen || self.answers_otherwise(returned) {
             self.world.data_is_unknown();
         }
         if succeeded {

@@ -3,6 +3,7 @@
 use std::sync::MutexGuard;
 
 use cutape_trace_format::capture_number::PAYLOAD;
+use cutape_trace_format::payload::{PayloadRef, PayloadState};
 use cutape_trace_format::record::Captured;
 
 use crate::plan::{HostSide, Memory, ParamPlan, Plan, Relocation, Role, Span, UNWRITTEN};
@@ -257,6 +258,7 @@ impl<'a> Builder<'a> {
             may_stand_in: self.plan.takes_any_address || self.message.order.returned != Some(0),
             message: self.message,
             param,
+            item: (0, 1),
         }
     }
 
@@ -344,9 +346,11 @@ impl<'a> Builder<'a> {
         let piece = self.arena.take(bytes)?;
         piece.write(capture.bytes);
         if !memory.relocations.is_empty() {
-            let relocator = self.relocator(param.number);
+            let mut relocator = self.relocator(param.number);
             let item_bytes = memory.extent.item_bytes().max(1) as usize;
-            for item in piece.content().chunks_exact_mut(item_bytes) {
+            let items = piece.content().len() / item_bytes;
+            for (number, item) in piece.content().chunks_exact_mut(item_bytes).enumerate() {
+                relocator.item = (number, items);
                 relocator.item(&memory.relocations, item)?;
             }
         }
@@ -419,7 +423,11 @@ impl<'a> Builder<'a> {
     /// The target of a copy: memory of this call alone, if the data that comes there is compared.
     fn copied_to(&mut self, param: &ParamPlan, recorded: u64, bytes: u64) -> Result<u64, Refusal> {
         let number = param.number;
-        let has_data = self.message.capture(PAYLOAD | number, true).is_some();
+        // Where the data comes later, memory that is gone after the call won't do.
+        let recorded_data = self.message.capture(PAYLOAD | number, true);
+        let has_data = recorded_data
+            .and_then(|data| PayloadRef::read(data.bytes))
+            .is_some_and(|data| data.state == PayloadState::Stored);
         let is_compared = has_data && bytes <= MAX_COMPARED_BYTES && self.world.is_data_known();
         let known = self.relocator(number).handles.host(recorded, bytes);
         let address = match known {

@@ -22,10 +22,16 @@ const END: u64 = 0;
 /// The arguments are not on record, or an allocation that they point into failed here.
 pub fn params(relocator: &Relocator<'_>, is_extra: bool) -> Result<u64, Refusal> {
     let number = KERNEL_ARGUMENTS | relocator.param;
-    let mut captures = relocator
-        .message
-        .captures()
-        .filter(|capture| capture.param == number && !capture.out);
+    let captures = || {
+        let all = relocator.message.captures();
+        all.filter(|capture| capture.param == number && !capture.out)
+    };
+    // Of a launch on several devices, each item has two captures. If some are missing, nobody knows whose.
+    let (item, items) = relocator.item;
+    if items > 1 && captures().count() != 2 * items {
+        return Err(SkipReason::NoKernelArguments.into());
+    }
+    let mut captures = captures().skip(2 * item);
     let (layout, buffer) = captures
         .next()
         .zip(captures.next())

@@ -33,6 +33,8 @@ pub struct Relocator<'a> {
     pub message: &'a Message<'a>,
     /// Which parameter.
     pub param: u8,
+    /// Which of how many items of it.
+    pub item: (usize, usize),
 }
 
 impl Relocator<'_> {

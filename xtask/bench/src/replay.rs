@@ -6,7 +6,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use cutape_replayer::expectations::NothingExpected;
-use cutape_replayer::replay::{DriverUnderTest, Options, PlayerCommand, replay};
+use cutape_replayer::replay::{
+    DriverUnderTest, Options, PlayerCommand, largest_resident_bytes, processor_ns, replay,
+};
+use cutape_replayer::report::PlayerUsage;
 use cutape_trace_format::call::Call;
 use cutape_trace_format::seal::{SealOptions, seal};
 use cutape_trace_format::trace::Trace;
@@ -19,6 +22,8 @@ use crate::workbench::{Driver, Workbench};
 
 /// Calls of the trace.
 const CALLS: &str = "10000000";
+/// This process, where the system takes a process's number.
+const THIS: i32 = 0;
 /// Repetitions; the median counts.
 const ROUNDS: usize = 3;
 
@@ -40,12 +45,21 @@ struct Results {
     machine: Vec<(&'static str, String)>,
     load: (String, String),
     calls: u64,
-    /// Million calls a second.
-    played: f64,
+    played: Played,
     /// Million calls a second, read from the trace and nothing else.
     read: f64,
     /// Largest resident memory of this program, bytes.
     resident_bytes: u64,
+}
+
+/// One replay.
+#[derive(Clone, Copy)]
+struct Played {
+    /// Million calls a second.
+    rate: f64,
+    /// Processor time of this program, nanoseconds a call.
+    judge_ns: f64,
+    player: PlayerUsage,
 }
 
 /// Runs the chore.
@@ -77,18 +91,18 @@ fn measure() -> Result<Results, BenchError> {
     let path = record(&bench)?;
     let (calls, read) = reading(&path)?;
     eprintln!("xtask: replaying");
-    let mut rates = Vec::new();
+    let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
-        rates.push(playing(&path, bench.driver(Driver::Idle), &command)?);
+        rounds.push(playing(&path, bench.driver(Driver::Idle), &command)?);
     }
-    rates.sort_by(f64::total_cmp);
+    rounds.sort_by(|one, other| one.rate.total_cmp(&other.rate));
     Ok(Results {
         machine,
         load: (before, machine::load()),
         calls,
-        played: rates[rates.len() / 2],
+        played: rounds[rounds.len() / 2],
         read,
-        resident_bytes: resident_bytes(),
+        resident_bytes: largest_resident_bytes("self"),
     })
 }
 
@@ -129,7 +143,7 @@ fn millions_per_second(calls: u64, start: Instant) -> f64 {
 }
 
 /// Million calls a second, from opening the trace to the report.
-fn playing(path: &Path, driver: &Path, command: &Path) -> Result<f64, BenchError> {
+fn playing(path: &Path, driver: &Path, command: &Path) -> Result<Played, BenchError> {
     let driver = DriverUnderTest {
         cuda: driver.to_owned(),
         ..DriverUnderTest::default()
@@ -138,7 +152,7 @@ fn playing(path: &Path, driver: &Path, command: &Path) -> Result<f64, BenchError
         program: command.to_owned(),
         arguments: vec!["replay-player".into()],
     };
-    let start = Instant::now();
+    let (start, before) = (Instant::now(), processor_ns(THIS));
     let trace = open(path)?;
     let options = (&Options::default(), &player);
     let report = replay(
@@ -148,10 +162,17 @@ fn playing(path: &Path, driver: &Path, command: &Path) -> Result<f64, BenchError
         &mut NothingExpected,
         &mut |_, _| {},
     );
-    let rate = millions_per_second(trace.call_count(), start);
+    let mut player = PlayerUsage::default();
+    let processes = report.processes.iter();
+    processes.for_each(|process| player.add(process.player));
+    let played = Played {
+        rate: millions_per_second(trace.call_count(), start),
+        judge_ns: (processor_ns(THIS) - before) as f64 / trace.call_count() as f64,
+        player,
+    };
     let same = report.tally().of(cutape_replayer::verdict::Verdict::Same);
     if same == trace.call_count() && report.troubles.is_empty() {
-        return Ok(rate);
+        return Ok(played);
     }
     let first = report.first().map(|first| first.headline());
     Err(BenchError::Trace(format!(
@@ -162,21 +183,18 @@ fn playing(path: &Path, driver: &Path, command: &Path) -> Result<f64, BenchError
     )))
 }
 
-/// Largest resident memory of this program so far, as the kernel tells it.
-fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let number = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    number.unwrap_or(0) * 1024
-}
-
 impl Results {
+    /// Processor time of the player, nanoseconds a call.
+    fn player_ns(&self) -> f64 {
+        self.played.player.cpu_ns as f64 / self.calls as f64
+    }
+
     fn line(&self) -> Line {
         Line {
             what: "replay on a driver that does nothing".to_owned(),
             bar: Limit::MillionsPerSecond(2.0),
             stretch: Limit::MillionsPerSecond(5.0),
-            measured: Measured::Value(self.played),
+            measured: Measured::Value(self.played.rate),
         }
     }
 
@@ -204,12 +222,16 @@ impl Results {
         );
         let _ = writeln!(
             text,
-            "\n{} calls, median of {ROUNDS}, from opening the trace to the report. Reading the same trace alone: {:.1} M calls/s, {:.1} times as \
-             many. Largest resident memory of the judging process: {:.0} MB.",
+            "\n{} calls, median of {ROUNDS}, from opening the trace to the report. Processor time a call: {:.0} ns of the judging process, {:.0} ns \
+             of the playing one; two processors that do nothing else play {:.1} M calls/s with that. Reading the same trace alone: {:.1} M calls/s. \
+             Largest resident memory: {:.0} MB of the judging process, {:.0} MB of the playing one; both count what they share.",
             self.calls,
+            self.played.judge_ns,
+            self.player_ns(),
+            1e3 / self.played.judge_ns.max(self.player_ns()),
             self.read,
-            self.read / self.played,
-            self.resident_bytes as f64 / 1e6
+            self.resident_bytes as f64 / 1e6,
+            self.played.player.resident_bytes as f64 / 1e6
         );
         text
     }
