@@ -10,6 +10,9 @@ use cutape_trace_format::trace::Trace;
 
 use crate::parallel::workers;
 
+/// Threads that decode ahead at most: whoever takes in what they decode is one thread, and slower than these.
+const MAX_AHEAD: usize = 4;
+
 /// What comes next.
 pub(crate) enum Next<'c> {
     /// A call.
@@ -32,7 +35,7 @@ pub(crate) fn for_each_call(
         return one_by_one(trace, &mut visit);
     };
     std::thread::scope(|scope| {
-        let workers = workers(blocks);
+        let workers = workers(blocks).min(MAX_AHEAD);
         let receivers: Vec<mpsc::Receiver<Block<'_>>> = (0..workers)
             .map(|first| {
                 // One block waits while the next one is decoded: memory holds two for each worker.

@@ -202,6 +202,57 @@ fn failures_that_no_rule_speaks_of_are_listed_and_benign_ones_are_not() {
     assert_eq!(one.answer, "CUDA_ERROR_ILLEGAL_ADDRESS (700)");
 }
 
+/// Ollama tries one folder of libraries after the other, each in a process of its own.
+#[test]
+fn a_driver_too_old_for_one_of_ollama_s_folders_is_no_finding_if_another_folder_works() {
+    let number = |sample: &mut Sample, name: &str, value: i32| {
+        let value = value.to_le_bytes();
+        sample.call_with(name, &[0x10], Some(0), &[SampleCapture::after(0, &value)]);
+    };
+    for devices in [None, Some(0), Some(1)] {
+        let mut sample = Sample::new();
+        number(&mut sample, "cuDriverGetVersion", 12_080);
+        sample.process(101);
+        number(&mut sample, "cuDriverGetVersion", 12_080);
+        if let Some(devices) = devices {
+            sample.call("cuInit", &[0], Some(0));
+            number(&mut sample, "cuDeviceGetCount", devices);
+        }
+        let mut trace = sample.open();
+        for (process, version) in trace.processes_mut().iter_mut().zip([13, 12]) {
+            let libraries = &mut process.libraries[0].libraries;
+            let library = libraries[0].clone();
+            libraries.extend(
+                ["libggml-cuda.so", &format!("libcudart.so.{version}")].map(|name| {
+                    let mut mapped = library.clone();
+                    mapped.path = format!("/usr/lib/ollama/cuda_v{version}/{name}");
+                    mapped
+                }),
+            );
+        }
+        let diagnosis = Diagnosis::of(&trace, &[], |_| {});
+        let is_too_old = ids(&diagnosis).contains(&"driver-too-old");
+        assert_eq!(is_too_old, devices != Some(1), "{devices:?}");
+    }
+}
+
+#[test]
+fn a_diagnosis_can_be_stopped() {
+    let mut sample = Sample::new();
+    for _ in 0..70_000 {
+        sample.call("cuCtxSynchronize", &[], Some(0));
+    }
+    let trace = sample.open();
+    let mut told = Vec::new();
+    let stopped = Diagnosis::watched(&trace, &[], |calls| {
+        told.push(calls);
+        std::ops::ControlFlow::Break(())
+    });
+    assert!(stopped.is_none());
+    assert_eq!(told, [65_536]);
+    assert_eq!(Diagnosis::of(&trace, &[], |_| {}).calls, 70_000);
+}
+
 #[test]
 fn a_trace_of_nonsense_is_diagnosed_without_a_word_of_control() {
     let mut sample = Sample::new();

@@ -1,6 +1,7 @@
 //! Reading a trace for a comparison: every call becomes the number of its class, thread by thread.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use cutape_trace_format::block_source::Damage;
 use cutape_trace_format::call::{Call, ProcessId, ThreadId};
@@ -14,6 +15,7 @@ use super::volatile::is_yes_or_no;
 use super::watch::{DiffError, Watch};
 use super::word_lists::WordLists;
 use crate::filter::{Filter, Matcher};
+use crate::in_order::{Next, for_each_call};
 use crate::objects::{ObjectTracker, Objects};
 
 /// Damage is listed up to here; beyond it only counted.
@@ -100,17 +102,31 @@ impl Scan {
             words: ClassWords::default(),
             form: NormalForm::default(),
         };
-        let mut calls = trace.calls();
-        let mut call = Call::default();
-        loop {
-            match calls.read_next(&mut call) {
-                Ok(true) => {
-                    scanner.add(trace, &call)?;
-                    watch.read(scanner.scan.calls)?;
+        let (mut failed, mut last) = (None, 0);
+        // Whether it broke off early is known from `failed`.
+        let _ = for_each_call(
+            trace,
+            |_| true,
+            |next| match next {
+                Next::Call(call) => {
+                    last = call.seq;
+                    let added = scanner.add(trace, call);
+                    match added.and_then(|()| watch.read(scanner.scan.calls)) {
+                        Ok(()) => ControlFlow::Continue(()),
+                        Err(error) => {
+                            failed = Some(error);
+                            ControlFlow::Break(())
+                        }
+                    }
                 }
-                Ok(false) => break,
-                Err(damage) => scanner.scan.add_damage(damage, call.seq),
-            }
+                Next::Damage(damage) => {
+                    scanner.scan.add_damage(damage, last);
+                    ControlFlow::Continue(())
+                }
+            },
+        );
+        if let Some(error) = failed {
+            return Err(error);
         }
         let Scanner {
             mut scan, tracker, ..

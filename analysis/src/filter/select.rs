@@ -4,16 +4,20 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use cutape_trace_format::call::Call;
+use cutape_trace_format::call::{Call, FunctionId};
 use cutape_trace_format::ordered_blocks::OrderedCalls;
 use cutape_trace_format::trace::Trace;
 
 use super::answers::KindAnswers;
 use super::field::Field;
 use super::matcher::{Evaluator, Matcher, RowFacts, ThreadClocks};
+use super::plan::{FunctionPlan, Source};
 use super::selection::Selection;
+use super::syntax::Test;
 use super::{Filter, Level};
+use crate::in_order::{Next, for_each_call};
 use crate::index::{CallKind, Chunk, Index, Part};
+use crate::objects::ObjectTracker;
 use crate::parallel::{map_all, workers};
 
 /// Calls after which progress is told where they are read one after the other.
@@ -49,22 +53,46 @@ impl Filter {
     ) -> Option<Selection> {
         let mut selection = Selection::none_of(index.len());
         let mut matcher = Matcher::new(self);
-        let (mut calls, mut call) = (trace.calls(), Call::default());
-        loop {
-            match calls.read_next(&mut call) {
-                Ok(true) if call.seq <= index.len() => {
-                    if matcher.matches(trace, &call) {
-                        selection.add(call.seq);
-                    }
-                    if call.seq.is_multiple_of(PROGRESS_CALLS) && watch(call.seq).is_break() {
-                        return None;
-                    }
-                }
-                Ok(_) => return Some(selection.finish()),
-                // The index has told of it.
-                Err(_) => {}
+        let mut stopped = false;
+        let needed = self.needed_arguments(trace);
+        let needs_arguments =
+            |function: FunctionId| needed.get(function.0 as usize) != Some(&false);
+        // Whether it broke off early is known from `stopped`.
+        let _ = for_each_call(trace, needs_arguments, |next| {
+            // The index has told of damage.
+            let Next::Call(call) = next else {
+                return ControlFlow::Continue(());
+            };
+            if call.seq > index.len() {
+                return ControlFlow::Break(());
             }
-        }
+            if matcher.matches(trace, call) {
+                selection.add(call.seq);
+            }
+            if call.seq.is_multiple_of(PROGRESS_CALLS) && watch(call.seq).is_break() {
+                stopped = true;
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
+        (!stopped).then(|| selection.finish())
+    }
+
+    /// By function, whether arguments of its calls matter: to the filter, or because they make objects what they are.
+    fn needed_arguments(&self, trace: &Trace) -> Vec<bool> {
+        let schema = trace.schema();
+        let mut tracker = ObjectTracker::default();
+        let functions = (0..schema.functions().len() as u32).map(FunctionId);
+        functions
+            .map(|function| {
+                let plan = FunctionPlan::new(self, schema, function);
+                let mut tests = self.parsed.tests.iter().enumerate();
+                let looks = |(place, test): (usize, &Test)| {
+                    test.level() == Level::Call && *plan.source(place) != Source::Nowhere
+                };
+                tracker.is_about_objects(schema, function) || tests.any(looks)
+            })
+            .collect()
     }
 
     fn select_by_columns(

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use cutape_trace_format::call::{Call, ProcessId, ThreadId};
+use cutape_trace_format::call::{Call, FunctionId, ProcessId, ThreadId};
 use cutape_trace_format::schema::TraceSchema;
 
 use super::all::Objects;
@@ -112,6 +112,12 @@ impl ObjectTracker {
         }
         .run();
         &self.references
+    }
+
+    /// Whether calls of a function mean anything for objects. Of others, arguments are not looked at.
+    pub(crate) fn is_about_objects(&mut self, schema: &TraceSchema, function: FunctionId) -> bool {
+        let plan = self.plans.of(schema, function);
+        plan.is_some_and(|plan| !plan.is_empty())
     }
 
     /// What the call observed last refers to.
