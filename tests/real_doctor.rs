@@ -332,7 +332,15 @@ fn pytorch_meets_the_seed_s_shim_and_has_no_finding_on_drivers_that_work() {
         std::thread::scope(|scope| {
             for profile in profiles {
                 let program = program(STEPS);
-                scope.spawn(move || assert_none(profile, "PyTorch", &diagnose(profile, program)));
+                scope.spawn(move || {
+                    let diagnosed = diagnose(profile, program);
+                    if profile == "integrated" {
+                        // CUDA 12.6 under a PyTorch built for 13: the rule is right, and PyTorch finds no device.
+                        assert_eq!(diagnosed.ids(), ["driver-too-old"]);
+                    } else {
+                        assert_none(profile, "PyTorch", &diagnosed);
+                    }
+                });
             }
         });
     }
