@@ -83,7 +83,7 @@ fn calls_and_output_are_seen_and_ctrl_c_interrupts_the_program() {
     watched.step(b"..");
     let terminal = &mut watched.terminal;
     terminal.wait_for("21 calls").wait_for("▶   21");
-    terminal.wait_for("7 Output +1 line");
+    terminal.wait_for("7 Output +1 ");
     terminal.type_text("7").wait_for("cuInit = 0");
     terminal
         .type_text("\x03")
@@ -164,6 +164,19 @@ fn the_program_may_be_ended_with_the_viewer_and_signals_go_to_it() {
     let terminal = &mut watched.terminal;
     terminal.wait_for("1 call").signal(libc::SIGHUP);
     assert_eq!(signal_of(terminal.finish()), Some(libc::SIGHUP));
+    terminal.assert_restored();
+}
+
+#[test]
+fn a_program_that_is_left_running_is_still_interrupted_by_ctrl_c() {
+    let mut watched = Watched::start();
+    let terminal = &mut watched.terminal;
+    terminal.wait_for("1 call").type_text("ql");
+    terminal.wait_until("the terminal", |terminal| {
+        terminal.is_given_back() && terminal.picture().contains("cuInit = 0")
+    });
+    terminal.type_text("\x03");
+    assert_eq!(signal_of(terminal.finish()), Some(libc::SIGINT));
     terminal.assert_restored();
 }
 

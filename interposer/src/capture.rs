@@ -247,6 +247,11 @@ impl<'a> Reader<'a> {
             Extent::Bytes(bytes) => {
                 let bytes = bytes as usize;
                 let room = room.get_mut(..bytes)?;
+                if self.is_surely_there(pointer as usize, bytes) {
+                    // SAFETY: everything is mapped there, and the room is as long as that.
+                    unsafe { ptr::copy_nonoverlapping(pointer, room.as_mut_ptr(), bytes) };
+                    return Some(bytes);
+                }
                 // SAFETY: the room is as long as that; the driver was called with the pointer.
                 unsafe { memory::read_to(pointer, room.as_mut_ptr(), bytes) }.then_some(bytes)
             }

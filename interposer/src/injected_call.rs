@@ -200,13 +200,22 @@ fn place(reader: &Reader<'_>, write: &Replacement) -> Option<usize> {
 /// Writes a value. What can't be written to stays as it is, and so does a text without room for its end.
 fn put(reader: &Reader<'_>, write: &Replacement, at: usize, trusted: bool) {
     let Some(room) = write.room else {
-        memory::write(at, &write.bytes, trusted);
-        return;
+        return store(reader, at, &write.bytes, trusted);
     };
     if let Some(most) = room_bytes(reader, room).checked_sub(1) {
         let text = &write.bytes[..write.bytes.len().min(most)];
-        memory::write(at, text, trusted);
-        memory::write(at.wrapping_add(text.len()), &[0], trusted);
+        store(reader, at, text, trusted);
+        store(reader, at.wrapping_add(text.len()), &[0], trusted);
+    }
+}
+
+/// Most values lie on the thread's stack; asking the kernel takes two microseconds for each.
+fn store(reader: &Reader<'_>, at: usize, bytes: &[u8], trusted: bool) {
+    if reader.is_surely_there(at, bytes.len()) {
+        // SAFETY: everything is mapped there, and the program gave the address to be written to.
+        unsafe { memory::write_directly(at, bytes) };
+    } else {
+        memory::write(at, bytes, trusted);
     }
 }
 

@@ -83,6 +83,16 @@ pub fn text_into(from: *const u8, room: &mut [u8]) -> usize {
     start
 }
 
+/// Writes bytes to an address.
+///
+/// # Safety
+/// The memory is there, and the program's to be written to.
+pub unsafe fn write_directly(to: usize, bytes: &[u8]) {
+    let to: *mut u8 = ptr::with_exposed_provenance_mut(to);
+    // SAFETY: the caller's promise; our bytes lie elsewhere.
+    unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+}
+
 /// Writes bytes to an address, unless that can't be written to. Where a sandbox forbids asking, only memory is written to that the driver
 /// has `just_written` to.
 pub fn write(to: usize, bytes: &[u8], just_written: bool) {
@@ -108,7 +118,7 @@ pub fn write(to: usize, bytes: &[u8], just_written: bool) {
     let is_forbidden = written < 0 && (error == libc::ENOSYS || error == libc::EPERM);
     if is_forbidden && just_written {
         // SAFETY: the driver has just written there.
-        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+        unsafe { write_directly(to as usize, bytes) };
     }
 }
 

@@ -279,13 +279,24 @@ impl App {
 
     /// The recording has become a trace. The call that was looked at is found again by its begin.
     fn start_anew(&mut self, facts: Arc<Facts>) {
+        let was_live = self.desk.facts.live;
         let here = self.desk.index.row(self.desk.current);
         self.desk.sought_ns = here.filter(|_| !self.desk.follows).map(|row| row.begin_ns);
         self.desk.listing = Listing::All(facts.calls);
         self.desk.listing_edition += 1;
         self.desk.facts = facts;
         self.desk.verdicts = None;
-        self.desk.say("the recording has ended");
+        // It ends once, also where its folder becomes a file only afterwards.
+        if was_live {
+            self.desk.say(match &self.desk.program {
+                Some(ProgramState {
+                    name,
+                    end: Some(end),
+                    ..
+                }) => format!("{name} has ended: {end}"),
+                _ => "the recording has ended".to_owned(),
+            });
+        }
         self.outdate();
         self.desk.work(index_job());
     }

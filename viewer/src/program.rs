@@ -65,12 +65,11 @@ impl ProgramState {
         self.end.is_none()
     }
 
-    /// What the name of the screen with its output has beside it.
+    /// What the name of the screen with its output has beside it: the number of new lines.
     pub fn unread_text(&self) -> String {
         match self.unread {
             0 => String::new(),
-            1 => "+1 line".to_owned(),
-            lines => format!("+{} lines", grouped(lines)),
+            lines => format!("+{} ", grouped(lines)),
         }
     }
 }
