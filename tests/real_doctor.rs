@@ -327,12 +327,20 @@ fn pytorch_meets_the_seed_s_shim_and_has_no_finding_on_drivers_that_work() {
     assert_none("h100", "PyTorch", &diagnose("h100", program(STEPS)));
     assert_none("h100", "PyTorch", &diagnose("h100", program(MORE)));
     assert_none("two-gpu", "PyTorch", &diagnose("two-gpu", program(STEPS)));
-    // Three at a time: PyTorch takes seconds to load, most of them waiting for the disk.
-    for profiles in [["t4", "h200", "a100"], ["l4", "integrated", "shim-fixed"]] {
+    // Two at a time: loading PyTorch takes seconds, many of them waiting for the disk.
+    for profiles in [["t4", "h200"], ["a100", "l4"], ["integrated", "shim-fixed"]] {
         std::thread::scope(|scope| {
             for profile in profiles {
                 let program = program(STEPS);
-                scope.spawn(move || assert_none(profile, "PyTorch", &diagnose(profile, program)));
+                scope.spawn(move || {
+                    let diagnosed = diagnose(profile, program);
+                    if profile == "integrated" {
+                        // CUDA 12.6 under a PyTorch built for 13: the rule is right, and PyTorch finds no device.
+                        assert_eq!(diagnosed.ids(), ["driver-too-old"]);
+                    } else {
+                        assert_none(profile, "PyTorch", &diagnosed);
+                    }
+                });
             }
         });
     }
