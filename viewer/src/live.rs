@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use cutape_analysis::following::Batch;
 use cutape_trace_format::block_source::OpenError;
+use cutape_trace_format::trace::Trace;
 
 use crate::facts::Facts;
 use crate::learning::Learning;
@@ -119,16 +120,27 @@ pub fn await_file(worker: &Worker<'_>) {
     }
 }
 
-/// Opens what the recording has become.
+/// Opens what the recording has become. The file takes the folder's place while it is being looked at, so that more than one look may be needed.
 fn reopen(worker: &Worker<'_>) {
     let path = worker.opened.reading().trace().path().to_owned();
-    match cutape_trace_format::trace::Trace::open(&path) {
-        Ok(trace) => {
-            let facts = Facts::of(&trace);
-            worker.opened.set_was_followed();
-            worker.opened.replace(Source::Trace(Box::new(trace)));
-            worker.send(Msg::Ended(Arc::new(facts)));
+    let mut failures = 0;
+    while !worker.is_stopped() {
+        match Trace::open(&path) {
+            Ok(trace) => {
+                let facts = Facts::of(&trace);
+                worker.opened.set_was_followed();
+                worker.opened.replace(Source::Trace(Box::new(trace)));
+                worker.send(Msg::Ended(Arc::new(facts)));
+                return;
+            }
+            Err(_) if failures < MOST_FAILURES => {
+                failures += 1;
+                thread::sleep(LOOK);
+            }
+            Err(error) => {
+                worker.send(Msg::Say(format!("the recording has ended: {error}")));
+                return;
+            }
         }
-        Err(error) => worker.send(Msg::Say(format!("the recording has ended: {error}"))),
     }
 }
