@@ -106,3 +106,16 @@ fn loops_are_those_of_the_filter() {
     driven.press("u");
     assert_eq!(numbers(&driven)[0], 1);
 }
+
+#[test]
+fn a_loop_says_whether_all_of_its_calls_failed_or_some() {
+    let mut driven = Driven::open("pytorch-on-h100", (110, 400));
+    driven.press("z A");
+    assert!(driven.picture().contains("some failed, harmless"));
+    driven
+        .press("&")
+        .type_text("cuCtxGetDevice*")
+        .press("Enter");
+    let picture = driven.picture();
+    assert!(picture.contains("all failed, harmless"), "{picture}");
+}

@@ -163,7 +163,7 @@ pub fn loop_row(closed: &Loop, desk: &Desk, times: &str) -> Option<CallRow> {
     let begin_ns = first.begin_ns.saturating_sub(desk.facts.start_ns);
     let took_ns = end_ns.saturating_sub(first.begin_ns);
     let thread = desk.facts.threads.get(first.thread.0 as usize);
-    let (names, verdict) = body_of(closed, desk);
+    let body = Body::of(closed, desk);
     let mut function = format!("{times}{}", grouped(closed.count));
     if closed.body > 1 {
         function.push_str(&format!(" of {} calls:", grouped(closed.body)));
@@ -175,51 +175,74 @@ pub fn loop_row(closed: &Loop, desk: &Desk, times: &str) -> Option<CallRow> {
         time: quantity::text(push_seconds, begin_ns),
         duration: quantity::text(push_time, took_ns),
         function,
-        arguments: names,
-        result: match verdict {
-            Verdict::Fine => "ok",
-            Verdict::Failed => "some failed",
-            Verdict::Benign => "some failed, harmless",
-            Verdict::InFlight => "some never returned",
-        }
-        .to_owned(),
+        arguments: body.functions,
+        result: result_of(body.worst, body.is_uniform).to_owned(),
         duration_ns: Some(took_ns),
-        verdict,
+        verdict: body.worst,
         ..CallRow::default()
     })
 }
 
-/// The functions of an iteration, and the worst that became of a call of it.
-fn body_of(closed: &Loop, desk: &Desk) -> (String, Verdict) {
-    let positions = closed.start..closed.start + closed.body.min(MOST_LOOKED_AT);
-    let mut names: Vec<(&str, u64)> = Vec::new();
-    let mut worst = Verdict::Fine;
-    for seq in positions.filter_map(|position| desk.listing.seq(position)) {
-        let Some(row) = desk.index.row(seq) else {
-            continue;
-        };
-        let name = desk.facts.functions.get(row.function.0 as usize);
-        let name = name.map_or("?", String::as_str);
-        match names.last_mut() {
-            Some((last, times)) if *last == name => *times += 1,
-            _ => names.push((name, 1)),
+/// What became of the calls of a loop; all of them, or the worst of it.
+fn result_of(worst: Verdict, is_uniform: bool) -> &'static str {
+    match (worst, is_uniform) {
+        (Verdict::Fine, _) => "ok",
+        (Verdict::Failed, true) => "all failed",
+        (Verdict::Failed, false) => "some failed",
+        (Verdict::Benign, true) => "all failed, harmless",
+        (Verdict::Benign, false) => "some failed, harmless",
+        (Verdict::InFlight, _) => "some never returned",
+    }
+}
+
+/// The calls of an iteration.
+struct Body {
+    /// Their functions, in order.
+    functions: String,
+    /// The worst that became of one of them.
+    worst: Verdict,
+    /// The same became of all of them.
+    is_uniform: bool,
+}
+
+impl Body {
+    fn of(closed: &Loop, desk: &Desk) -> Self {
+        let positions = closed.start..closed.start + closed.body.min(MOST_LOOKED_AT);
+        let mut names: Vec<(&str, u64)> = Vec::new();
+        let mut worst = Verdict::Fine;
+        let mut best = Verdict::Failed;
+        for seq in positions.filter_map(|position| desk.listing.seq(position)) {
+            let Some(row) = desk.index.row(seq) else {
+                continue;
+            };
+            let name = desk.facts.functions.get(row.function.0 as usize);
+            let name = name.map_or("?", String::as_str);
+            match names.last_mut() {
+                Some((last, times)) if *last == name => *times += 1,
+                _ => names.push((name, 1)),
+            }
+            let verdict = desk
+                .verdicts
+                .as_ref()
+                .map_or(Verdict::Fine, |verdicts| verdicts.known(seq, &row));
+            worst = worst.max(verdict);
+            best = best.min(verdict);
         }
-        let verdict = desk
-            .verdicts
-            .as_ref()
-            .map_or(Verdict::Fine, |verdicts| verdicts.known(seq, &row));
-        worst = worst.max(verdict);
-    }
-    let mut text = String::new();
-    for (number, (name, times)) in names.iter().take(MOST_NAMED).enumerate() {
-        text.push_str(if number > 0 { ", " } else { " " });
-        text.push_str(name);
-        if *times > 1 {
-            text.push_str(&format!(" x{times}"));
+        let mut text = String::new();
+        for (number, (name, times)) in names.iter().take(MOST_NAMED).enumerate() {
+            text.push_str(if number > 0 { ", " } else { " " });
+            text.push_str(name);
+            if *times > 1 {
+                text.push_str(&format!(" x{times}"));
+            }
+        }
+        if names.len() > MOST_NAMED || closed.body > MOST_LOOKED_AT {
+            text.push_str(", ...");
+        }
+        Self {
+            functions: text,
+            worst,
+            is_uniform: best == worst && closed.body <= MOST_LOOKED_AT,
         }
     }
-    if names.len() > MOST_NAMED || closed.body > MOST_LOOKED_AT {
-        text.push_str(", ...");
-    }
-    (text, worst)
 }
