@@ -120,11 +120,6 @@ fn ggml_s_backend_has_no_finding_on_drivers_that_work_and_would_be_offered() {
     };
     for profile in HEALTHY {
         let diagnosed = diagnose(profile, ggml(&llama));
-        if profile == "integrated" {
-            // CUDA 12.6 under a backend built for 13: the rule is right, and GGML finds no device.
-            assert_eq!(diagnosed.ids(), ["driver-too-old"]);
-            continue;
-        }
         assert_none(profile, "GGML", &diagnosed);
         let decision = &diagnosed.json["processes"][0]["devices"][0]["decision"];
         assert_eq!(decision["offered"], true, "{profile}: {decision}");
@@ -160,10 +155,7 @@ fn programs_on_the_cuda_runtime_get_the_rule_first_and_nothing_on_drivers_that_w
             assert_first(profile, profile, &name, &diagnose(profile, program));
         }
         for profile in HEALTHY {
-            // CUDA 12.6 is too old for a runtime of 13, and doctor says so.
-            if (profile, version) != ("integrated", 13) {
-                assert_none(profile, &name, &diagnose(profile, program));
-            }
+            assert_none(profile, &name, &diagnose(profile, program));
         }
     }
 }
@@ -333,13 +325,7 @@ fn pytorch_meets_the_seed_s_shim_and_has_no_finding_on_drivers_that_work() {
             for profile in profiles {
                 let program = program(STEPS);
                 scope.spawn(move || {
-                    let diagnosed = diagnose(profile, program);
-                    if profile == "integrated" {
-                        // CUDA 12.6 under a PyTorch built for 13: the rule is right, and PyTorch finds no device.
-                        assert_eq!(diagnosed.ids(), ["driver-too-old"]);
-                    } else {
-                        assert_none(profile, "PyTorch", &diagnosed);
-                    }
+                    assert_none(profile, "PyTorch", &diagnose(profile, program));
                 });
             }
         });
