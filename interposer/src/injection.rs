@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cutape_trace_format::injected::RuleBits;
 use cutape_trace_format::injection_plan::{
-    Condition, INJECT_VARIABLE, OVERRIDE_VARIABLE, PLAN_VARIABLE, Plan, Rule, Target, fits,
+    Condition, INJECT_VARIABLE, OVERRIDE_VARIABLE, PLAN_VARIABLE, Plan, Rule, Target,
 };
+use cutape_trace_format::pattern::fits;
 
 use crate::capture::narrow;
 use crate::clock;
@@ -157,7 +158,7 @@ fn is_this_program(pattern: &str) -> bool {
     [program, started_as]
         .iter()
         .flatten()
-        .any(|name| fits(pattern.as_bytes(), name.as_bytes()))
+        .any(|name| fits(pattern, name))
 }
 
 /// Whether a rule may act on calls of the function. Look-ups are concerned where anything is hidden from them.
@@ -239,7 +240,7 @@ fn holds(condition: &Condition, frame: &Frame) -> bool {
             let bytes = memory::text_into(at, &mut room);
             room[..bytes]
                 .split_last()
-                .is_some_and(|(nul, text)| *nul == 0 && fits(pattern.as_bytes(), text))
+                .is_some_and(|(nul, text)| *nul == 0 && fits(pattern, text))
         }
     }
 }

@@ -215,32 +215,6 @@ impl Plan {
     }
 }
 
-/// Whether a name is as a pattern says, in which `*` stands for any letters. Never more steps than the product of both lengths.
-pub fn fits(pattern: &[u8], name: &[u8]) -> bool {
-    let (mut at, mut from) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    loop {
-        match (pattern.get(at), name.get(from)) {
-            (Some(b'*'), _) => {
-                at += 1;
-                star = Some((at, from));
-            }
-            (None, None) => return true,
-            (Some(letter), Some(found)) if letter == found => {
-                at += 1;
-                from += 1;
-            }
-            _ => match &mut star {
-                Some((behind, taken)) if *taken < name.len() => {
-                    *taken += 1;
-                    (at, from) = (*behind, *taken);
-                }
-                _ => return false,
-            },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,35 +272,5 @@ mod tests {
         assert_eq!(numbers(4, u64::MAX, 4), [4, 8]);
         assert_eq!(numbers(2, 2, 0), [2]);
         assert_eq!(chosen(Calls::After(70)), [8, 9]);
-    }
-
-    #[test]
-    fn a_star_stands_for_any_letters() {
-        for (pattern, name) in [
-            ("ollama", "ollama"),
-            ("*server", "llama-server"),
-            ("l*a-s*r", "llama-server"),
-            ("*", ""),
-        ] {
-            assert!(
-                fits(pattern.as_bytes(), name.as_bytes()),
-                "{pattern} {name}"
-            );
-        }
-        for (pattern, name) in [
-            ("ollama", "ollama-runner"),
-            ("*x", "ollama"),
-            ("", "a"),
-            ("a*b", "ac"),
-        ] {
-            assert!(
-                !fits(pattern.as_bytes(), name.as_bytes()),
-                "{pattern} {name}"
-            );
-        }
-        assert!(!fits(
-            "*a".repeat(200).as_bytes(),
-            "a".repeat(199).as_bytes()
-        ));
     }
 }

@@ -4,7 +4,8 @@ use cutape_cuda_api::convention::Layout;
 use cutape_cuda_api::{
     Api, DefaultStream, Direction, Extent, Function, FunctionId, Param, TypeKind,
 };
-use cutape_trace_format::injection_plan::{Condition, fits};
+use cutape_trace_format::injection_plan::Condition;
+use cutape_trace_format::pattern::fits;
 
 use super::RuleError;
 use super::piece::Piece;
@@ -53,8 +54,7 @@ impl<'t> Selector<'t> {
         let name = self.name.text();
         let means = |function: &Function| {
             if name.contains('*') {
-                fits(name.as_bytes(), function.name.as_bytes())
-                    || fits(name.as_bytes(), function.base.as_bytes())
+                fits(name, &function.name) || fits(name, &function.base)
             } else {
                 function.name == name || function.base == name || is_twin(function, name)
             }

@@ -1,8 +1,9 @@
 //! What the table of the API doesn't say and a replay must know: data.
 
+use cutape_trace_format::pattern::fits;
+
 use crate::answer::AnswerClass;
 use crate::plan::Stub;
-use crate::policy::fits;
 use crate::skip::SkipReason;
 
 /// Functions that are never played, by name; the first line that fits counts.

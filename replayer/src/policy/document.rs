@@ -1,5 +1,6 @@
 //! From the text of a policy file to its entries.
 
+use cutape_trace_format::pattern::fits;
 use std::fmt;
 
 use chrono::NaiveDate;
@@ -12,7 +13,6 @@ use toml::value::Datetime;
 
 use super::entry::Entry;
 use super::error::PolicyError;
-use super::pattern::fits;
 use crate::skip::SkipReason;
 use crate::verdict::Verdict;
 

@@ -1,8 +1,8 @@
 //! One expected difference.
 
 use chrono::NaiveDate;
+use cutape_trace_format::pattern::fits;
 
-use super::pattern::fits;
 use crate::answer::Part;
 use crate::divergence::Divergence;
 use crate::skip::SkipReason;

@@ -4,7 +4,6 @@ mod accept;
 mod document;
 mod entry;
 mod error;
-mod pattern;
 
 use std::path::Path;
 
@@ -15,7 +14,6 @@ use crate::expectations::Expectations;
 
 pub use accept::accepting;
 pub use error::PolicyError;
-pub(crate) use pattern::fits;
 
 use entry::Entry;
 
