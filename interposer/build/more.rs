@@ -2,7 +2,8 @@
 //! kernels, module images, copied data, what a kernel's handle stands for. See src/more.rs for what the generated text means.
 
 use cutape_cuda_api::{
-    Api, DefaultStream, Direction, Extent, Field, Function, Length, Param, Signature, Type, TypeKind,
+    Api, DefaultStream, Direction, Extent, Field, Function, Length, Param, Signature, Type,
+    TypeKind,
 };
 
 use crate::captures::{self, Phase};
@@ -136,10 +137,8 @@ impl More {
         finder.payloads(&mut more);
         let is_about_copies = finder.is_copy() || finder.order().is_some();
         finder.orders(&mut more);
-        more.only_data = no_payloads == (0, 0)
-            && is_about_copies
-            && !unloads(function)
-            && !more.is_empty();
+        more.only_data =
+            no_payloads == (0, 0) && is_about_copies && !unloads(function) && !more.is_empty();
         if !more.launches {
             finder.functions(&mut more);
         }
@@ -353,7 +352,11 @@ impl<'a> Finder<'a> {
             captures::count(self.api, &self.signature.params, self.layout, length)
         };
         let data = |name: &str, host: bool, later: bool| {
-            let later = if later { self.stream() } else { option(None::<u8>) };
+            let later = if later {
+                self.stream()
+            } else {
+                option(None::<u8>)
+            };
             format!(
                 "Content::Data {{ count: {}, ask_whether_host: {host}, later: {later} }}",
                 count(name)
@@ -390,7 +393,11 @@ impl<'a> Finder<'a> {
         let side = |end: &str, later: bool| {
             let number = |name: &str| option(number_place(self.api, fields, name));
             let own = |name: &str| number(&format!("{end}{name}"));
-            let later = if later { self.stream() } else { option(None::<u8>) };
+            let later = if later {
+                self.stream()
+            } else {
+                option(None::<u8>)
+            };
             format!(
                 "Content::Box {{ shape: &CopyBox {{ memory_type: {}, host: {}, device: {}, x: {}, y: {}, z: {}, pitch: {}, plane: {}, width: {}, height: {}, depth: {} }}, later: {later} }}",
                 own("MemoryType"),

@@ -3,7 +3,7 @@
 use std::ptr;
 
 use cutape_trace_format::capture_number::{ARRIVED, CaptureOf};
-use cutape_trace_format::payload::{PayloadKind, PayloadRef, PayloadState};
+use cutape_trace_format::payload::{PayloadKind, PayloadRef};
 use cutape_trace_format::ring::MAX_CAPTURE;
 
 use crate::capture::{Gathered, Phase, Reader};

@@ -100,8 +100,10 @@ impl LaterCopies {
     pub fn start(&self, handle: u64, is_per_thread: bool, content: Content) -> PayloadRef {
         let stream = StreamName::of(handle, is_per_thread);
         let later = PayloadRef::missing(PayloadState::Later, content.bytes, content.kind);
-        let (Some(place), false) = (place_of(&content), driver_state::is_capturing(handle, is_per_thread))
-        else {
+        let (Some(place), false) = (
+            place_of(&content),
+            driver_state::is_capturing(handle, is_per_thread),
+        ) else {
             // What a graph copies, it copies when it is launched.
             return later;
         };
@@ -228,7 +230,10 @@ impl State {
     fn take(&mut self, numbers: &[u64]) -> Vec<Arrival> {
         let mut arrivals = Vec::new();
         for &number in numbers {
-            let Ok(place) = self.copies.binary_search_by_key(&number, |copy| copy.number) else {
+            let Ok(place) = self
+                .copies
+                .binary_search_by_key(&number, |copy| copy.number)
+            else {
                 continue;
             };
             let Some(copy) = self.copies.remove(place) else {
@@ -237,7 +242,11 @@ impl State {
             let bytes = copy.content.bytes;
             if arrivals.len() < MAX_ARRIVALS {
                 let content = match copy.is_overwritten {
-                    true => Err(PayloadRef::missing(PayloadState::Overwritten, bytes, PayloadKind::Data)),
+                    true => Err(PayloadRef::missing(
+                        PayloadState::Overwritten,
+                        bytes,
+                        PayloadKind::Data,
+                    )),
                     false => Ok(copy.content),
                 };
                 arrivals.push(Arrival { number, content });
@@ -345,7 +354,10 @@ mod tests {
     #[test]
     fn waiting_for_a_stream_brings_its_own_copies_once() {
         let copies = copies(&[(ONE, 0), (OTHER, 100), (ONE, 200)]);
-        assert_eq!(waited(&copies, Order::StreamDone(ONE)), [(1, true), (3, true)]);
+        assert_eq!(
+            waited(&copies, Order::StreamDone(ONE)),
+            [(1, true), (3, true)]
+        );
         assert!(waited(&copies, Order::StreamDone(ONE)).is_empty());
         assert_eq!(waited(&copies, Order::ContextDone(7)), [(2, true)]);
     }

@@ -48,7 +48,9 @@ impl NotCompared {
     pub fn why(self) -> &'static str {
         match self {
             Self::NeverWaitedFor => "no recorded call has waited for the data",
-            Self::Overwritten => "something else may have been written there before the program waited",
+            Self::Overwritten => {
+                "something else may have been written there before the program waited"
+            }
             Self::NotRecorded => "the recording doesn't have the data",
             Self::TooLarge => "more than is compared",
             Self::UnknownSource => "what is copied may be other data than when it was recorded",

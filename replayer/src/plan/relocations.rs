@@ -233,8 +233,7 @@ impl<'a> Finder<'a> {
 
     fn is_device_pointer(&self, ty: &Type) -> bool {
         let definition = self.api.definition(ty);
-        definition
-            .is_some_and(|found| found.kind == TypeKind::DevicePointer && found.size == 8)
+        definition.is_some_and(|found| found.kind == TypeKind::DevicePointer && found.size == 8)
     }
 
     fn counting_field(

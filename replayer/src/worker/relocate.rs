@@ -19,6 +19,8 @@ use crate::worker::world::World;
 const LARGEST_NAME: u64 = 2;
 /// Words below this are numbers where something else might stand in the same place.
 const SMALLEST_ADDRESS: u64 = 1 << 32;
+/// CU_MEMORYTYPE_UNIFIED of cuda.h.
+const UNIFIED_MEMORY: u64 = 4;
 /// Room for an answer of no known type.
 const SCRATCH_BYTES: usize = 64;
 
@@ -84,11 +86,13 @@ impl Relocator<'_> {
                 self.copy_side(&side)
             }
             Target::CopyDevice(fields) => {
-                let number = PAYLOAD | self.param;
-                let is_host = self.message.capture(number, fields.is_written).is_some();
-                match HostSide::of(fields, recorded, item).filter(|_| is_host) {
-                    Some(side) => self.copy_side(&side),
-                    None => self.device_pointer(recorded),
+                let is_unified = relocation.when.iter().any(|when| {
+                    let memory_type = number_at(item, when.offset as usize, 4);
+                    memory_type == Some(UNIFIED_MEMORY)
+                });
+                match HostSide::of(fields, recorded, item) {
+                    Some(side) if is_unified && self.is_on_host(&side) => self.copy_side(&side),
+                    _ => self.device_pointer(recorded),
                 }
             }
             Target::Scratch => Ok(self.arena.take(SCRATCH_BYTES)?.address()),
@@ -104,6 +108,13 @@ impl Relocator<'_> {
             Target::OnlyNull => Err(SkipReason::NotRecorded.into()),
             Target::DriverAddress | Target::HostAddress => Ok(0),
         }
+    }
+
+    /// Whether a unified address is one of host memory: the recorder found it to be, or nobody knows it.
+    fn is_on_host(&self, side: &HostSide) -> bool {
+        let number = PAYLOAD | self.param;
+        self.message.capture(number, side.is_written).is_some()
+            || self.handles.address(side.rows.address) == Known::Unknown
     }
 
     /// A word that stands for one of several things, or is a number: what knows it decides.
