@@ -130,10 +130,11 @@ fn perfetto_reads_every_golden_trace() {
     }
 }
 
-/// The queries of docs/export.md, in order.
+/// The queries of docs/export.md for DuckDB, in order.
 fn documented_queries() -> Vec<String> {
     let text = fs::read_to_string(root().join("docs/export.md")).unwrap();
-    let blocks = text.split("```sql\n").skip(1);
+    let (_, section) = text.split_once("\n## DuckDB\n").unwrap();
+    let blocks = section.split("```sql\n").skip(1);
     blocks
         .map(|block| block.split("```").next().unwrap().to_owned())
         .collect()

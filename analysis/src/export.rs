@@ -82,6 +82,13 @@ impl Exporter {
             }
         }
     }
+
+    /// Adds what comes after the last call.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        if let Form::Perfetto(writer) = &mut self.form {
+            writer.finish(out);
+        }
+    }
 }
 
 fn push_line(out: &mut Vec<u8>, line: &str) {

@@ -91,6 +91,7 @@ fn line(trace: &Trace, call: &Call) -> Object {
     line.text("api", &trace.function_name(call.function));
     line.member("args", |out| arguments(out, &decoded.arguments));
     payloads(&mut line, &decoded.arguments);
+    arrivals(&mut line, call);
     returned(&mut line, decoded.returned.as_ref());
     line.member("caller", |out| caller(out, trace, call));
     line.member("in_flight", |out| {
@@ -271,6 +272,14 @@ fn payloads(line: &mut Object, arguments: &[Argument<'_>]) {
     }
 }
 
+/// Only on calls with which the program has waited for data: what copies have brought.
+fn arrivals(line: &mut Object, call: &Call) {
+    let arrivals: Vec<PayloadRef> = call.arrivals().collect();
+    if !arrivals.is_empty() {
+        line.member("arrived", |out| list(out, &arrivals, payload));
+    }
+}
+
 fn payload(out: &mut String, reference: &PayloadRef) {
     let mut object = Object::default();
     object.text("kind", reference.kind.name());
@@ -279,6 +288,9 @@ fn payload(out: &mut String, reference: &PayloadRef) {
         text(out, &hash.to_string());
     });
     object.text("state", reference.state.reason());
+    if reference.copy != 0 {
+        object.uint("copy", reference.copy);
+    }
     out.push_str(&object.finish());
 }
 

@@ -146,6 +146,7 @@ fn every_form_of_export_and_every_part_copes_with_nonsense() {
                 redactor.change_call(trace.schema(), &mut call);
                 exporter.push(&mut out, &trace, &call);
             }
+            exporter.finish(&mut out);
             assert!(out.len() > 6000 * 20, "{format:?}");
         }
         let kept = Kept::of(&trace, &Wanted::Numbers(3000..=3010), |_| ());

@@ -2,7 +2,8 @@
 //! kernels, module images, copied data, what a kernel's handle stands for. See src/more.rs for what the generated text means.
 
 use cutape_cuda_api::{
-    Api, Direction, Extent, Field, Function, Length, Param, Signature, Type, TypeKind,
+    Api, DefaultStream, Direction, Extent, Field, Function, Length, Param, Signature, Type,
+    TypeKind,
 };
 
 use crate::captures::{self, Phase};
@@ -49,6 +50,35 @@ const PAYLOADS: [(&str, &str, Rule); 22] = [
         Rule::WrittenLaterIfHost("ByteCount"),
     ),
     ("", "pCopy", Rule::Box),
+];
+
+/// What functions say of the order of asynchronous copies, by base name: the kind, and the parameter with an event or a context. A stream is
+/// named `hStream` by all.
+const ORDERS: [(&str, &str, Option<&str>); 16] = [
+    ("cuStreamSynchronize", "StreamDone", None),
+    ("cuStreamQuery", "StreamDone", None),
+    ("cuCtxSynchronize", "ContextDone", Some("ctx")),
+    ("cuEventSynchronize", "EventDone", Some("hEvent")),
+    ("cuEventQuery", "EventDone", Some("hEvent")),
+    ("cuEventRecord", "EventRecorded", Some("hEvent")),
+    ("cuEventRecordWithFlags", "EventRecorded", Some("hEvent")),
+    ("cuStreamWaitEvent", "StreamWaits", Some("hEvent")),
+    ("cuLaunchHostFunc", "MayWrite", None),
+    ("cuStreamAddCallback", "MayWrite", None),
+    ("cuGraphLaunch", "MayWrite", None),
+    ("cuStreamDestroy", "StreamGone", None),
+    ("cuEventDestroy", "EventGone", Some("hEvent")),
+    ("cuCtxDestroy", "AllGone", None),
+    ("cuDevicePrimaryCtxReset", "AllGone", None),
+    ("cuDevicePrimaryCtxRelease", "AllGone", None),
+];
+/// Kinds of order that say something only once the call has succeeded.
+const ORDERS_OF_AFTER: [&str; 5] = [
+    "StreamDone",
+    "ContextDone",
+    "EventDone",
+    "EventRecorded",
+    "StreamWaits",
 ];
 
 /// How long a content is, and what must be true for it to be there.
@@ -138,7 +168,10 @@ impl More {
             && layout.is_straight();
         let no_payloads = (more.before.len(), more.after.len());
         finder.payloads(&mut more);
-        more.only_data = no_payloads == (0, 0) && finder.is_copy() && !more.is_empty();
+        let is_about_copies = finder.is_copy() || finder.order().is_some();
+        finder.orders(&mut more);
+        more.only_data =
+            no_payloads == (0, 0) && is_about_copies && !unloads(function) && !more.is_empty();
         if !more.launches {
             finder.functions(&mut more);
         }
@@ -294,6 +327,36 @@ impl<'a> Finder<'a> {
         }
     }
 
+    /// What the function says of the order of asynchronous copies.
+    fn order(&self) -> Option<(&'static str, Option<&'static str>)> {
+        let mut orders = ORDERS.iter();
+        let (_, kind, object) = orders.find(|(base, ..)| *base == self.function.base)?;
+        Some((kind, *object))
+    }
+
+    fn orders(&self, more: &mut More) {
+        let Some((kind, object)) = self.order() else {
+            return;
+        };
+        let object = object.and_then(|name| self.param(name));
+        let text = format!(
+            "Belonging::Order(OrderOf {{ kind: OrderKind::{kind}, stream: {}, object: {} }})",
+            self.stream(),
+            option(object.map(|object| self.word(object))),
+        );
+        if ORDERS_OF_AFTER.contains(&kind) {
+            more.after.push(text.clone());
+        }
+        more.before.push(text);
+    }
+
+    /// The stream among the arguments.
+    fn stream(&self) -> String {
+        let per_thread = self.function.default_stream == DefaultStream::PerThread;
+        let word = self.param("hStream").map(|stream| self.word(stream));
+        option(word.map(|word| format!("StreamWord {{ word: {word}, per_thread: {per_thread} }}")))
+    }
+
     fn payloads(&self, more: &mut More) {
         for (base, name, rule) in PAYLOADS {
             if base != self.function.base && !(rule == Rule::Box && self.is_copy()) {
@@ -325,6 +388,11 @@ impl<'a> Finder<'a> {
             captures::count(self.api, &self.signature.params, self.layout, length)
         };
         let data = |name: &str, host: bool, later: bool| {
+            let later = if later {
+                self.stream()
+            } else {
+                option(None::<u8>)
+            };
             format!(
                 "Content::Data {{ count: {}, ask_whether_host: {host}, later: {later} }}",
                 count(name)
@@ -361,10 +429,16 @@ impl<'a> Finder<'a> {
         let side = |end: &str, later: bool| {
             let number = |name: &str| option(number_place(self.api, fields, name));
             let own = |name: &str| number(&format!("{end}{name}"));
+            let later = if later {
+                self.stream()
+            } else {
+                option(None::<u8>)
+            };
             format!(
-                "Content::Box {{ shape: &CopyBox {{ memory_type: {}, host: {}, x: {}, y: {}, z: {}, pitch: {}, plane: {}, width: {}, height: {}, depth: {} }}, later: {later} }}",
+                "Content::Box {{ shape: &CopyBox {{ memory_type: {}, host: {}, device: {}, x: {}, y: {}, z: {}, pitch: {}, plane: {}, width: {}, height: {}, depth: {} }}, later: {later} }}",
                 own("MemoryType"),
                 own("Host"),
+                own("Device"),
                 own("XInBytes"),
                 own("Y"),
                 own("Z"),

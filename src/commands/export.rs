@@ -153,6 +153,7 @@ fn write_calls(
             progress.show(call.seq, trace.call_count());
         }
     }
+    exporter.finish(&mut buffer);
     out.write_all(&buffer)?;
     out.flush()
 }

@@ -22,12 +22,13 @@ KINDS = {
     12: "payload",
 }
 # Added to the number of a parameter that a capture belongs to.
-KERNEL_ARGUMENTS, REGION, PAYLOAD = 64, 128, 192
+KERNEL_ARGUMENTS, REGION, PAYLOAD, ARRIVED = 64, 128, 192, 255
 # The number of what rules of the recording did to a call.
 INJECTION = 63
 PAYLOAD_KINDS = {0: "image", 1: "fatbin", 2: "cubin", 3: "ptx", 4: "data"}
 PAYLOAD_STATES = {
     0: "stored", 1: "too large", 2: "could not be read", 3: "length unknown", 4: "no room", 5: "copied later",
+    6: "perhaps overwritten",
 }
 
 
@@ -352,13 +353,21 @@ def payloads_of(call, names):
     for place, name in enumerate(names):
         for out in (False, True):
             for data, _ in call["captures"].get((PAYLOAD + place, out), [])[:1]:
-                kind = PAYLOAD_KINDS.get(data[40], "image")
-                state = PAYLOAD_STATES.get(data[41], "unknown reason")
-                found.setdefault(name, {
-                    "kind": kind, "bytes": number(int.from_bytes(data[32:40], "little")),
-                    "blake3": data[:32].hex() if any(data[:32]) else None, "state": state,
-                })
+                found.setdefault(name, payload(data))
     return found
+
+
+def arrivals_of(call):
+    """What asynchronous copies have brought that are over when the call returns."""
+    return [payload(data) for data, _ in call["captures"].get((ARRIVED, True), [])]
+
+
+def payload(data):
+    copy = int.from_bytes(data[42:48], "little")
+    return {
+        "kind": PAYLOAD_KINDS.get(data[40], "image"), "bytes": number(int.from_bytes(data[32:40], "little")),
+        "blake3": data[:32].hex() if any(data[:32]) else None, "state": PAYLOAD_STATES.get(data[41], "unknown reason"),
+    } | ({"copy": number(copy)} if copy else {})
 
 
 def kernels_of(call, names):
@@ -468,7 +477,7 @@ def main(path):
             function = schema.functions.get(call["f"])
             arguments = schema.arguments(call)
             names = list(arguments)
-            more = {"payloads": payloads_of(call, names), "kernel_args": kernels_of(call, names)}
+            more = {"payloads": payloads_of(call, names), "kernel_args": kernels_of(call, names), "arrived": arrivals_of(call)}
             emit({
                 "seq": number(call["seq"]),
                 "pid": process and process["pid"],

@@ -9,6 +9,7 @@ pub mod exports;
 mod process;
 mod recorded;
 pub mod terminal;
+pub mod trace_processor;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! One call as a reader sees it. It can be serialised for keeping it in memory, packed; the form is no promise and no part of a trace.
 
-use crate::capture_number::{CaptureOf, PAYLOAD, REGION};
+use crate::capture_number::{ARRIVED, CaptureOf, PAYLOAD, REGION};
 use crate::kernel_arguments::{KernelArguments, kernel_arguments};
 use crate::payload::PayloadRef;
 use serde::{Deserialize, Serialize};
@@ -138,13 +138,20 @@ impl Call {
         PayloadRef::read(capture.bytes)
     }
 
-    /// All payloads that the call refers to, each with its parameter.
+    /// All payloads that the call refers to, each with its parameter; those of copies that are over with a number that no parameter has.
     pub fn payloads(&self) -> impl Iterator<Item = (u8, PayloadRef)> {
         self.captures()
             .filter_map(|capture| match CaptureOf::number(capture.param) {
                 CaptureOf::Payload(param) => Some((param, PayloadRef::read(capture.bytes)?)),
                 _ => None,
             })
+    }
+
+    /// What asynchronous copies have brought that are known to be over when the call returns.
+    pub fn arrivals(&self) -> impl Iterator<Item = PayloadRef> {
+        self.captures()
+            .filter(|capture| capture.param == ARRIVED)
+            .filter_map(|capture| PayloadRef::read(capture.bytes))
     }
 
     /// The arguments of the kernels that a parameter leads to (`kernelParams` of a launch, `nodeParams` of a graph's node); empty where

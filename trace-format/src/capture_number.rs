@@ -12,6 +12,9 @@ pub const REGION: u8 = 0x80;
 /// Added to a parameter's number: a module image or copied data, kept once for the whole trace. The capture is a
 /// [`crate::payload::PayloadRef`].
 pub const PAYLOAD: u8 = 0xc0;
+/// Belongs to no parameter: data of an earlier asynchronous copy that is known to have come now that the program has waited for it. A
+/// [`crate::payload::PayloadRef`] with the number of the copy; a call may have many. No function has so many parameters.
+pub const ARRIVED: u8 = PAYLOAD | 0x3f;
 
 /// What a capture is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -37,8 +37,9 @@ impl Annotator<'_> {
                 self.word(entry, *word);
             }
             Value::Struct(fields) | Value::Union(fields) => {
-                for (name, value) in fields {
-                    let name = if name.is_empty() { "_" } else { name };
+                for (place, (name, value)) in fields.iter().enumerate() {
+                    let by_place = name.is_empty().then(|| format!("_{place}"));
+                    let name = by_place.as_deref().unwrap_or(name);
                     self.push(entry, annotation::DICT_ENTRIES, name, value);
                 }
             }

@@ -5,6 +5,7 @@
 mod arguments;
 mod fields;
 mod names;
+mod open_calls;
 mod packets;
 mod protobuf;
 mod tracks;
@@ -17,6 +18,7 @@ use cutape_trace_format::trace::Trace;
 use self::arguments::Annotator;
 use self::fields::{annotation, event};
 use self::names::{NameKind, Names};
+use self::open_calls::{End, OpenCalls};
 use self::packets::{Event, Packets};
 use self::protobuf::Message;
 use self::tracks::{Counter, TrackId, Tracks};
@@ -59,6 +61,9 @@ pub struct PerfettoWriter {
     tracks: Tracks,
     work: Work,
     callers: Callers,
+    open: OpenCalls,
+    /// Ends that are to be written.
+    ends: Vec<End>,
     /// What each counter last showed, by process.
     counts: std::collections::HashMap<(ProcessId, usize), u64>,
 }
@@ -87,6 +92,12 @@ impl PerfettoWriter {
         self.push_counts(&mut packets, (trace, call));
     }
 
+    /// Adds what comes after the last call.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        self.open.finish(&mut self.ends);
+        self.push_ends(&mut Packets { out });
+    }
+
     /// The call on the track of its thread. Without an end, it goes on to the end of the trace.
     fn push_slice(
         &mut self,
@@ -95,6 +106,8 @@ impl PerfettoWriter {
         track: TrackId,
         part: &Part,
     ) {
+        self.open.begin(track, call.begin_ns, &mut self.ends);
+        self.push_ends(packets);
         let begin = Event {
             at_ns: call.begin_ns,
             kind: event::SLICE_BEGIN,
@@ -136,9 +149,17 @@ impl PerfettoWriter {
                 message.fixed(event::TERMINATING_FLOW_IDS, arrow);
             }
         });
-        if let Some(duration_ns) = call.duration_ns {
+        let end_ns = call
+            .duration_ns
+            .map(|duration_ns| call.begin_ns.saturating_add(duration_ns));
+        self.open.push(track, end_ns);
+    }
+
+    /// The ends of slices that lie before what comes next.
+    fn push_ends(&mut self, packets: &mut Packets<'_>) {
+        for End { track, at_ns } in self.ends.drain(..) {
             let end = Event {
-                at_ns: call.begin_ns.saturating_add(duration_ns),
+                at_ns,
                 kind: event::SLICE_END,
                 track,
             };

@@ -13,7 +13,7 @@ use crate::objects::ObjectTracker;
 use crate::streams::Stream;
 
 /// Number of a track in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TrackId(pub u64);
 
 /// What a count counts.
