@@ -112,6 +112,39 @@ pub struct More {
     pub launches: bool,
     /// All that there is, is copied data: only a recording that wants it all looks for it.
     pub only_data: bool,
+    /// Word with the kernel and word with the pointer to its arguments, if that is the number of the parameter, too.
+    pub kernel: Option<(usize, usize)>,
+    /// The counted pointers of structures that are looked at before the call.
+    pub pointers: Vec<RegionPlace>,
+}
+
+/// A counted pointer in a structure: offsets and sizes.
+#[derive(Clone)]
+pub struct RegionPlace {
+    /// Offset of the pointer.
+    pub pointer: u32,
+    /// Offset of the count.
+    pub count: u32,
+    /// Bytes of the count.
+    pub count_bytes: u32,
+    /// Bytes of a value that the pointer leads to.
+    size: u32,
+    /// The condition as source text.
+    when: String,
+}
+
+impl RegionPlace {
+    /// Whether the pointer counts in every structure.
+    pub fn is_unconditional(&self) -> bool {
+        self.when == "None"
+    }
+
+    fn source(&self) -> String {
+        format!(
+            "RegionPlace {{ pointer: {}, size: {}, count: Number {{ offset: {}, bytes: {} }}, when: {} }}",
+            self.pointer, self.size, self.count, self.count_bytes, self.when
+        )
+    }
 }
 
 impl More {
@@ -233,15 +266,17 @@ impl<'a> Finder<'a> {
             if places.is_empty() {
                 continue;
             }
+            let texts: Vec<String> = places.iter().map(RegionPlace::source).collect();
             let text = format!(
                 "Belonging::Regions(Regions {{ number: {}, word: {}, size: {size}, count: {}, places: &[{}] }})",
                 index | REGION,
                 self.word(index),
                 self.count(param),
-                places.join(", ")
+                texts.join(", ")
             );
             if matches!(param.direction, Direction::In | Direction::InOut) {
                 more.before.push(text.clone());
+                more.pointers.extend(places);
             }
             if matches!(param.direction, Direction::Out | Direction::InOut) {
                 more.after.push(text);
@@ -252,6 +287,7 @@ impl<'a> Finder<'a> {
     /// Arguments of kernels: passed by the call itself, or by a structure.
     fn kernels(&self, more: &mut More) {
         if let (Some(params), Some(function)) = (self.param("kernelParams"), self.param("f")) {
+            more.kernel = (self.word(params) == params).then(|| (self.word(function), params));
             let extra = self.param("extra");
             let extra_number = extra.map_or(0, |extra| extra | KERNEL_ARGUMENTS);
             let extra = option(extra.map(|extra| self.word(extra)));
@@ -460,7 +496,7 @@ fn condition(
 }
 
 /// Counted pointers in a structure at `base`, and in the structures inside it. One condition is enough for the API.
-fn region_places(api: &Api, fields: &[Field], base: u32, when: &str) -> Vec<String> {
+fn region_places(api: &Api, fields: &[Field], base: u32, when: &str) -> Vec<RegionPlace> {
     let mut places = Vec::new();
     for field in fields {
         if let (Some(count), Type::Pointer { to, .. }) = (field.count, &field.ty) {
@@ -468,11 +504,13 @@ fn region_places(api: &Api, fields: &[Field], base: u32, when: &str) -> Vec<Stri
             let (Some(size), Some(bytes)) = (api.size_of(to), api.size_of(&count.ty)) else {
                 continue;
             };
-            places.push(format!(
-                "RegionPlace {{ pointer: {}, size: {size}, count: Number {{ offset: {}, bytes: {bytes} }}, when: {when} }}",
-                base + field.offset,
-                base + count.offset
-            ));
+            places.push(RegionPlace {
+                pointer: base + field.offset,
+                count: base + count.offset,
+                count_bytes: bytes,
+                size,
+                when: when.to_owned(),
+            });
             continue;
         }
         for_each_inner(api, fields, field, base, when, &mut |inner, base, when| {

@@ -17,6 +17,7 @@ compile_error!(
 );
 
 mod belongings;
+mod build_id;
 mod call;
 mod capture;
 mod clock;
