@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use clap::ValueEnum;
+use cutape_analysis::caller::push_stack;
 use cutape_analysis::csv::{self, CsvWriter};
 use cutape_analysis::json_lines;
 use cutape_analysis::line::{Column, LineWriter};
@@ -45,6 +46,8 @@ pub struct Look {
     pub coloured: bool,
     /// Whether text shows handles and addresses by their names.
     pub named: bool,
+    /// Whether text has the stack under each call that has one.
+    pub stacks: bool,
 }
 
 enum Writer {
@@ -149,6 +152,9 @@ impl<W: Write> CallOutput<W> {
                 if self.look.coloured {
                     colour(&mut self.buffer, line.answer, trace, call);
                 }
+                if self.look.stacks {
+                    push_stack(&mut self.buffer, trace, call);
+                }
             }
             Writer::Jsonl => self.buffer.push_str(&json_lines::call(trace, call)),
             Writer::Csv(writer) => writer.push(&mut self.buffer, trace, call),
@@ -176,7 +182,11 @@ fn writer(look: &Look, trace: &Trace) -> Writer {
     match look.format {
         Format::Text => {
             let columns = look.columns.clone().unwrap_or_else(|| Column::usual(trace));
-            Writer::Text(LineWriter::new(trace, columns, look.detail))
+            let lines = LineWriter::new(trace, columns, look.detail);
+            Writer::Text(match look.named {
+                true => lines,
+                false => lines.with_raw_callers(),
+            })
         }
         Format::Jsonl => Writer::Jsonl,
         Format::Csv => Writer::Csv(CsvWriter::new(look.detail)),

@@ -6,10 +6,13 @@ use std::path::Path;
 
 use cutape_analysis::filter::{Filter, Matcher, Selection, WantedFunction};
 use cutape_analysis::index::Index;
+use cutape_call_stack::ProgramFiles;
 use cutape_cuda_api::{Api, Effect};
 use cutape_trace_format::call::Call;
 use cutape_trace_format::metadata::note;
-use cutape_trace_format::seal::{Keep, SealError, SealOptions, SealProgress, Sealed, seal_some};
+use cutape_trace_format::seal::{
+    Keep, KeepAll, Manner, SealError, SealOptions, SealProgress, Sealed, seal_some,
+};
 use cutape_trace_format::trace::Trace;
 
 use crate::message;
@@ -116,13 +119,19 @@ pub fn seal(
     options: SealOptions,
     progress: &mut dyn FnMut(SealProgress),
 ) -> Result<Sealed, SealError> {
-    let filter = Trace::open(folder)
-        .ok()
-        .and_then(|trace| recorded_with(&trace));
-    match filter {
-        Some(filter) => seal_some(folder, out, options, &mut Kept::by(&filter), progress),
-        None => cutape_trace_format::seal::seal(folder, out, options, progress),
-    }
+    let recorded = Trace::open(folder).ok();
+    let filter = recorded.as_ref().and_then(recorded_with);
+    let start = recorded.and_then(|trace| trace.start_realtime_ns());
+    let mut kept = filter.as_ref().map(Kept::by);
+    let manner = Manner {
+        options,
+        keep: match &mut kept {
+            Some(kept) => kept,
+            None => &mut KeepAll,
+        },
+        code: &mut ProgramFiles::of_recording(start),
+    };
+    seal_some(folder, out, manner, progress)
 }
 
 /// Chooses calls one after the other.

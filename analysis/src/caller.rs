@@ -1,8 +1,9 @@
-//! Who called: return addresses as file name and offset.
+//! Who called: return addresses as file, function and offset, and the stacks of calls that have one.
 
 use std::collections::HashMap;
 
 use cutape_trace_format::call::{Call, ProcessId};
+use cutape_trace_format::code::Place;
 use cutape_trace_format::trace::Trace;
 
 use crate::printable::push_printable;
@@ -14,13 +15,45 @@ const MAX_KEPT: usize = 1 << 16;
 /// Finds the callers of calls, and remembers those found.
 #[derive(Debug, Default)]
 pub struct Callers {
+    /// Without functions.
+    raw: bool,
     /// By process, address, and the number of load maps read before the call.
-    known: HashMap<(ProcessId, u64, usize), String>,
+    known: HashMap<(ProcessId, u64, usize), Caller>,
+}
+
+/// Who called, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// `libggml-cuda.so ggml_backend_cuda_reg+0x2c`; without a function's name `libggml-cuda.so+0x1b2c3`, the offset in the file; the bare
+    /// address where no file is known to be mapped.
+    pub text: String,
+    /// How much of the text names the file.
+    pub file_bytes: usize,
+}
+
+impl Caller {
+    /// The file's name; empty where none is known.
+    pub fn file(&self) -> &str {
+        &self.text[..self.file_bytes]
+    }
 }
 
 impl Callers {
-    /// The caller as `libggml-cuda.so+0x1b2c3`, file name and offset in the file; the bare address where no file is known to be mapped.
+    /// Callers by file and offset only.
+    pub fn raw() -> Self {
+        Self {
+            raw: true,
+            ..Self::default()
+        }
+    }
+
+    /// The caller as text.
     pub fn name(&mut self, trace: &Trace, call: &Call) -> &str {
+        &self.find(trace, call).text
+    }
+
+    /// The caller.
+    pub fn find(&mut self, trace: &Trace, call: &Call) -> &Caller {
         let maps = trace.process(call.process).map_or(0, |process| {
             process
                 .libraries
@@ -31,22 +64,69 @@ impl Callers {
         if self.known.len() >= MAX_KEPT {
             self.known.clear();
         }
+        let raw = self.raw;
         self.known
             .entry((call.process, call.caller, maps))
-            .or_insert_with(|| caller_name(trace, call))
+            .or_insert_with(|| caller(trace, call, raw))
     }
 }
 
-fn caller_name(trace: &Trace, call: &Call) -> String {
-    let mut name = String::new();
-    match trace.module_at(call.process, call.caller, call.begin_ns) {
-        Some((library, offset)) => {
-            let file = library.path.rsplit('/').next().unwrap_or(&library.path);
-            push_printable(&mut name, file);
-            name.push('+');
-            push_hex(&mut name, offset);
-        }
-        None => push_hex(&mut name, call.caller),
+fn caller(trace: &Trace, call: &Call, raw: bool) -> Caller {
+    let mut place = trace.caller(call);
+    if raw {
+        place.symbol = None;
     }
-    name
+    let mut text = String::new();
+    let file_bytes = push_place(&mut text, &place);
+    Caller { text, file_bytes }
+}
+
+/// Adds a place, see [`Caller::text`]. Returns how many bytes name the file.
+fn push_place(out: &mut String, place: &Place<'_>) -> usize {
+    let Some(file) = place.file_name() else {
+        push_hex(out, place.offset);
+        return 0;
+    };
+    let start = out.len();
+    push_printable(out, file);
+    let file_bytes = out.len() - start;
+    match place.symbol {
+        Some(symbol) => {
+            out.push(' ');
+            push_printable(out, symbol.name);
+            out.push('+');
+            push_hex(out, symbol.distance);
+        }
+        None => {
+            out.push('+');
+            push_hex(out, place.offset);
+        }
+    }
+    file_bytes
+}
+
+/// Adds the stack of a call, a line for each place, as `strace -k` writes it: ` > libc.so.6(exit+0x1c) [0x3b1c]`. Nothing for a call
+/// without.
+pub fn push_stack(out: &mut String, trace: &Trace, call: &Call) {
+    for place in trace.stack(call).into_iter().flatten() {
+        out.push_str("\n > ");
+        push_frame(out, &place);
+    }
+}
+
+/// Adds a place of a stack: `libc.so.6(exit+0x1c) [0x3b1c]`.
+pub fn push_frame(out: &mut String, place: &Place<'_>) {
+    if let Some(file) = place.file_name() {
+        push_printable(out, file);
+        out.push('(');
+        if let Some(symbol) = place.symbol {
+            push_printable(out, symbol.name);
+            out.push('+');
+            push_hex(out, symbol.distance);
+        }
+        out.push_str(") ");
+    }
+    out.push('[');
+    push_hex(out, place.offset);
+    out.push(']');
 }

@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use cutape_trace_format::call::Call;
+use cutape_trace_format::code::Place;
 use cutape_trace_format::decode::decode;
 use cutape_trace_format::kernel_arguments::KernelArguments;
 use cutape_trace_format::payload::PayloadRef;
@@ -91,6 +92,7 @@ fn line(trace: &Trace, call: &Call) -> Object {
     line.text("api", &trace.function_name(call.function));
     line.member("args", |out| arguments(out, &decoded.arguments));
     payloads(&mut line, &decoded.arguments);
+    arrivals(&mut line, call);
     returned(&mut line, decoded.returned.as_ref());
     line.member("caller", |out| caller(out, trace, call));
     line.member("in_flight", |out| {
@@ -101,6 +103,7 @@ fn line(trace: &Trace, call: &Call) -> Object {
         })
     });
     injection(&mut line, trace, call);
+    stack(&mut line, trace, call);
     line
 }
 
@@ -271,6 +274,14 @@ fn payloads(line: &mut Object, arguments: &[Argument<'_>]) {
     }
 }
 
+/// Only on calls with which the program has waited for data: what copies have brought.
+fn arrivals(line: &mut Object, call: &Call) {
+    let arrivals: Vec<PayloadRef> = call.arrivals().collect();
+    if !arrivals.is_empty() {
+        line.member("arrived", |out| list(out, &arrivals, payload));
+    }
+}
+
 fn payload(out: &mut String, reference: &PayloadRef) {
     let mut object = Object::default();
     object.text("kind", reference.kind.name());
@@ -279,6 +290,9 @@ fn payload(out: &mut String, reference: &PayloadRef) {
         text(out, &hash.to_string());
     });
     object.text("state", reference.state.reason());
+    if reference.copy != 0 {
+        object.uint("copy", reference.copy);
+    }
     out.push_str(&object.finish());
 }
 
@@ -302,16 +316,38 @@ fn kernel(out: &mut String, kernel: &KernelArguments) {
 }
 
 fn caller(out: &mut String, trace: &Trace, call: &Call) {
-    let found = trace.module_at(call.process, call.caller, call.begin_ns);
+    let place = trace.caller(call);
     let mut object = Object::default();
     object.member("address", |out| hex(out, call.caller));
-    object.optional(
-        "module",
-        found.map(|(library, _)| library.path.as_str()),
-        text,
-    );
-    object.optional("offset", found.map(|(_, offset)| offset), hex);
+    object.optional("module", place.path, text);
+    object.optional("offset", place.path.map(|_| place.offset), hex);
+    symbol(&mut object, &place);
     out.push_str(&object.finish());
+}
+
+/// Only where the function's name is known.
+fn symbol(object: &mut Object, place: &Place<'_>) {
+    if let Some(symbol) = place.symbol {
+        object.text("symbol", symbol.name);
+        object.member("symbol_offset", |out| hex(out, symbol.distance));
+    }
+}
+
+/// Only on calls that have one: the places on the call's stack, the innermost first.
+fn stack(line: &mut Object, trace: &Trace, call: &Call) {
+    let Some(places) = trace.stack(call) else {
+        return;
+    };
+    let places: Vec<Place<'_>> = places.collect();
+    line.member("stack", |out| {
+        list(out, &places, |out, place| {
+            let mut object = Object::default();
+            object.optional("module", place.path, text);
+            object.member("offset", |out| hex(out, place.offset));
+            symbol(&mut object, place);
+            out.push_str(&object.finish());
+        });
+    });
 }
 
 fn value(out: &mut String, content: &Value<'_>) {

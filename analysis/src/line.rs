@@ -117,6 +117,12 @@ impl LineWriter {
         writer
     }
 
+    /// Shows callers by file and offset, without their functions.
+    pub fn with_raw_callers(mut self) -> Self {
+        self.callers = Callers::raw();
+        self
+    }
+
     /// Shows these columns from now on.
     pub fn show(&mut self, columns: Vec<Column>) {
         self.columns = columns;

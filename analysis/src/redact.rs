@@ -133,6 +133,7 @@ impl Redactor {
                 }
             }
         }
+        trace.code_mut().change_paths(|path| self.change_text(path));
         for thread in trace.threads_mut() {
             self.change_text(&mut thread.name);
         }

@@ -10,7 +10,7 @@ use crate::histogram::{Bucket, Histogram};
 use crate::json::{integer, optional};
 use crate::word_hash::WordMap;
 
-/// Files that are told apart as callers; a program that makes code as it runs could have any number.
+/// Functions and files that are told apart as callers; a program that makes code as it runs could have any number.
 const MAX_CALLERS: usize = 1 << 16;
 /// Places in them that are remembered.
 const MAX_SITES: usize = 1 << 16;
@@ -25,7 +25,7 @@ pub enum GroupBy {
     Thread,
     /// Their process.
     Process,
-    /// The file that called.
+    /// The function that called, or the file where its name is not known.
     Caller,
 }
 
@@ -76,9 +76,9 @@ pub enum Group {
         /// The program's path.
         program: String,
     },
-    /// Calls that came from a file.
+    /// Calls that came from a function, or from a file.
     Caller {
-        /// The file's name; `?` where none is known to be mapped.
+        /// Names of the file and, where it is known, of the function; `?` where no file is known to be mapped.
         caller: String,
     },
 }
@@ -204,19 +204,19 @@ enum Key {
 pub(crate) struct Groups {
     by: GroupBy,
     tallies: WordMap<Key, Tally>,
-    callers: CallerFiles,
+    callers: CallerNames,
 }
 
-/// The files that call, by number; those found are remembered.
+/// The functions that call, by number; where their names are not known, the files. Those found are remembered.
 #[derive(Debug, Default)]
-struct CallerFiles {
+struct CallerNames {
     names: Vec<String>,
     numbers: HashMap<String, u32>,
     /// By process, address, and the number of load maps read before the call.
     known: WordMap<(ProcessId, u64, usize), u32>,
 }
 
-impl CallerFiles {
+impl CallerNames {
     fn number(&mut self, trace: &Trace, call: &Call) -> u32 {
         let maps = trace.process(call.process).map_or(0, |process| {
             let maps = process.libraries.iter();
@@ -235,20 +235,21 @@ impl CallerFiles {
     }
 
     fn find(&mut self, trace: &Trace, call: &Call) -> u32 {
-        let found = trace.module_at(call.process, call.caller, call.begin_ns);
-        let name = found.map_or("?", |(library, _)| {
-            let path = library.path.as_str();
-            path.rsplit('/').next().unwrap_or(path)
-        });
-        let name = match self.numbers.get(name) {
+        let place = trace.caller(call);
+        let name = match (place.file_name(), place.symbol) {
+            (Some(file), Some(symbol)) => format!("{file} {}", symbol.name),
+            (Some(file), None) => file.to_owned(),
+            (None, _) => "?".to_owned(),
+        };
+        let name = match self.numbers.get(&name) {
             Some(&number) => return number,
             None if self.names.len() < MAX_CALLERS => name,
-            None => "?",
+            None => "?".to_owned(),
         };
         let next = self.names.len() as u32;
-        let number = *self.numbers.entry(name.to_owned()).or_insert(next);
+        let number = *self.numbers.entry(name.clone()).or_insert(next);
         if number == next {
-            self.names.push(name.to_owned());
+            self.names.push(name);
         }
         number
     }
@@ -259,7 +260,7 @@ impl Groups {
         Self {
             by,
             tallies: WordMap::default(),
-            callers: CallerFiles::default(),
+            callers: CallerNames::default(),
         }
     }
 
@@ -290,7 +291,7 @@ impl Groups {
     }
 }
 
-fn group(trace: &Trace, key: &Key, callers: &CallerFiles) -> Group {
+fn group(trace: &Trace, key: &Key, callers: &CallerNames) -> Group {
     let process = |id: ProcessId| trace.process(id).map(|entry| &entry.process);
     match key {
         Key::Function(function) => Group::Function {

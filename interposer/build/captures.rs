@@ -22,6 +22,12 @@ pub struct Capture {
     pub is_small: bool,
     /// Of known size, behind a pointer in a register.
     pub is_fixed: bool,
+    /// Place in the parameter list.
+    pub param: usize,
+    /// Recorded word that holds the pointer.
+    pub word: usize,
+    /// Bytes, where that is known.
+    pub bytes: Option<u32>,
 }
 
 /// Captures as the elements of an array.
@@ -78,6 +84,12 @@ fn capture(
         source,
         is_small: is_small && in_register,
         is_fixed: matches!(param.extent, Extent::One) && in_register,
+        param: index,
+        word,
+        bytes: match (&param.extent, &param.ty) {
+            (Extent::One, Type::Pointer { to, .. }) => known_size(api, to),
+            _ => None,
+        },
     })
 }
 

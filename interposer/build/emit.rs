@@ -1,13 +1,13 @@
 //! The generated source text.
 
-use std::collections::BTreeSet;
-use std::fmt::{self, Write};
+use std::fmt::Write;
 
 use cutape_cuda_api::convention::{Layout, Place};
 use cutape_cuda_api::{Api, DefaultStream, Function, Library, Type};
 
 use crate::captures::{self, Phase};
 use crate::more::{self, More};
+use crate::trampoline::Trampoline;
 
 /// Functions that a driver hands out by `cuGetProcAddress` and the table doesn't know get one of these.
 const DYNAMIC_HOOKS: usize = 512;
@@ -16,9 +16,6 @@ const UNKNOWN_WORDS: usize = 6;
 /// Words copied from the caller's stack for such a function. More than any function of the API takes; above every frame lie at
 /// least the C library's own.
 const UNKNOWN_STACK_WORDS: usize = 16;
-
-/// Argument words of the largest routine that src/straight.rs can make.
-const MAX_STRAIGHT_WORDS: usize = 16;
 
 /// `hooks.rs`: the static tables.
 pub fn hooks(api: &Api) -> String {
@@ -155,112 +152,6 @@ pub fn exports(api: &Api) -> String {
     text
 }
 
-/// `straight.rs`: the routines for plain argument lists, those that an export names.
-pub fn straight(api: &Api) -> String {
-    let all = api.functions().iter();
-    let used: BTreeSet<Trampoline> = all.map(|function| Trampoline::of(api, function)).collect();
-    let mut text = String::new();
-    for trampoline in used {
-        match trampoline {
-            Trampoline::Wide
-            | Trampoline::Plain
-            | Trampoline::PlainIn
-            | Trampoline::PlainCopy
-            | Trampoline::Launch => {}
-            Trampoline::Launches { words } => {
-                line(
-                    &mut text,
-                    format_args!("launches!(launches_{words}, {words});"),
-                );
-            }
-            Trampoline::Copies { words } => {
-                line(&mut text, format_args!("copies!(copies_{words}, {words});"));
-            }
-            Trampoline::Scalars { words } => {
-                line(
-                    &mut text,
-                    format_args!("scalars!(scalars_{words}, {words});"),
-                );
-            }
-            Trampoline::Answers { words } => {
-                line(
-                    &mut text,
-                    format_args!("answers!(answers_{words}, {words});"),
-                );
-            }
-        }
-    }
-    text
-}
-
-/// The routine that serves a function: the shortest that does all that it needs.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Trampoline {
-    /// Vector registers matter, or nobody knows what matters.
-    Wide,
-    /// Memory is read before the call, or arguments lie out of order.
-    Plain,
-    /// The same, and only a 32-bit code comes out.
-    PlainIn,
-    /// The same, unless the recording wants copied data.
-    PlainCopy,
-    /// A launch of a kernel with a structure.
-    Launch,
-    /// Words go in and a 32-bit code comes out.
-    Scalars { words: usize },
-    /// Words go in, and there is more to look at after the call.
-    Answers { words: usize },
-    /// Like scalars, unless the recording wants kernel arguments.
-    Launches { words: usize },
-    /// Like scalars, unless the recording wants copied data.
-    Copies { words: usize },
-}
-
-impl Trampoline {
-    fn of(api: &Api, function: &Function) -> Self {
-        let layout = Layout::of(api, function);
-        if function.signature.is_none() || layout.uses_vectors() {
-            return Self::Wide;
-        }
-        let words = layout.places.len();
-        let has = |phase| !captures::list(api, function, &layout, phase).is_empty();
-        let is_straight = layout.is_straight() && words <= MAX_STRAIGHT_WORDS && !has(Phase::In);
-        let answers =
-            has(Phase::Out) || has_wide_return(api, function) || after(&function.name) != "None";
-        let more = More::of(api, function, &layout);
-        match (is_straight, answers) {
-            (true, false) if more.launches => Self::Launches { words },
-            (true, false) if more.only_data => Self::Copies { words },
-            (true, false) if more.has_after() => Self::Plain,
-            (true, false) if more.has_before() || more::unloads(function) => Self::PlainIn,
-            (true, true) if more.has_before() => Self::Plain,
-            (true, false) => Self::Scalars { words },
-            (true, true) => Self::Answers { words },
-            (false, false) if more.launches => Self::Launch,
-            (false, false) if more.only_data => Self::PlainCopy,
-            (false, false) if more.has_after() => Self::Plain,
-            (false, false) => Self::PlainIn,
-            (false, true) => Self::Plain,
-        }
-    }
-}
-
-impl fmt::Display for Trampoline {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Wide => f.write_str("trampoline::wide"),
-            Self::Plain => f.write_str("trampoline::plain"),
-            Self::PlainIn => f.write_str("trampoline::plain_in"),
-            Self::Launch => f.write_str("trampoline::launch"),
-            Self::PlainCopy => f.write_str("trampoline::plain_copy"),
-            Self::Scalars { words } => write!(f, "straight::scalars_{words}"),
-            Self::Answers { words } => write!(f, "straight::answers_{words}"),
-            Self::Launches { words } => write!(f, "straight::launches_{words}"),
-            Self::Copies { words } => write!(f, "straight::copies_{words}"),
-        }
-    }
-}
-
 /// `names.rs`: which functions `cuGetProcAddress` may mean by a base name, sorted by name; the newest first.
 pub fn names(api: &Api) -> String {
     let mut rows: Vec<(&str, bool, u32, usize)> = Vec::new();
@@ -305,7 +196,8 @@ fn special(function: &Function, more: &More) -> String {
     }
 }
 
-fn after(name: &str) -> &'static str {
+/// What runs after the calls of a function, as source text of type `Detail::after`.
+pub fn after(name: &str) -> &'static str {
     match name {
         "cuGetProcAddress" | "cuGetProcAddress_v2" => "Some(crate::proc_address::hand_out_ours)",
         "cuModuleGetFunction" => "Some(crate::kernel_table::function_given)",
@@ -324,7 +216,8 @@ fn after(name: &str) -> &'static str {
     }
 }
 
-fn has_wide_return(api: &Api, function: &Function) -> bool {
+/// Whether a function returns more than 32 bits.
+pub fn has_wide_return(api: &Api, function: &Function) -> bool {
     function
         .signature
         .as_ref()
@@ -342,6 +235,7 @@ fn place(place: &Place) -> String {
     }
 }
 
-fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+/// Adds a line.
+pub fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     writeln!(text, "{arguments}").expect("writing to a String cannot fail");
 }

@@ -4,6 +4,7 @@
 mod captures;
 mod emit;
 mod more;
+mod trampoline;
 
 use std::env;
 use std::fs;
@@ -24,7 +25,15 @@ fn main() {
     let out = Path::new(&out);
     write(&out.join("hooks.rs"), emit::hooks(api).as_bytes());
     write(&out.join("exports.rs"), emit::exports(api).as_bytes());
-    write(&out.join("straight.rs"), emit::straight(api).as_bytes());
+    write(
+        &out.join("straight.rs"),
+        trampoline::straight(api).as_bytes(),
+    );
+    write(
+        &out.join("launches.rs"),
+        trampoline::launches(api).as_bytes(),
+    );
+    write(&out.join("numbers.rs"), trampoline::numbers(api).as_bytes());
     write(&out.join("names.rs"), emit::names(api).as_bytes());
     let schema = Schema {
         functions: (0..).zip(api.functions().iter().cloned()).collect(),

@@ -2,7 +2,8 @@
 //! kernels, module images, copied data, what a kernel's handle stands for. See src/more.rs for what the generated text means.
 
 use cutape_cuda_api::{
-    Api, Direction, Extent, Field, Function, Length, Param, Signature, Type, TypeKind,
+    Api, DefaultStream, Direction, Extent, Field, Function, Length, Param, Signature, Type,
+    TypeKind,
 };
 
 use crate::captures::{self, Phase};
@@ -51,6 +52,35 @@ const PAYLOADS: [(&str, &str, Rule); 22] = [
     ("", "pCopy", Rule::Box),
 ];
 
+/// What functions say of the order of asynchronous copies, by base name: the kind, and the parameter with an event or a context. A stream is
+/// named `hStream` by all.
+const ORDERS: [(&str, &str, Option<&str>); 16] = [
+    ("cuStreamSynchronize", "StreamDone", None),
+    ("cuStreamQuery", "StreamDone", None),
+    ("cuCtxSynchronize", "ContextDone", Some("ctx")),
+    ("cuEventSynchronize", "EventDone", Some("hEvent")),
+    ("cuEventQuery", "EventDone", Some("hEvent")),
+    ("cuEventRecord", "EventRecorded", Some("hEvent")),
+    ("cuEventRecordWithFlags", "EventRecorded", Some("hEvent")),
+    ("cuStreamWaitEvent", "StreamWaits", Some("hEvent")),
+    ("cuLaunchHostFunc", "MayWrite", None),
+    ("cuStreamAddCallback", "MayWrite", None),
+    ("cuGraphLaunch", "MayWrite", None),
+    ("cuStreamDestroy", "StreamGone", None),
+    ("cuEventDestroy", "EventGone", Some("hEvent")),
+    ("cuCtxDestroy", "AllGone", None),
+    ("cuDevicePrimaryCtxReset", "AllGone", None),
+    ("cuDevicePrimaryCtxRelease", "AllGone", None),
+];
+/// Kinds of order that say something only once the call has succeeded.
+const ORDERS_OF_AFTER: [&str; 5] = [
+    "StreamDone",
+    "ContextDone",
+    "EventDone",
+    "EventRecorded",
+    "StreamWaits",
+];
+
 /// How long a content is, and what must be true for it to be there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rule {
@@ -82,6 +112,39 @@ pub struct More {
     pub launches: bool,
     /// All that there is, is copied data: only a recording that wants it all looks for it.
     pub only_data: bool,
+    /// Word with the kernel and word with the pointer to its arguments, if that is the number of the parameter, too.
+    pub kernel: Option<(usize, usize)>,
+    /// The counted pointers of structures that are looked at before the call.
+    pub pointers: Vec<RegionPlace>,
+}
+
+/// A counted pointer in a structure: offsets and sizes.
+#[derive(Clone)]
+pub struct RegionPlace {
+    /// Offset of the pointer.
+    pub pointer: u32,
+    /// Offset of the count.
+    pub count: u32,
+    /// Bytes of the count.
+    pub count_bytes: u32,
+    /// Bytes of a value that the pointer leads to.
+    size: u32,
+    /// The condition as source text.
+    when: String,
+}
+
+impl RegionPlace {
+    /// Whether the pointer counts in every structure.
+    pub fn is_unconditional(&self) -> bool {
+        self.when == "None"
+    }
+
+    fn source(&self) -> String {
+        format!(
+            "RegionPlace {{ pointer: {}, size: {}, count: Number {{ offset: {}, bytes: {} }}, when: {} }}",
+            self.pointer, self.size, self.count, self.count_bytes, self.when
+        )
+    }
 }
 
 impl More {
@@ -105,7 +168,10 @@ impl More {
             && layout.is_straight();
         let no_payloads = (more.before.len(), more.after.len());
         finder.payloads(&mut more);
-        more.only_data = no_payloads == (0, 0) && finder.is_copy() && !more.is_empty();
+        let is_about_copies = finder.is_copy() || finder.order().is_some();
+        finder.orders(&mut more);
+        more.only_data =
+            no_payloads == (0, 0) && is_about_copies && !unloads(function) && !more.is_empty();
         if !more.launches {
             finder.functions(&mut more);
         }
@@ -200,15 +266,17 @@ impl<'a> Finder<'a> {
             if places.is_empty() {
                 continue;
             }
+            let texts: Vec<String> = places.iter().map(RegionPlace::source).collect();
             let text = format!(
                 "Belonging::Regions(Regions {{ number: {}, word: {}, size: {size}, count: {}, places: &[{}] }})",
                 index | REGION,
                 self.word(index),
                 self.count(param),
-                places.join(", ")
+                texts.join(", ")
             );
             if matches!(param.direction, Direction::In | Direction::InOut) {
                 more.before.push(text.clone());
+                more.pointers.extend(places);
             }
             if matches!(param.direction, Direction::Out | Direction::InOut) {
                 more.after.push(text);
@@ -219,6 +287,7 @@ impl<'a> Finder<'a> {
     /// Arguments of kernels: passed by the call itself, or by a structure.
     fn kernels(&self, more: &mut More) {
         if let (Some(params), Some(function)) = (self.param("kernelParams"), self.param("f")) {
+            more.kernel = (self.word(params) == params).then(|| (self.word(function), params));
             let extra = self.param("extra");
             let extra_number = extra.map_or(0, |extra| extra | KERNEL_ARGUMENTS);
             let extra = option(extra.map(|extra| self.word(extra)));
@@ -258,6 +327,36 @@ impl<'a> Finder<'a> {
         }
     }
 
+    /// What the function says of the order of asynchronous copies.
+    fn order(&self) -> Option<(&'static str, Option<&'static str>)> {
+        let mut orders = ORDERS.iter();
+        let (_, kind, object) = orders.find(|(base, ..)| *base == self.function.base)?;
+        Some((kind, *object))
+    }
+
+    fn orders(&self, more: &mut More) {
+        let Some((kind, object)) = self.order() else {
+            return;
+        };
+        let object = object.and_then(|name| self.param(name));
+        let text = format!(
+            "Belonging::Order(OrderOf {{ kind: OrderKind::{kind}, stream: {}, object: {} }})",
+            self.stream(),
+            option(object.map(|object| self.word(object))),
+        );
+        if ORDERS_OF_AFTER.contains(&kind) {
+            more.after.push(text.clone());
+        }
+        more.before.push(text);
+    }
+
+    /// The stream among the arguments.
+    fn stream(&self) -> String {
+        let per_thread = self.function.default_stream == DefaultStream::PerThread;
+        let word = self.param("hStream").map(|stream| self.word(stream));
+        option(word.map(|word| format!("StreamWord {{ word: {word}, per_thread: {per_thread} }}")))
+    }
+
     fn payloads(&self, more: &mut More) {
         for (base, name, rule) in PAYLOADS {
             if base != self.function.base && !(rule == Rule::Box && self.is_copy()) {
@@ -289,6 +388,11 @@ impl<'a> Finder<'a> {
             captures::count(self.api, &self.signature.params, self.layout, length)
         };
         let data = |name: &str, host: bool, later: bool| {
+            let later = if later {
+                self.stream()
+            } else {
+                option(None::<u8>)
+            };
             format!(
                 "Content::Data {{ count: {}, ask_whether_host: {host}, later: {later} }}",
                 count(name)
@@ -325,10 +429,16 @@ impl<'a> Finder<'a> {
         let side = |end: &str, later: bool| {
             let number = |name: &str| option(number_place(self.api, fields, name));
             let own = |name: &str| number(&format!("{end}{name}"));
+            let later = if later {
+                self.stream()
+            } else {
+                option(None::<u8>)
+            };
             format!(
-                "Content::Box {{ shape: &CopyBox {{ memory_type: {}, host: {}, x: {}, y: {}, z: {}, pitch: {}, plane: {}, width: {}, height: {}, depth: {} }}, later: {later} }}",
+                "Content::Box {{ shape: &CopyBox {{ memory_type: {}, host: {}, device: {}, x: {}, y: {}, z: {}, pitch: {}, plane: {}, width: {}, height: {}, depth: {} }}, later: {later} }}",
                 own("MemoryType"),
                 own("Host"),
+                own("Device"),
                 own("XInBytes"),
                 own("Y"),
                 own("Z"),
@@ -386,7 +496,7 @@ fn condition(
 }
 
 /// Counted pointers in a structure at `base`, and in the structures inside it. One condition is enough for the API.
-fn region_places(api: &Api, fields: &[Field], base: u32, when: &str) -> Vec<String> {
+fn region_places(api: &Api, fields: &[Field], base: u32, when: &str) -> Vec<RegionPlace> {
     let mut places = Vec::new();
     for field in fields {
         if let (Some(count), Type::Pointer { to, .. }) = (field.count, &field.ty) {
@@ -394,11 +504,13 @@ fn region_places(api: &Api, fields: &[Field], base: u32, when: &str) -> Vec<Stri
             let (Some(size), Some(bytes)) = (api.size_of(to), api.size_of(&count.ty)) else {
                 continue;
             };
-            places.push(format!(
-                "RegionPlace {{ pointer: {}, size: {size}, count: Number {{ offset: {}, bytes: {bytes} }}, when: {when} }}",
-                base + field.offset,
-                base + count.offset
-            ));
+            places.push(RegionPlace {
+                pointer: base + field.offset,
+                count: base + count.offset,
+                count_bytes: bytes,
+                size,
+                when: when.to_owned(),
+            });
             continue;
         }
         for_each_inner(api, fields, field, base, when, &mut |inner, base, when| {

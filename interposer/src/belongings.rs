@@ -2,20 +2,24 @@
 
 use std::ptr;
 
-use cutape_trace_format::capture_number::CaptureOf;
-use cutape_trace_format::payload::{PayloadKind, PayloadRef, PayloadState};
+use cutape_trace_format::capture_number::{ARRIVED, CaptureOf};
+use cutape_trace_format::payload::{PayloadKind, PayloadRef};
 use cutape_trace_format::ring::MAX_CAPTURE;
 
 use crate::capture::{Gathered, Phase, Reader};
 use crate::content::{Content, Rows, Source};
+use crate::driver_state::{self, StreamName};
 use crate::flusher::Control;
 use crate::function_name;
 use crate::image;
 use crate::kernel_capture::{self, Launch};
+use crate::later_copies::Order;
 use crate::memory;
 use crate::more::{
-    Belonging, Content as Rule, CopyBox, Kernel, Kernels, Number, Payload, Regions, holds,
+    Belonging, Content as Rule, CopyBox, Kernel, Kernels, Number, OrderKind, OrderOf, Payload,
+    Regions, StreamWord, holds,
 };
+use crate::payload_store::Outcome;
 use crate::pointer_memory;
 use crate::process::Process;
 use crate::recording;
@@ -27,6 +31,8 @@ const MAX_STRUCTURES: usize = 64;
 const MAX_PATH: usize = 4096;
 /// CU_MEMORYTYPE_HOST of cuda.h.
 const HOST_MEMORY: u64 = 1;
+/// CU_MEMORYTYPE_UNIFIED.
+const UNIFIED_MEMORY: u64 = 4;
 
 /// Adds what belongs to the call. Nothing of it is added when a record would become too long for the ring.
 pub fn gather(gathered: &mut Gathered, reader: &Reader<'_>, all: &[Belonging], phase: Phase) {
@@ -48,7 +54,13 @@ pub fn gather(gathered: &mut Gathered, reader: &Reader<'_>, all: &[Belonging], p
             Belonging::Function(used) if process.wants_kernel_arguments() => {
                 function_name::gather(gathered, reader, process, used);
             }
-            Belonging::Kernel(_) | Belonging::Kernels(_) | Belonging::Function(_) => {}
+            Belonging::Order(order) if process.payloads().mode == PayloadMode::Full => {
+                gather_order(gathered, reader, process, (order, phase));
+            }
+            Belonging::Kernel(_)
+            | Belonging::Kernels(_)
+            | Belonging::Function(_)
+            | Belonging::Order(_) => {}
         }
     }
 }
@@ -171,24 +183,93 @@ fn gather_payload(
     // SAFETY: the state is the calling thread's.
     let outcome = unsafe {
         recording::aside(reader.thread, || {
-            question
-                .content()
-                .map(|content| process.payloads().keep(content))
+            let later = question.later();
+            let content = question.content()?;
+            Some(match (later, content) {
+                (Some(stream), Ok(content)) => {
+                    let handle = reader.frame.word(stream.word.into());
+                    let copies = process.later_copies();
+                    Outcome::refused(copies.start(handle, stream.per_thread, content))
+                }
+                (_, content) => {
+                    if let (Ok(content), true) = (&content, phase != Phase::In) {
+                        process.later_copies().wrote(content);
+                    }
+                    process.payloads().keep(content)
+                }
+            })
         })
     };
-    let Some(outcome) = outcome.flatten() else {
-        return;
-    };
+    if let Some(outcome) = outcome.flatten() {
+        add_payload(gathered, process, (payload.number, phase), outcome);
+    }
+}
+
+fn add_payload(
+    gathered: &mut Gathered,
+    process: &'static Process,
+    (number, phase): (u8, Phase),
+    outcome: Outcome,
+) {
     if let Some(note) = outcome.note {
         process.tell_flusher(Control::Note(Box::new(note)));
     }
     let reference = outcome.reference.to_bytes().to_vec();
     let bytes = reference.len() as u64;
-    debug_assert!(matches!(
-        CaptureOf::number(payload.number),
-        CaptureOf::Payload(_)
-    ));
-    gathered.add(payload.number, phase, reference, bytes);
+    debug_assert!(matches!(CaptureOf::number(number), CaptureOf::Payload(_)));
+    gathered.add(number, phase, reference, bytes);
+}
+
+/// Learns what the call says of the order of asynchronous copies; after it, adds what has come.
+fn gather_order(
+    gathered: &mut Gathered,
+    reader: &Reader<'_>,
+    process: &'static Process,
+    (of, phase): (&OrderOf, Phase),
+) {
+    let frame = ptr::from_ref(reader.frame).addr();
+    let copies = process.later_copies();
+    if phase == Phase::In {
+        // SAFETY: the state is the calling thread's.
+        unsafe { recording::aside(reader.thread, || copies.begins(frame, order(reader, of))) };
+        return;
+    }
+    // SAFETY: as above.
+    let outcomes = unsafe {
+        recording::aside(reader.thread, || {
+            let arrivals = copies.ends(frame).into_iter();
+            let kept = arrivals.map(|arrival| {
+                let mut outcome = process.payloads().keep(arrival.content);
+                outcome.reference = outcome.reference.of_copy(arrival.number);
+                outcome
+            });
+            kept.collect::<Vec<_>>()
+        })
+    };
+    for outcome in outcomes.into_iter().flatten() {
+        add_payload(gathered, process, (ARRIVED, phase), outcome);
+    }
+}
+
+fn order(reader: &Reader<'_>, of: &OrderOf) -> Order {
+    let word = |word: Option<u8>| word.map_or(0, |word| reader.frame.word(word.into()));
+    let object = word(of.object);
+    let handle = word(of.stream.map(|stream| stream.word));
+    let stream = || StreamName::of(handle, of.stream.is_some_and(|stream| stream.per_thread));
+    match of.kind {
+        OrderKind::StreamDone => Order::StreamDone(stream()),
+        OrderKind::ContextDone => Order::ContextDone(match of.object {
+            Some(_) => object,
+            None => driver_state::current_context(),
+        }),
+        OrderKind::EventDone => Order::EventDone(object),
+        OrderKind::EventRecorded => Order::EventRecorded(object, stream()),
+        OrderKind::StreamWaits => Order::StreamWaits(stream(), object),
+        OrderKind::MayWrite => Order::MayWrite,
+        OrderKind::StreamGone => Order::StreamGone(handle),
+        OrderKind::EventGone => Order::EventGone(object),
+        OrderKind::AllGone => Order::AllGone,
+    }
 }
 
 /// What has to be found out aside from the program's stack.
@@ -200,12 +281,13 @@ enum Question {
         at: usize,
         bytes: u64,
         ask_whether_host: bool,
-        later: bool,
+        later: Option<StreamWord>,
     },
     Box {
         rows: Rows,
         depth: u64,
-        later: bool,
+        ask_whether_host: bool,
+        later: Option<StreamWord>,
     },
 }
 
@@ -240,9 +322,22 @@ impl Question {
                 let mut structure = [0; 200];
                 let length = shape.length();
                 reader.read(at, &mut structure[..length]).then_some(())?;
-                let (rows, depth) = rows_of(shape, &structure)?;
-                Some(Self::Box { rows, depth, later })
+                let (rows, depth, ask_whether_host) = rows_of(shape, &structure)?;
+                Some(Self::Box {
+                    rows,
+                    depth,
+                    ask_whether_host,
+                    later,
+                })
             }
+        }
+    }
+
+    /// The stream, if the data comes after the call.
+    fn later(&self) -> Option<StreamWord> {
+        match self {
+            Self::Data { later, .. } | Self::Box { later, .. } => *later,
+            _ => None,
         }
     }
 
@@ -274,19 +369,18 @@ impl Question {
                 ask_whether_host: true,
                 ..
             } if !pointer_memory::is_host(at as u64) => return None,
-            Self::Data {
-                bytes, later: true, ..
-            } => return refuse(PayloadState::Later, bytes, data),
             Self::Data { at, bytes, .. } => Ok(Content {
                 source: Source::Memory { at },
                 bytes,
                 kind: data,
             }),
-            Self::Box { rows, depth, later } => {
+            Self::Box {
+                rows,
+                ask_whether_host: true,
+                ..
+            } if !pointer_memory::is_host(rows.at) => return None,
+            Self::Box { rows, depth, .. } => {
                 let bytes = rows.width.checked_mul(rows.height)?.checked_mul(depth)?;
-                if later {
-                    return refuse(PayloadState::Later, bytes, data);
-                }
                 Ok(Content {
                     source: Source::Rows(rows),
                     bytes,
@@ -322,6 +416,7 @@ impl CopyBox {
         let numbers = [
             self.memory_type,
             self.host,
+            self.device,
             self.x,
             self.y,
             self.z,
@@ -338,13 +433,16 @@ impl CopyBox {
     }
 }
 
-/// The rows of a box in host memory, and its planes; `None` if it lies elsewhere or is empty.
-fn rows_of(shape: &CopyBox, structure: &[u8]) -> Option<(Rows, u64)> {
+/// The rows of a box in host memory, its planes, and whether the address may as well be one of device memory; `None` if it surely lies elsewhere, or
+/// is empty.
+fn rows_of(shape: &CopyBox, structure: &[u8]) -> Option<(Rows, u64, bool)> {
     let number = |number: Option<Number>| number.and_then(|number| number.of(structure));
     let or_one = |found: Option<u64>| found.unwrap_or(1);
-    if number(shape.memory_type) != Some(HOST_MEMORY) {
-        return None;
-    }
+    let (host, ask_whether_host) = match number(shape.memory_type)? {
+        HOST_MEMORY => (shape.host, false),
+        UNIFIED_MEMORY => (shape.device, true),
+        _ => return None,
+    };
     let width = number(shape.width)?;
     let height = or_one(number(shape.height));
     let depth = or_one(number(shape.depth));
@@ -358,7 +456,7 @@ fn rows_of(shape: &CopyBox, structure: &[u8]) -> Option<(Rows, u64)> {
     };
     let plane = pitch.wrapping_mul(plane_rows);
     let start = |place: Option<Number>, step: u64| number(place).unwrap_or(0).wrapping_mul(step);
-    let at = number(shape.host)?
+    let at = number(host)?
         .wrapping_add(start(shape.x, 1))
         .wrapping_add(start(shape.y, pitch))
         .wrapping_add(start(shape.z, plane));
@@ -369,7 +467,8 @@ fn rows_of(shape: &CopyBox, structure: &[u8]) -> Option<(Rows, u64)> {
         pitch,
         plane,
     };
-    (width > 0 && height > 0 && depth > 0 && at != 0).then_some((rows, depth))
+    let is_there = width > 0 && height > 0 && depth > 0 && at != 0;
+    is_there.then_some((rows, depth, ask_whether_host))
 }
 
 impl Reader<'_> {

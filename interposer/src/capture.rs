@@ -19,14 +19,44 @@ use crate::thread::ThreadState;
 /// No function captures more than this many parameters; a build-time check compares the table with it.
 pub const MAX_CAPTURES: usize = 12;
 
+/// The calling thread's stack between our own frame and its end, where everything is mapped.
+#[derive(Clone, Copy)]
+pub struct Stack {
+    frame: usize,
+    bytes: usize,
+}
+
+impl Stack {
+    /// Empty where the frame is on another stack: a fiber or a signal stack is not the thread's stack, and what lies between it and the end
+    /// of that one is unknown.
+    ///
+    /// # Safety
+    /// `thread` is the calling thread's state.
+    #[inline(always)]
+    pub unsafe fn above(frame: &Frame, thread: *const ThreadState) -> Self {
+        // SAFETY: the caller's promise.
+        let (start, end) = unsafe { ((*thread).stack_start, (*thread).stack_end) };
+        let frame = ptr::from_ref(frame) as usize;
+        let bytes = if frame >= start {
+            end.saturating_sub(frame)
+        } else {
+            0
+        };
+        Self { frame, bytes }
+    }
+
+    /// Whether so many bytes of memory are there.
+    #[inline(always)]
+    pub fn holds(self, at: usize, bytes: usize) -> bool {
+        bytes <= self.bytes && at.wrapping_sub(self.frame) <= self.bytes - bytes
+    }
+}
+
 /// Whether memory lies between our own frame and the end of the stack that it is on, where everything is mapped.
 #[inline(always)]
 pub fn is_on_stack(frame: &Frame, thread: *const ThreadState, at: usize, bytes: usize) -> bool {
     // SAFETY: the state is the calling thread's.
-    let (start, end) = unsafe { ((*thread).stack_start, (*thread).stack_end) };
-    let frame = ptr::from_ref(frame) as usize;
-    // A fiber or a signal stack is not the thread's stack, and what lies between it and the end of that one is unknown.
-    frame >= start && at >= frame && at < end && bytes <= end - at
+    unsafe { Stack::above(frame, thread) }.holds(at, bytes)
 }
 
 /// On which side of the call memory is read.

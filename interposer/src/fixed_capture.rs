@@ -137,8 +137,11 @@ unsafe fn put_words(record: &mut Record, from: *const u8, bytes: usize) {
 }
 
 /// Reads a word by an instruction of its own, which the compiler doesn't merge with others.
+///
+/// # Safety
+/// The memory is readable.
 #[inline(always)]
-unsafe fn read_one(from: *const u64) -> u64 {
+pub unsafe fn read_one(from: *const u64) -> u64 {
     let word;
     // SAFETY: the caller's promise that the memory is readable; x86-64 reads words at any address.
     unsafe {

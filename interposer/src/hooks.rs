@@ -9,8 +9,8 @@ use crate::hook::{
     SPECIAL_DATA, SPECIAL_UNLOADS,
 };
 use crate::more::{
-    Belonging, Content, CopyBox, Kernel, KernelPlace, Kernels, More, NOTHING_MORE, Number, Payload,
-    RegionPlace, Regions, UsedFunction, When,
+    Belonging, Content, CopyBox, Kernel, KernelPlace, Kernels, More, NOTHING_MORE, Number,
+    OrderKind, OrderOf, Payload, RegionPlace, Regions, StreamWord, UsedFunction, When,
 };
 use crate::{straight, trampoline};
 

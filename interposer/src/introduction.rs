@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use cutape_driver_search::loaded_file;
 use cutape_trace_format::block::file_header;
 use cutape_trace_format::clock::AnchorReading;
 use cutape_trace_format::metadata::{ENVIRONMENT_KEPT, Note, Process, note};
@@ -126,12 +127,21 @@ fn describe_process(folder: &Path, anchor: AnchorReading, unit_ns: u32) -> Proce
         driver: real_driver::expected_path()
             .map(|path| path.to_string_lossy().into_owned())
             .unwrap_or_default(),
+        recorder: own_path(),
         anchor,
         ticks_are_tsc: clock::uses_tsc(),
         unit_ns,
         environment: environment(),
         ..Process::default()
     }
+}
+
+/// Our own file, as /proc/self/maps names it.
+fn own_path() -> String {
+    static OWN: u8 = 0;
+    let path = loaded_file(&raw const OWN as usize).and_then(|path| fs::canonicalize(path).ok());
+    path.map(|path| path.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 /// The environment as it is now: programs change it before they start CUDA.

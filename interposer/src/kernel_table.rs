@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cutape_trace_format::kernel_arguments::{ArgumentForm, KernelLayout, LayoutOrigin};
-use cutape_trace_format::ring::capture_word;
+use cutape_trace_format::ring::{MAX_CAPTURE, capture_word};
 
 use crate::frame::Frame;
 use crate::image_layouts::Owner;
@@ -21,6 +21,9 @@ use crate::process::Process;
 const FIRST_SLOTS: usize = 1024;
 /// No program has more kernels; handles beyond that have no layout.
 const MAX_SLOTS: usize = 1 << 22;
+
+/// Parameters of a usual kernel.
+const FEW_PARAMS: usize = 64;
 
 /// What kind of handle the driver gave out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +40,16 @@ pub struct KnownLayout {
     pub layout: KernelLayout,
     /// Bytes of the buffer that its parameters form.
     pub buffer_bytes: usize,
+    /// Words of the buffer.
+    pub buffer_words: usize,
     /// The layout as a capture of arguments passed by pointers, header word included, without its number.
     pub capture: Vec<u64>,
+    /// Words of a record that layout and buffer take.
+    pub record_words: usize,
+    /// Each byte of the buffer but the last few belongs to a parameter.
+    pub is_dense: bool,
+    /// Neither parameters nor bytes are so many that only the general way takes them.
+    pub is_usual: bool,
     /// [`KernelTable::unloads`] when the driver was asked.
     unloads: u64,
 }
@@ -52,8 +63,19 @@ impl KnownLayout {
             word[..chunk.len()].copy_from_slice(chunk);
             u64::from_le_bytes(word)
         }));
+        let buffer_bytes = layout.buffer_bytes();
+        let buffer_words = buffer_bytes.div_ceil(8);
+        let (mut end, mut is_dense) = (0, true);
+        for place in &layout.params {
+            is_dense &= usize::from(place.offset) == end;
+            end += usize::from(place.size);
+        }
         Self {
-            buffer_bytes: layout.buffer_bytes(),
+            buffer_bytes,
+            buffer_words,
+            record_words: capture.len() + 1 + buffer_words,
+            is_dense,
+            is_usual: layout.params.len() <= FEW_PARAMS && buffer_bytes <= MAX_CAPTURE,
             layout,
             capture,
             unloads,
@@ -346,6 +368,8 @@ pub fn layout_of(process: &'static Process, handle: u64) -> Option<&'static Know
 
 #[cfg(test)]
 mod tests {
+    use cutape_trace_format::kernel_arguments::ParamPlace;
+
     use super::*;
 
     fn some_layout() -> KernelLayout {
@@ -353,6 +377,29 @@ mod tests {
             origin: LayoutOrigin::Driver,
             params: Vec::new(),
         }
+    }
+
+    fn place(offset: u16, size: u16) -> ParamPlace {
+        ParamPlace { offset, size }
+    }
+
+    #[test]
+    fn only_a_layout_without_gaps_is_dense() {
+        let dense = |params: &[ParamPlace]| {
+            let layout = KernelLayout {
+                origin: LayoutOrigin::Driver,
+                params: params.to_vec(),
+            };
+            KnownLayout::new(layout, 0).is_dense
+        };
+        assert!(dense(&[]));
+        assert!(dense(&[place(0, 8), place(8, 4)]));
+        assert!(!dense(&[place(0, 4), place(8, 8)]));
+        assert!(!dense(&[place(4, 4)]));
+        assert!(
+            !dense(&[place(0, 8), place(4, 4), place(16, 8)]),
+            "what overlaps doesn't make up for a gap"
+        );
     }
 
     #[test]

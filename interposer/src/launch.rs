@@ -5,22 +5,21 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::Ordering;
 
+use cutape_trace_format::capture_number::KERNEL_ARGUMENTS as ARGUMENTS_OF;
 use cutape_trace_format::ring::MAX_CAPTURE;
 
 use crate::call::{Dispatch, begin_slowly};
-use crate::capture::is_on_stack;
+use crate::capture::Stack;
 use crate::clock;
-use crate::fixed_capture::{begin_with_fixed_ins, fixed_words, put_fixed};
-use crate::frame::{Frame, REGISTERS};
+use crate::fixed_capture::{fixed_words, put_fixed, read_one};
+use crate::frame::Frame;
+use crate::hook::HEADER_WORDS;
 use crate::kernel_table::{Entry, KnownLayout};
 use crate::more::{Belonging, Kernel, RegionPlace, Regions};
 use crate::payload_switch::KERNEL_ARGUMENTS;
 use crate::process::Process;
 use crate::record::Record;
 use crate::thread::ThreadState;
-
-/// Parameters of a kernel that are looked at here; the general way has no such limit.
-const FEW_PARAMS: usize = 64;
 
 /// [`begin`](crate::call::begin) for launches.
 ///
@@ -30,12 +29,6 @@ pub unsafe extern "sysv64" fn begin_launch(frame: &mut Frame) -> Dispatch {
     let thread = ThreadState::current();
     // SAFETY: the caller's promise; the state is the calling thread's.
     unsafe {
-        // Nothing belongs to the call but what others have, too; those that come here have all their words in registers.
-        let in_registers = usize::from(frame.hook.arg_words()) <= REGISTERS;
-        let wanted = KERNEL_ARGUMENTS.load(Ordering::Relaxed) != 0;
-        if in_registers && !wanted && leads_nowhere(frame, thread) {
-            return begin_with_fixed_ins(frame, thread);
-        }
         match begin_as_usual(frame, thread) {
             Some(dispatch) => dispatch,
             None => begin_slowly(frame, thread),
@@ -43,19 +36,66 @@ pub unsafe extern "sysv64" fn begin_launch(frame: &mut Frame) -> Dispatch {
     }
 }
 
-/// Whether there is nothing behind the pointers in the launch's structure, as far as can be seen at once.
+/// The same for functions that take `WORDS` words and nothing else: what word `FUNCTION` names is launched with the arguments that word
+/// `PARAMS`, which is also the number of that parameter, points to. What is not as usual is for [`begin_launch`].
 ///
 /// # Safety
-/// As for [`begin_launch`]; `thread` is the calling thread's state.
+/// As for `begin`, of such a function.
+pub unsafe extern "sysv64" fn begin_launch_of_words<
+    const WORDS: usize,
+    const FUNCTION: usize,
+    const PARAMS: usize,
+>(
+    frame: &mut Frame,
+) -> Dispatch {
+    // SAFETY: the caller's promises.
+    unsafe {
+        match begin_words_as_usual::<WORDS, FUNCTION, PARAMS>(frame, ThreadState::current()) {
+            Some(dispatch) => dispatch,
+            None => begin_launch(frame),
+        }
+    }
+}
+
+/// `None` where the general way is needed, and nothing has happened.
+///
+/// # Safety
+/// As for [`begin_launch_of_words`]; `thread` is the calling thread's state.
 #[inline(always)]
-unsafe fn leads_nowhere(frame: &Frame, thread: *const ThreadState) -> bool {
-    frame.hook.detail.more.before.iter().all(|belonging| {
-        let Belonging::Regions(regions) = belonging else {
-            return true;
-        };
-        // SAFETY: the caller's promise.
-        let found = unsafe { FastRegion::find(frame, thread, regions) };
-        matches!(found, Some(None))
+unsafe fn begin_words_as_usual<const WORDS: usize, const FUNCTION: usize, const PARAMS: usize>(
+    frame: &mut Frame,
+    thread: *mut ThreadState,
+) -> Option<Dispatch> {
+    let hook = frame.hook;
+    let real: *const c_void = hook.real.load(Ordering::Relaxed);
+    let params = frame.straight_word(PARAMS as u8);
+    if real.is_null() || params == 0 || KERNEL_ARGUMENTS.load(Ordering::Relaxed) == 0 {
+        return None;
+    }
+    let kernels = Process::get()?.kernels();
+    let Entry::Known(known) = kernels.find(frame.straight_word(FUNCTION as u8)) else {
+        return None;
+    };
+    // SAFETY: the caller's promises; as many words are written as are reserved.
+    unsafe {
+        let stack = Stack::above(frame, thread);
+        let number = PARAMS as u8 | ARGUMENTS_OF;
+        let arguments = FastArguments::at(stack, known, params, number)?;
+        let words = HEADER_WORDS + WORDS + arguments.words();
+        let mut record = Record::reserve_fast(thread, words)?;
+        record.prefetch(8 * words);
+        record.put(hook.begin.longer_by(arguments.words()).0);
+        let stamp = record.skip();
+        record.put(frame.caller());
+        record.put_words::<WORDS>(frame);
+        arguments.write(&mut record);
+        record.name_call(frame);
+        stamp.write(clock::tsc());
+        record.commit();
+    }
+    Some(Dispatch {
+        real,
+        mode: hook.mode.into(),
     })
 }
 
@@ -70,18 +110,19 @@ unsafe fn begin_as_usual(frame: &mut Frame, thread: *mut ThreadState) -> Option<
     if real.is_null() {
         return None;
     }
+    let (regions, kernel) = match hook.detail.more.before {
+        [Belonging::Kernel(kernel)] => (None, kernel),
+        [Belonging::Regions(regions), Belonging::Kernel(kernel)] => (Some(regions), kernel),
+        _ => return None,
+    };
     // SAFETY: the caller's promises; as many words are written as are reserved.
     unsafe {
-        let (mut region, mut arguments) = (None, None);
-        for belonging in hook.detail.more.before {
-            match belonging {
-                Belonging::Regions(regions) => region = FastRegion::find(frame, thread, regions)?,
-                Belonging::Kernel(kernel) => {
-                    arguments = FastArguments::find(frame, thread, kernel)?;
-                }
-                _ => return None,
-            }
-        }
+        let stack = Stack::above(frame, thread);
+        let region = match regions {
+            Some(regions) => FastRegion::find(frame, stack, regions)?,
+            None => None,
+        };
+        let arguments = FastArguments::find(frame, stack, kernel)?;
         let captured = fixed_words(frame, thread)?
             + region.as_ref().map_or(0, FastRegion::words)
             + arguments.as_ref().map_or(0, FastArguments::words);
@@ -120,13 +161,9 @@ impl FastRegion {
     /// The outer `None` where the general way is needed, the inner one where there is nothing.
     ///
     /// # Safety
-    /// `thread` is the calling thread's state.
+    /// `stack` is the calling thread's.
     #[inline(always)]
-    unsafe fn find(
-        frame: &Frame,
-        thread: *const ThreadState,
-        regions: &Regions,
-    ) -> Option<Option<Self>> {
+    unsafe fn find(frame: &Frame, stack: Stack, regions: &Regions) -> Option<Option<Self>> {
         let [place] = regions.places else {
             return None;
         };
@@ -135,7 +172,7 @@ impl FastRegion {
             return Some(None);
         }
         let size = regions.size as usize;
-        if place.when.is_some() || !is_on_stack(frame, thread, structure, size) {
+        if place.when.is_some() || !stack.holds(structure, size) {
             return None;
         }
         // SAFETY: the structure lies on the stack above our frame.
@@ -143,7 +180,7 @@ impl FastRegion {
         if at == 0 || bytes == 0 {
             return Some(None);
         }
-        let fits = bytes <= MAX_CAPTURE - 8 && is_on_stack(frame, thread, at, bytes);
+        let fits = bytes <= MAX_CAPTURE - 8 && stack.holds(at, bytes);
         fits.then_some(Some(Self {
             number: regions.number,
             at,
@@ -200,13 +237,9 @@ impl FastArguments {
     /// The outer `None` where the general way is needed, the inner one where there is nothing to record.
     ///
     /// # Safety
-    /// `thread` is the calling thread's state, and `frame` that of a call of a function with this launch.
+    /// `stack` is the calling thread's, and `frame` that of a call of a function with this launch.
     #[inline(always)]
-    unsafe fn find(
-        frame: &Frame,
-        thread: *const ThreadState,
-        kernel: &Kernel,
-    ) -> Option<Option<Self>> {
+    unsafe fn find(frame: &Frame, stack: Stack, kernel: &Kernel) -> Option<Option<Self>> {
         let params = frame.straight_word(kernel.params);
         let extra = kernel.extra.map_or(0, |extra| frame.straight_word(extra));
         if KERNEL_ARGUMENTS.load(Ordering::Relaxed) == 0 || (params == 0 && extra == 0) {
@@ -215,58 +248,80 @@ impl FastArguments {
         if params == 0 {
             return None;
         }
-        let known = match Process::get()?
+        match Process::get()?
             .kernels()
             .find(frame.straight_word(kernel.function))
         {
-            Entry::Known(known) => known,
-            Entry::Unasked(_) => return None,
-            Entry::Unknown => return Some(None),
-        };
-        let places = &known.layout.params;
-        if places.len() > FEW_PARAMS
-            || known.buffer_bytes > MAX_CAPTURE
-            || !is_on_stack(frame, thread, params as usize, 8 * places.len())
-        {
+            Entry::Known(known) => {
+                // SAFETY: the caller's promise.
+                unsafe { Self::at(stack, known, params, kernel.number) }.map(Some)
+            }
+            Entry::Unasked(_) => None,
+            Entry::Unknown => Some(None),
+        }
+    }
+
+    /// The arguments that `params` points to; `None` where the general way is needed.
+    ///
+    /// # Safety
+    /// `stack` is the calling thread's.
+    #[inline(always)]
+    unsafe fn at(
+        stack: Stack,
+        known: &'static KnownLayout,
+        params: u64,
+        number: u8,
+    ) -> Option<Self> {
+        let places = known.layout.params.as_slice();
+        if !known.is_usual || !stack.holds(params as usize, 8 * places.len()) {
             return None;
         }
         let pointers: *const u64 = ptr::with_exposed_provenance(params as usize);
-        for (index, place) in places.iter().enumerate() {
+        let mut at = pointers;
+        for place in places {
             // SAFETY: the pointers lie on the stack above our frame.
-            let pointer = unsafe { pointers.add(index).read_unaligned() };
-            if !is_on_stack(frame, thread, pointer as usize, place.size.into()) {
+            let pointer = unsafe { at.read_unaligned() };
+            if !stack.holds(pointer as usize, place.size.into()) {
                 return None;
             }
+            at = at.wrapping_add(1);
         }
-        Some(Some(Self {
+        Some(Self {
             known,
-            number: kernel.number,
+            number,
             pointers,
-        }))
+        })
     }
 
     /// Words that they take in a record.
+    #[inline(always)]
     fn words(&self) -> usize {
-        self.known.capture.len() + 1 + self.known.buffer_bytes.div_ceil(8)
+        self.known.record_words
     }
 
     /// # Safety
     /// The record has [`Self::words`] words left, and the thread has not returned from the call.
     #[inline(always)]
     unsafe fn write(&self, record: &mut Record) {
-        let bytes = self.known.buffer_bytes;
+        let known = self.known;
         let number = u64::from(self.number) << 32;
-        // SAFETY: the caller's promise; `find` has seen that all pointers lead to the stack above our frame.
+        // SAFETY: the caller's promise; `at` has seen that all pointers lead to the stack above our frame.
         unsafe {
-            record.put(self.known.capture[0] | number);
-            for &word in &self.known.capture[1..] {
-                record.put(word);
+            let (&head, rest) = known.capture.split_first().unwrap_unchecked();
+            record.put(head | number);
+            for word in rest {
+                record.put(read_one(word));
             }
-            record.put(bytes as u64 | number);
-            let buffer = record.room(bytes.div_ceil(8)).cast::<u8>();
-            for (index, place) in self.known.layout.params.iter().enumerate() {
-                let from = self.pointers.add(index).read_unaligned() as usize;
-                let from: *const u8 = ptr::with_exposed_provenance(from);
+            record.put(known.buffer_bytes as u64 | number);
+            let buffer = if known.is_dense {
+                record.room_to_fill(known.buffer_words)
+            } else {
+                record.room(known.buffer_words)
+            };
+            let buffer = buffer.cast::<u8>();
+            let mut at = self.pointers;
+            for place in &known.layout.params {
+                let from: *const u8 = ptr::with_exposed_provenance(at.read_unaligned() as usize);
                 let to = buffer.add(place.offset.into());
                 match place.size {
                     8 => to
@@ -277,6 +332,7 @@ impl FastArguments {
                         .write_unaligned(from.cast::<u32>().read_unaligned()),
                     size => ptr::copy_nonoverlapping(from, to, size.into()),
                 }
+                at = at.wrapping_add(1);
             }
         }
     }

@@ -17,11 +17,13 @@ compile_error!(
 );
 
 mod belongings;
+mod build_id;
 mod call;
 mod capture;
 mod clock;
 mod complaint;
 mod content;
+mod driver_state;
 mod failure;
 mod fixed_capture;
 mod flusher;
@@ -42,6 +44,7 @@ mod kernel_capture;
 mod kernel_layout;
 mod kernel_table;
 mod last_thread;
+mod later_copies;
 mod launch;
 mod load_map;
 mod loading;

@@ -29,6 +29,51 @@ pub enum Belonging {
     Payload(Payload),
     /// A kernel that is named by handle.
     Function(UsedFunction),
+    /// What the call says of the order of asynchronous copies.
+    Order(OrderOf),
+}
+
+/// What a call says of the order of asynchronous copies.
+#[derive(Clone, Copy)]
+pub struct OrderOf {
+    /// What it does.
+    pub kind: OrderKind,
+    /// The stream.
+    pub stream: Option<StreamWord>,
+    /// Word with the event, or the context.
+    pub object: Option<u8>,
+}
+
+/// What a call does to the order of asynchronous copies.
+#[derive(Clone, Copy)]
+pub enum OrderKind {
+    /// Returns when the stream's work is over.
+    StreamDone,
+    /// Returns when the context's work is over.
+    ContextDone,
+    /// Returns when the event is over.
+    EventDone,
+    /// Puts the event behind the stream's work.
+    EventRecorded,
+    /// Has the stream wait for the event.
+    StreamWaits,
+    /// Starts something that may write to any host memory.
+    MayWrite,
+    /// Destroys the stream.
+    StreamGone,
+    /// Destroys the event.
+    EventGone,
+    /// Destroys streams and events.
+    AllGone,
+}
+
+/// A stream among a call's arguments.
+#[derive(Clone, Copy)]
+pub struct StreamWord {
+    /// The word with the handle.
+    pub word: u8,
+    /// The null handle means the thread's own stream.
+    pub per_thread: bool,
 }
 
 /// A kernel that is named by handle. Where no function that is on record has given the handle out, the record says what it stands for.
@@ -154,24 +199,26 @@ pub enum Content {
         count: Count,
         /// The address may as well be one of device memory.
         ask_whether_host: bool,
-        /// The data comes some time after the call's return.
-        later: bool,
+        /// The stream, where the data comes some time after the call's return.
+        later: Option<StreamWord>,
     },
     /// A descriptor of a copy.
     Box {
         /// Where it has what.
         shape: &'static CopyBox,
-        /// The data comes some time after the call's return.
-        later: bool,
+        /// The stream, where the data comes some time after the call's return.
+        later: Option<StreamWord>,
     },
 }
 
 /// One side of a copy descriptor.
 pub struct CopyBox {
-    /// What kind of memory it is; 1 is host memory.
+    /// What kind of memory it is; 1 is host memory, 4 memory of unified addresses.
     pub memory_type: Option<Number>,
     /// Address in host memory.
     pub host: Option<Number>,
+    /// Address in device memory, or a unified one.
+    pub device: Option<Number>,
     /// Bytes left of the box.
     pub x: Option<Number>,
     /// Rows above it.

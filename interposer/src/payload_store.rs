@@ -52,6 +52,16 @@ pub struct Outcome {
     pub note: Option<Note>,
 }
 
+impl Outcome {
+    /// Nothing was kept, and nobody needs to be told.
+    pub fn refused(reference: PayloadRef) -> Self {
+        Self {
+            reference,
+            note: None,
+        }
+    }
+}
+
 impl PayloadStore {
     /// For a process whose folder is `folder`.
     pub fn new(settings: &Settings, folder: &Path) -> Self {

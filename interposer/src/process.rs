@@ -17,6 +17,7 @@ use crate::futex;
 use crate::image_layouts::ImageLayouts;
 use crate::introduction;
 use crate::kernel_table::KernelTable;
+use crate::later_copies::LaterCopies;
 use crate::payload_store::PayloadStore;
 use crate::payload_switch;
 use crate::ring_file::{FIRST_CAPACITY, LARGE_CAPACITY, Ring, RingFile};
@@ -60,6 +61,7 @@ pub struct Process {
     kernels: KernelTable,
     image_layouts: ImageLayouts,
     payloads: PayloadStore,
+    later_copies: LaterCopies,
     /// Calls without a ring to go to.
     header: &'static FileHeader,
     control: crossbeam_channel::Sender<Control>,
@@ -142,6 +144,7 @@ impl Process {
             kernels: KernelTable::new(),
             image_layouts: ImageLayouts::default(),
             payloads: PayloadStore::new(&settings, &folder),
+            later_copies: LaterCopies::default(),
             settings,
             rings: Mutex::new(Rings {
                 file,
@@ -364,6 +367,11 @@ impl Process {
     /// Module images and copied data.
     pub fn payloads(&self) -> &PayloadStore {
         &self.payloads
+    }
+
+    /// Copies to the host that may not be over yet.
+    pub fn later_copies(&self) -> &LaterCopies {
+        &self.later_copies
     }
 
     /// Whether arguments of kernels are recorded.

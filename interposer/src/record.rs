@@ -165,6 +165,23 @@ impl Record {
         room
     }
 
+    /// Leaves words for the caller to write, the last one 0.
+    ///
+    /// # Safety
+    /// As for [`Self::put`].
+    #[inline(always)]
+    pub unsafe fn room_to_fill(&mut self, words: usize) -> *mut u64 {
+        let room = self.next;
+        // SAFETY: the caller reserved the words.
+        unsafe {
+            self.next = room.add(words);
+            if words > 0 {
+                self.next.sub(1).write(0);
+            }
+        }
+        room
+    }
+
     /// Registers first, then the stack; not a word more than was reserved, because a signal handler's record may lie right behind.
     ///
     /// The words are read one by one, which `read_volatile` insists on: they were stored one by one a moment ago, and a wider load
@@ -186,6 +203,25 @@ impl Record {
                 self.next.add(index).write(word.read_volatile());
             }
             self.next = self.next.add(count);
+        }
+    }
+
+    /// The same of a function that takes `WORDS` words, registers first.
+    ///
+    /// # Safety
+    /// As for [`Self::put_arguments`].
+    #[inline(always)]
+    pub unsafe fn put_words<const WORDS: usize>(&mut self, frame: &Frame) {
+        // SAFETY: the caller's promises.
+        unsafe {
+            for index in 0..WORDS {
+                let word = match index.checked_sub(REGISTERS) {
+                    None => (&raw const frame.registers).cast::<u64>().add(index),
+                    Some(on_stack) => frame.stack().add(on_stack),
+                };
+                self.next.add(index).write(word.read_volatile());
+            }
+            self.next = self.next.add(WORDS);
         }
     }
 

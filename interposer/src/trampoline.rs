@@ -10,7 +10,7 @@ use std::mem::offset_of;
 
 use crate::call::begin;
 use crate::frame::Frame;
-use crate::launch::begin_launch;
+use crate::launch::{begin_launch, begin_launch_of_words};
 use crate::returned::{returned_answer, returned_anything, returned_code, returned_copy};
 
 /// Bytes of [`Frame`] below the saved frame pointer; a multiple of 16.
@@ -114,6 +114,23 @@ trampoline!(
     /// For launches of kernels, whose arguments are looked for.
     launch, "", "", returned_code, begin_launch
 );
+
+/// For launches that take words only: how many, which names the kernel, which points to the arguments.
+macro_rules! launch_of_words {
+    ($name:ident, $words:literal, $function:literal, $params:literal) => {
+        trampoline!(
+            /// See the macro.
+            $name,
+            "",
+            "",
+            returned_code,
+            begin_launch_of_words::<$words, $function, $params>
+        );
+    };
+}
+
+// One line for each shape of such launches.
+include!(concat!(env!("OUT_DIR"), "/launches.rs"));
 
 trampoline!(
     /// For functions with floating-point arguments and for those whose prototype nobody knows: vector registers are kept, too, and

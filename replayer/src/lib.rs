@@ -7,6 +7,7 @@ pub mod answer;
 pub mod divergence;
 pub mod expectations;
 mod judge;
+pub mod not_compared;
 mod plan;
 pub mod policy;
 mod primary_contexts;

@@ -41,6 +41,7 @@ Examples:
   cutape print -e 'ret != 0' llama.cutape    # the calls that failed
   cutape print -e 'cuMem* and dur > 1ms' -n -5 llama.cutape
   cutape print -q -e 'ret == OUT_OF_MEMORY' llama.cutape && echo too large
+  cutape print -k -e 'ret != 0' llama.cutape # and who made them
   cutape print -F llama.cutape               # while it is being recorded
   cutape print --format jsonl llama.cutape | jq -r 'select(.ret == 3).api'"
 )]
@@ -74,9 +75,14 @@ pub struct Arguments {
     #[arg(long)]
     full: bool,
 
-    /// Show handles and addresses as the numbers that they are, not by the names of objects (ctx#1, dptr#7+0x40)
+    /// Show handles and addresses as the numbers that they are, not by the names of objects (ctx#1, dptr#7+0x40), and callers by file and
+    /// offset
     #[arg(long)]
     raw: bool,
+
+    /// Print the stack under each call that has one, as strace -k does: those of calls that failed, or of those that record --stacks chose
+    #[arg(short = 'k', long)]
+    stacks: bool,
 
     /// Go on with a recording that is still being made, until it ends; begins with its first call
     #[arg(short = 'F', long)]
@@ -147,6 +153,7 @@ fn look(arguments: &Arguments) -> Result<Look, String> {
         },
         coloured: arguments.color.is_wanted(),
         named: !arguments.raw,
+        stacks: arguments.stacks,
     })
 }
 

@@ -19,15 +19,17 @@ EXACT = 1 << 53
 MAX_DEPTH = 24
 KINDS = {
     1: "recording", 2: "schema", 3: "process", 4: "libraries", 5: "threads", 7: "calls", 9: "note", 10: "exit", 11: "index",
-    12: "payload",
+    12: "payload", 13: "code",
 }
 # Added to the number of a parameter that a capture belongs to.
-KERNEL_ARGUMENTS, REGION, PAYLOAD = 64, 128, 192
+KERNEL_ARGUMENTS, REGION, PAYLOAD, ARRIVED = 64, 128, 192, 255
 # The number of what rules of the recording did to a call.
 INJECTION = 63
+STACK = 61
 PAYLOAD_KINDS = {0: "image", 1: "fatbin", 2: "cubin", 3: "ptx", 4: "data"}
 PAYLOAD_STATES = {
     0: "stored", 1: "too large", 2: "could not be read", 3: "length unknown", 4: "no room", 5: "copied later",
+    6: "perhaps overwritten",
 }
 
 
@@ -352,13 +354,21 @@ def payloads_of(call, names):
     for place, name in enumerate(names):
         for out in (False, True):
             for data, _ in call["captures"].get((PAYLOAD + place, out), [])[:1]:
-                kind = PAYLOAD_KINDS.get(data[40], "image")
-                state = PAYLOAD_STATES.get(data[41], "unknown reason")
-                found.setdefault(name, {
-                    "kind": kind, "bytes": number(int.from_bytes(data[32:40], "little")),
-                    "blake3": data[:32].hex() if any(data[:32]) else None, "state": state,
-                })
+                found.setdefault(name, payload(data))
     return found
+
+
+def arrivals_of(call):
+    """What asynchronous copies have brought that are over when the call returns."""
+    return [payload(data) for data, _ in call["captures"].get((ARRIVED, True), [])]
+
+
+def payload(data):
+    copy = int.from_bytes(data[42:48], "little")
+    return {
+        "kind": PAYLOAD_KINDS.get(data[40], "image"), "bytes": number(int.from_bytes(data[32:40], "little")),
+        "blake3": data[:32].hex() if any(data[:32]) else None, "state": PAYLOAD_STATES.get(data[41], "unknown reason"),
+    } | ({"copy": number(copy)} if copy else {})
 
 
 def kernels_of(call, names):
@@ -420,20 +430,53 @@ def injection_of(call, schema, rules):
     }}
 
 
+class Code:
+    """Names of code addresses, and call stacks."""
+
+    def __init__(self, block):
+        self.block = block
+        self.numbers = {}
+        for number_, (file, offset, name, _) in enumerate(block["places"]):
+            if file is not None and name is not None:
+                source = block["files"][file]
+                self.numbers[source["path"], source["build_id"], offset] = number_
+
+    def symbol(self, number_):
+        """Of a place by number; nothing where its function is not known."""
+        _, _, name, distance = self.block["places"][number_] if number_ is not None else (None, 0, None, 0)
+        return {} if name is None else {"symbol": self.block["names"][name], "symbol_offset": hexadecimal(distance)}
+
+    def caller(self, library, offset):
+        return self.symbol(self.numbers.get((library["path"], library["build_id"], offset)))
+
+    def stack(self, call):
+        """The call's stack, if it has one."""
+        reference = call["captures"].get((STACK, True))
+        number_ = unsigned(reference[0][0]) if reference else None
+        if number_ is None or number_ >= len(self.block["stacks"]):
+            return {}
+        places = []
+        for place in self.block["stacks"][number_]:
+            file, offset, _, _ = self.block["places"][place]
+            path = None if file is None else self.block["files"][file]["path"]
+            places.append({"module": path, "offset": hexadecimal(offset), **self.symbol(place)})
+        return {"stack": places}
+
+
 def module_at(maps, address, at_ns):
-    """Path and file offset of an address: in the newest map before the call, else in the oldest after it."""
+    """Mapped file and file offset of an address: in the newest map before the call, else in the oldest after it."""
     before = [m for m in reversed(maps) if m["since_ns"] <= at_ns]
     after = [m for m in maps if m["since_ns"] > at_ns]
     for libraries in before + after:
         for library in reversed(libraries["libraries"]):
             if library["start"] <= address < library["end"]:
-                return library["path"], hexadecimal(address - library["start"] + library["file_offset"])
+                return library, address - library["start"] + library["file_offset"]
     return None, None
 
 
 def main(path):
     recording, processes, threads, libraries, call_blocks, schema = None, {}, {}, {}, [], None
-    rules = {}
+    rules, code = {}, Code({"places": [], "stacks": [], "files": []})
     for kind, block in blocks(path):
         if kind == "recording":
             recording = block
@@ -447,6 +490,8 @@ def main(path):
             threads.update((thread["ordinal"], thread) for thread in block["threads"])
         elif kind == "calls":
             call_blocks.append(block)
+        elif kind == "code":
+            code = Code(block)
         elif kind == "note" and block["kind"] == "injection":
             rules.setdefault(block["process"], {})[block["count"]] = block["text"]
     anchors = [process["anchor"] for _, process in sorted(processes.items())]
@@ -463,12 +508,12 @@ def main(path):
         for call in calls_of(block):
             thread = threads.get(call["thread"])
             process = thread and processes.get(thread["process"])
-            module, offset = module_at(libraries.get(thread and thread["process"], []), call["caller"], call["begin_ns"])
-            code, name = schema.returned(call)
+            library, offset = module_at(libraries.get(thread and thread["process"], []), call["caller"], call["begin_ns"])
+            ret, name = schema.returned(call)
             function = schema.functions.get(call["f"])
             arguments = schema.arguments(call)
             names = list(arguments)
-            more = {"payloads": payloads_of(call, names), "kernel_args": kernels_of(call, names)}
+            more = {"payloads": payloads_of(call, names), "kernel_args": kernels_of(call, names), "arrived": arrivals_of(call)}
             emit({
                 "seq": number(call["seq"]),
                 "pid": process and process["pid"],
@@ -479,11 +524,17 @@ def main(path):
                 "api": function["name"] if function else f"function#{call['f']}",
                 "args": arguments,
                 **{key: found for key, found in more.items() if found},
-                "ret": code,
+                "ret": ret,
                 "ret_name": name,
-                "caller": {"address": hexadecimal(call["caller"]), "module": module, "offset": offset},
+                "caller": {
+                    "address": hexadecimal(call["caller"]),
+                    "module": library and library["path"],
+                    "offset": library and hexadecimal(offset),
+                    **(code.caller(library, offset) if library else {}),
+                },
                 "in_flight": call["open"],
                 **injection_of(call, schema, rules.get(thread and thread["process"], {})),
+                **code.stack(call),
             })
 
 

@@ -69,6 +69,8 @@ pub enum Kind {
     Index = 11,
     /// A piece of a module image or of copied data.
     Payload = 12,
+    /// Names of code addresses, and call stacks.
+    Code = 13,
 }
 
 impl Kind {
@@ -87,6 +89,7 @@ impl Kind {
             10 => Self::Exit,
             11 => Self::Index,
             12 => Self::Payload,
+            13 => Self::Code,
             _ => return None,
         })
     }

@@ -1,12 +1,14 @@
 //! One call as a reader sees it. It can be serialised for keeping it in memory, packed; the form is no promise and no part of a trace.
 
-use crate::capture_number::{CaptureOf, PAYLOAD, REGION};
+use crate::capture_number::{ARRIVED, CaptureOf, PAYLOAD, REGION, STACK, STACK_MEMORY};
+use crate::code::StackId;
 use crate::kernel_arguments::{KernelArguments, kernel_arguments};
 use crate::payload::PayloadRef;
 use serde::{Deserialize, Serialize};
 
 use crate::record::Captured;
 use crate::ring::CallId;
+use crate::stack_memory::StackMemory;
 
 /// Number of a process in a trace, from 0; [`ProcessId::UNKNOWN`] where damage to a sealed file took it.
 #[derive(
@@ -138,13 +140,32 @@ impl Call {
         PayloadRef::read(capture.bytes)
     }
 
-    /// All payloads that the call refers to, each with its parameter.
+    /// All payloads that the call refers to, each with its parameter; those of copies that are over with a number that no parameter has.
     pub fn payloads(&self) -> impl Iterator<Item = (u8, PayloadRef)> {
         self.captures()
             .filter_map(|capture| match CaptureOf::number(capture.param) {
                 CaptureOf::Payload(param) => Some((param, PayloadRef::read(capture.bytes)?)),
                 _ => None,
             })
+    }
+
+    /// Which stack of the trace the call was made on ([`Trace::code`](crate::trace::Trace::code)), in a sealed file; `None` where none was
+    /// kept.
+    pub fn stack(&self) -> Option<StackId> {
+        let number = self.capture(STACK, true)?.bytes.try_into().ok()?;
+        Some(StackId(u32::from_le_bytes(number)))
+    }
+
+    /// The stack's memory, in a folder.
+    pub fn stack_memory(&self) -> Option<StackMemory<'_>> {
+        StackMemory::read(self.capture(STACK_MEMORY, true)?.bytes)
+    }
+
+    /// What asynchronous copies have brought that are known to be over when the call returns.
+    pub fn arrivals(&self) -> impl Iterator<Item = PayloadRef> {
+        self.captures()
+            .filter(|capture| capture.param == ARRIVED)
+            .filter_map(|capture| PayloadRef::read(capture.bytes))
     }
 
     /// The arguments of the kernels that a parameter leads to (`kernelParams` of a launch, `nodeParams` of a graph's node); empty where

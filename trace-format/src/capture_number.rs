@@ -5,6 +5,10 @@
 pub const MAX_PARAMS: u8 = 0x40;
 /// Not a parameter: what the recording did to the call by its own rules, see [`crate::injected`]. No function has so many parameters.
 pub const INJECTION: u8 = 0x3f;
+/// Not a parameter: the calling thread's registers and stack when the call had returned, see [`crate::stack_memory`]. Only in folders.
+pub const STACK_MEMORY: u8 = 0x3e;
+/// Not a parameter: the number of the call's stack in the Code block, 4 bytes, see [`crate::code`]. Only in sealed files.
+pub const STACK: u8 = 0x3d;
 /// Added to a parameter's number: arguments of kernels, see [`crate::kernel_arguments`].
 pub const KERNEL_ARGUMENTS: u8 = 0x40;
 /// Added to a parameter's number: memory that pointers inside its structures lead to. The capture is an address and what was there.
@@ -12,6 +16,9 @@ pub const REGION: u8 = 0x80;
 /// Added to a parameter's number: a module image or copied data, kept once for the whole trace. The capture is a
 /// [`crate::payload::PayloadRef`].
 pub const PAYLOAD: u8 = 0xc0;
+/// Belongs to no parameter: data of an earlier asynchronous copy that is known to have come now that the program has waited for it. A
+/// [`crate::payload::PayloadRef`] with the number of the copy; a call may have many. No function has so many parameters.
+pub const ARRIVED: u8 = PAYLOAD | 0x3f;
 
 /// What a capture is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

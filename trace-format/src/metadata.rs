@@ -60,6 +60,9 @@ pub struct Process {
     pub command: Vec<String>,
     /// The driver library that calls were passed to.
     pub driver: String,
+    /// The recording library, as it is mapped: functions on a call stack that are ours are not shown.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub recorder: String,
     /// Clocks before the first call.
     pub anchor: AnchorReading,
     /// Ticks are the time stamp counter; otherwise nanoseconds.
@@ -211,7 +214,7 @@ block_of!(Recording => Recording, Process => Process, Libraries => Libraries, Th
     Note => Note, Exit => Exit);
 
 /// Byte vectors as msgpack byte strings; serde alone would write an array of numbers.
-mod serde_bytes_as_bin {
+pub(crate) mod serde_bytes_as_bin {
     use serde::de::{SeqAccess, Visitor};
     use serde::{Deserializer, Serializer};
 

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use crate::block::Kind;
 use crate::block_source::{BlockSource, Damage, OpenError, Step};
 use crate::call::{ProcessId, ThreadId};
+use crate::code::{Code, CodeBlock};
 use crate::index::{FOOTER_BYTES, Index, read_footer};
 use crate::metadata::{Libraries, Process, Thread, Threads};
 use crate::open_folder::add_top_level;
@@ -249,6 +250,11 @@ impl Opener<'_> {
                     .threads
                     .into_iter()
                     .for_each(|thread| self.add_thread(thread));
+            }
+            Some(Kind::Code) => {
+                let block: CodeBlock = rmp_serde::from_slice(raw)?;
+                self.trace.code =
+                    Code::try_from(block).map_err(rmp_serde::decode::Error::Syntax)?;
             }
             Some(Kind::Note) => self.trace.notes.push(rmp_serde::from_slice(raw)?),
             _ => add_top_level(self.trace, kind, raw)?,

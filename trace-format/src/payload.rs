@@ -131,18 +131,21 @@ pub enum PayloadState {
     NoRoom,
     /// The data was not there yet when the call returned: an asynchronous copy.
     Later,
+    /// When the data was known to have come, something else may have been written in its place.
+    Overwritten,
     /// A word that this version does not know.
     Unknown(u8),
 }
 
 /// Numbers of the states in a reference, and what is said of payloads that are not there.
-const STATES: [(u8, PayloadState, &str); 6] = [
+const STATES: [(u8, PayloadState, &str); 7] = [
     (0, PayloadState::Stored, "stored"),
     (1, PayloadState::TooLarge, "too large"),
     (2, PayloadState::Unreadable, "could not be read"),
     (3, PayloadState::UnknownLength, "length unknown"),
     (4, PayloadState::NoRoom, "no room"),
     (5, PayloadState::Later, "copied later"),
+    (6, PayloadState::Overwritten, "perhaps overwritten"),
 ];
 
 impl PayloadState {
@@ -183,7 +186,13 @@ pub struct PayloadRef {
     pub kind: PayloadKind,
     /// Whether it is in the trace.
     pub state: PayloadState,
+    /// Number of the asynchronous copy that brings the data, from 1 in each process: it stands in the copy's own reference, and in that of the call
+    /// with which the program waited for the data. 0 for all others.
+    pub copy: u64,
 }
+
+/// The largest number of a copy that a reference has room for.
+const MAX_COPY: u64 = (1 << 48) - 1;
 
 impl PayloadRef {
     /// A payload that is in the trace.
@@ -193,6 +202,7 @@ impl PayloadRef {
             bytes,
             kind,
             state: PayloadState::Stored,
+            copy: 0,
         }
     }
 
@@ -203,16 +213,26 @@ impl PayloadRef {
             bytes,
             kind,
             state,
+            copy: 0,
         }
     }
 
-    /// As it stands in a capture: hash (zeros for none), length, kind, state, zeros.
+    /// The same, of the asynchronous copy with that number.
+    pub fn of_copy(self, copy: u64) -> Self {
+        Self {
+            copy: copy.min(MAX_COPY),
+            ..self
+        }
+    }
+
+    /// As it stands in a capture: hash (zeros for none), length, kind, state, number of the copy in 6 bytes.
     pub fn to_bytes(&self) -> [u8; REF_BYTES] {
         let mut bytes = [0; REF_BYTES];
         bytes[..32].copy_from_slice(&self.hash.unwrap_or_default().0);
         bytes[32..40].copy_from_slice(&self.bytes.to_le_bytes());
         bytes[40] = self.kind.code();
         bytes[41] = self.state.code();
+        bytes[42..].copy_from_slice(&self.copy.to_le_bytes()[..6]);
         bytes
     }
 
@@ -221,11 +241,14 @@ impl PayloadRef {
         let bytes: &[u8; REF_BYTES] = bytes.get(..REF_BYTES)?.try_into().ok()?;
         let (hash, rest) = bytes.split_first_chunk::<32>()?;
         let (length, rest) = rest.split_first_chunk::<8>()?;
+        let mut copy = [0; 8];
+        copy[..6].copy_from_slice(&rest[2..]);
         Some(Self {
             hash: Some(PayloadHash(*hash)).filter(|hash| hash.0 != [0; 32]),
             bytes: u64::from_le_bytes(*length),
             kind: PayloadKind::of_code(rest[0]),
             state: PayloadState::of_code(rest[1]),
+            copy: u64::from_le_bytes(copy),
         })
     }
 }
@@ -245,6 +268,8 @@ mod tests {
         for state in states.chain([PayloadState::Unknown(77)]) {
             let missing = PayloadRef::missing(state, 1 << 40, PayloadKind::Fatbin);
             assert_eq!(PayloadRef::read(&missing.to_bytes()), Some(missing));
+            let copied = missing.of_copy(0x1234_5678_9abc);
+            assert_eq!(PayloadRef::read(&copied.to_bytes()), Some(copied));
         }
         assert_eq!(PayloadRef::read(&[0; REF_BYTES - 1]), None);
     }

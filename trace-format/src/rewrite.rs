@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use crate::block::{BuildError, Kind};
 use crate::block_source::Damage;
 use crate::call::Call;
+use crate::code_reader::{CodeReader, KnownNames, NoFiles};
 use crate::metadata::{Libraries, Note, Process, note};
 use crate::payload::PayloadHash;
 use crate::sealed_writer::{SealedWriter, WriteError};
@@ -52,7 +53,7 @@ impl From<WriteError> for RewriteError {
 }
 
 /// Writes a copy of a trace. `progress` is told now and then how many calls were read. Payloads come along if a call of the copy refers to
-/// them.
+/// them, and so do names of callers and call stacks, which only a sealed trace has.
 ///
 /// # Errors
 /// The copy can't be written. What of the trace can't be read is no error, but missing in the copy, which says so.
@@ -62,7 +63,12 @@ pub fn rewrite(
     plan: &mut dyn Rewrite,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Rewritten, RewriteError> {
-    let mut writer = SealedWriter::new(trace, out)?;
+    let (mut known, mut none) = (KnownNames(&trace.code), NoFiles);
+    let code: &mut dyn CodeReader = match trace.sealed {
+        true => &mut known,
+        false => &mut none,
+    };
+    let mut writer = SealedWriter::new(trace, code, out)?;
     write_introduction(trace, &mut writer)?;
     let mut damages = trace.damages.clone();
     let payloads = write_calls(trace, &mut writer, (plan, &mut damages), progress)?;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::block::{BuildError, Kind};
 use crate::block_source::{Damage, OpenError};
 use crate::call::Call;
+use crate::code_reader::{CodeReader, NoFiles};
 use crate::exchange::exchange;
 use crate::metadata::{Libraries, Note, Process, note};
 use crate::sealed_writer::{SealedWriter, WriteError};
@@ -94,7 +95,22 @@ pub fn seal(
     options: SealOptions,
     progress: &mut dyn FnMut(SealProgress),
 ) -> Result<Sealed, SealError> {
-    seal_some(folder, out, options, &mut KeepAll, progress)
+    let manner = Manner {
+        options,
+        keep: &mut KeepAll,
+        code: &mut NoFiles,
+    };
+    seal_some(folder, out, manner, progress)
+}
+
+/// How a recording is sealed.
+pub struct Manner<'a> {
+    /// What to do where there is a choice.
+    pub options: SealOptions,
+    /// Which calls are kept.
+    pub keep: &'a mut dyn Keep,
+    /// What code addresses are called.
+    pub code: &'a mut dyn CodeReader,
 }
 
 /// Which calls of a recording get into the file.
@@ -106,7 +122,8 @@ pub trait Keep {
     fn reason(&self) -> String;
 }
 
-struct KeepAll;
+/// Keeps all calls.
+pub struct KeepAll;
 
 impl Keep for KeepAll {
     fn keeps(&mut self, _: &Trace, _: &Call) -> bool {
@@ -118,14 +135,14 @@ impl Keep for KeepAll {
     }
 }
 
-/// [`seal`], and leaves calls out. The file notes how many, and by what.
+/// [`seal`], with the names of callers and call stacks, and leaves calls out. The file notes how many, and by what.
 pub fn seal_some(
     folder: &Path,
     out: &Path,
-    options: SealOptions,
-    keep: &mut dyn Keep,
+    manner: Manner<'_>,
     progress: &mut dyn FnMut(SealProgress),
 ) -> Result<Sealed, SealError> {
+    let options = manner.options;
     let trace = Trace::open(folder)?;
     if trace.is_sealed() {
         return Err(SealError::AlreadySealed {
@@ -155,7 +172,7 @@ pub fn seal_some(
     };
     // A file of that name is what an earlier attempt left behind when it was killed.
     remove_if_there(&partial).map_err(at(&partial))?;
-    let result = write(&trace, &partial, keep, progress);
+    let result = write(&trace, &partial, manner, progress);
     let sealed = match result {
         Ok(sealed) => sealed,
         Err(error) => {
@@ -196,7 +213,7 @@ fn beside(path: &Path, what: &str) -> PathBuf {
 fn write(
     trace: &Trace,
     path: &Path,
-    keep: &mut dyn Keep,
+    manner: Manner<'_>,
     progress: &mut dyn FnMut(SealProgress),
 ) -> Result<Sealed, WriteError> {
     let file = OpenOptions::new()
@@ -204,7 +221,8 @@ fn write(
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    let mut writer = SealedWriter::new(trace, BufWriter::with_capacity(1 << 20, file))?;
+    let Manner { keep, code, .. } = manner;
+    let mut writer = SealedWriter::new(trace, code, BufWriter::with_capacity(1 << 20, file))?;
     if let Some(recording) = &trace.recording {
         writer.block(Kind::Recording, recording)?;
     }

@@ -9,10 +9,14 @@ use serde::Serialize;
 use crate::block::{self, BlockBuilder, BuildError, Kind, Label, MAX_GROUPS};
 use crate::call::{Call, FunctionId, ProcessId, ThreadId};
 use crate::calls_block::{BlobTable, CallsWriter, GroupColumns, RowColumns, Source};
+use crate::capture_number::{STACK, STACK_MEMORY};
+use crate::code_collector::CodeCollector;
+use crate::code_reader::CodeReader;
 use crate::index::Index;
 use crate::metadata::{Thread, Threads};
 use crate::payload::PayloadHash;
 use crate::payloads::PayloadError;
+use crate::record::Captured;
 use crate::schema::Schema;
 use crate::trace::Trace;
 
@@ -51,10 +55,16 @@ pub(crate) struct SealedWriter<'a, W> {
     function_numbers: HashMap<FunctionId, u32>,
     /// Thread numbers for calls whose thread is not known, by process.
     nameless: Vec<ProcessId>,
+    code: CodeCollector<'a>,
 }
 
 impl<'a, W: Write> SealedWriter<'a, W> {
-    pub fn new(trace: &'a Trace, mut out: W) -> Result<Self, WriteError> {
+    /// `code` knows what the trace's addresses are called.
+    pub fn new(
+        trace: &'a Trace,
+        code: &'a mut dyn CodeReader,
+        mut out: W,
+    ) -> Result<Self, WriteError> {
         out.write_all(&block::file_header())?;
         Ok(Self {
             trace,
@@ -73,6 +83,7 @@ impl<'a, W: Write> SealedWriter<'a, W> {
             functions: Vec::new(),
             function_numbers: HashMap::new(),
             nameless: Vec::new(),
+            code: CodeCollector::new(code),
         })
     }
 
@@ -133,8 +144,23 @@ impl<'a, W: Write> SealedWriter<'a, W> {
         }
         let row = self.groups[group].push(call);
         self.block_bytes += call.args.len() * 8;
+        self.code.caller(self.trace, call);
         for capture in call.captures() {
+            // What is on a stack is nobody's business. Its number is another one in this file.
+            if matches!(capture.param, STACK_MEMORY | STACK) {
+                continue;
+            }
             self.block_bytes += 8 + capture.bytes.len();
+            self.groups[group].capture(row, &capture, &mut self.blobs);
+        }
+        if let Some(stack) = self.code.stack(self.trace, call) {
+            let capture = Captured {
+                param: STACK,
+                out: true,
+                bytes: &stack.0.to_le_bytes(),
+                full: None,
+            };
+            self.block_bytes += 8;
             self.groups[group].capture(row, &capture, &mut self.blobs);
         }
         Ok(full)
@@ -143,6 +169,9 @@ impl<'a, W: Write> SealedWriter<'a, W> {
     /// Writes the rest: last calls, threads, the part of the schema that was used, index and footer. Returns the file's length.
     pub fn finish(mut self) -> Result<(W, u64), WriteError> {
         self.calls_block()?;
+        if let Some(code) = self.code.finish() {
+            self.block(Kind::Code, &code)?;
+        }
         self.block(Kind::Threads, &self.threads())?;
         self.block(Kind::Schema, &self.schema())?;
         let mut bytes = Vec::new();

@@ -12,6 +12,7 @@ use crate::block::BlockProblem;
 use crate::block_source::{BlockSource, Damage, OpenError};
 use crate::call::{Call, FunctionId, ProcessId, ThreadId};
 use crate::calls_block::CallsBlock;
+use crate::code::{Code, Place};
 use crate::late_ends::LateIndex;
 use crate::merge::Calls;
 use crate::metadata::{Exit, Libraries, Library, Note, Process, Recording, Thread, note};
@@ -94,6 +95,7 @@ pub struct Trace {
     /// Files of payloads, in a folder.
     pub(crate) payload_files: Vec<PathBuf>,
     pub(crate) payloads: OnceLock<Payloads>,
+    pub(crate) code: Code,
 }
 
 impl Trace {
@@ -188,6 +190,11 @@ impl Trace {
     /// The threads, for a changed copy.
     pub fn threads_mut(&mut self) -> &mut [ThreadEntry] {
         &mut self.threads
+    }
+
+    /// Names and call stacks, for a changed copy.
+    pub fn code_mut(&mut self) -> &mut Code {
+        &mut self.code
     }
 
     /// What the recorder had to say, for a changed copy.
@@ -287,6 +294,32 @@ impl Trace {
             library,
             (address - library.start).saturating_add(library.file_offset),
         ))
+    }
+
+    /// Names of code addresses, and call stacks. A recording that was not sealed has none.
+    pub fn code(&self) -> &Code {
+        &self.code
+    }
+
+    /// Where a call returns to.
+    pub fn caller(&self, call: &Call) -> Place<'_> {
+        match self.module_at(call.process, call.caller, call.begin_ns) {
+            Some((library, offset)) => Place {
+                path: Some(&library.path),
+                offset,
+                symbol: self.code.symbol(library, offset),
+            },
+            None => Place {
+                path: None,
+                offset: call.caller,
+                symbol: None,
+            },
+        }
+    }
+
+    /// The stack that a call was made on, the innermost place first: where it returns to. `None` where none was kept.
+    pub fn stack(&self, call: &Call) -> Option<impl ExactSizeIterator<Item = Place<'_>>> {
+        self.code.stack(call.stack()?)
     }
 
     /// All calls in global begin order. Damage met on the way comes as an error between calls, and reading goes on behind it.

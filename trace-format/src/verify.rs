@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::block::{BlockProblem, Header, Kind};
 use crate::block_source::{BlockSource, Damage, OpenError, Step};
 use crate::calls_block::CallsBlock;
+use crate::code::{Code, CodeBlock};
 use crate::index::{FOOTER_BYTES, Index, read_footer};
 use crate::late_ends::{LateIndex, MAX_INDEXED};
 use crate::metadata::{Exit, Functions, Libraries, Note, Process, Recording, Threads};
@@ -303,6 +304,11 @@ fn check_content(
         Some(Kind::Functions) => parse::<Functions>(&raw)?,
         Some(Kind::Note) => parse::<Note>(&raw)?,
         Some(Kind::Exit) => parse::<Exit>(&raw)?,
+        Some(Kind::Code) => {
+            let block: CodeBlock = rmp_serde::from_slice(&raw)
+                .map_err(|error| BlockProblem::Content(error.to_string()))?;
+            Code::try_from(block).map_err(BlockProblem::Content)?;
+        }
         Some(Kind::Payload) => found.piece(&Piece::read(&raw)?)?,
         None => {}
     }

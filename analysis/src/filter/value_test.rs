@@ -175,19 +175,29 @@ impl CallerTests {
     }
 }
 
-/// `libcudart.so.12+0x1b2c3`, `libcudart.so.12` and the whole path; the address where no file is known.
+/// `libcudart.so.12+0x1b2c3`, `libcudart.so.12` and the whole path, the function, and the caller as lines show it; the address where no
+/// file is known.
 fn caller<'a>(trace: &'a Trace, call: &Call) -> Scalar<'a> {
-    let Some((library, offset)) = trace.module_at(call.process, call.caller, call.begin_ns) else {
+    let place = trace.caller(call);
+    let (Some(path), Some(file)) = (place.path, place.file_name()) else {
         return address(call.caller);
     };
-    let path = library.path.as_str();
-    let file = path.rsplit('/').next().unwrap_or(path);
+    let mut texts = vec![
+        Cow::Owned(format!("{file}+{:#x}", place.offset)),
+        Cow::Borrowed(file),
+        Cow::Borrowed(path),
+    ];
+    if let Some(symbol) = place.symbol {
+        let full = format!("{}+{:#x}", symbol.name, symbol.distance);
+        texts.extend([
+            Cow::Owned(format!("{file} {full}")),
+            Cow::Owned(format!("{file} {}", symbol.name)),
+            Cow::Owned(full),
+            Cow::Borrowed(symbol.name),
+        ]);
+    }
     Scalar {
-        texts: vec![
-            Cow::Owned(format!("{file}+{offset:#x}")),
-            Cow::Borrowed(file),
-            Cow::Borrowed(path),
-        ],
+        texts,
         ..Scalar::default()
     }
 }

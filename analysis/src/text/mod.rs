@@ -41,6 +41,7 @@ pub fn push_named_call(
     out.push_str(") = ");
     let answer = out.len();
     push_answer(out, schema, call, detail);
+    payload::push_arrivals(out, call);
     if call.is_injected() {
         out.push_str(" (");
         push_injection(out, schema, (call, names), detail);

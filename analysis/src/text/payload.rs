@@ -1,5 +1,6 @@
 //! Module images, copied data and kernel arguments as text.
 
+use cutape_trace_format::call::Call;
 use cutape_trace_format::kernel_arguments::{KernelArgument, KernelArguments};
 use cutape_trace_format::payload::{PayloadRef, PayloadState};
 use cutape_trace_format::value::Value;
@@ -15,6 +16,10 @@ pub(super) fn push_payload(out: &mut String, payload: &PayloadRef) {
         out.push(' ');
         push_bytes(out, payload.bytes);
     }
+    if payload.copy != 0 {
+        out.push_str(" of copy ");
+        push_decimal(out, payload.copy);
+    }
     if payload.state != PayloadState::Stored {
         out.push_str(", not captured: ");
         out.push_str(payload.state.reason());
@@ -23,6 +28,14 @@ pub(super) fn push_payload(out: &mut String, payload: &PayloadRef) {
         out.push_str(&hash.short());
     }
     out.push('>');
+}
+
+/// Adds what asynchronous copies have brought: ` brought <data 64 bytes of copy 3 blake3:12ab34cd>`.
+pub(super) fn push_arrivals(out: &mut String, call: &Call) {
+    for (number, arrival) in call.arrivals().enumerate() {
+        out.push_str(if number == 0 { " brought " } else { ", " });
+        push_payload(out, &arrival);
+    }
 }
 
 /// Adds the arguments of kernels: `[0x7f2a00000000, 1024, 0.5]`, one list a kernel.

@@ -12,6 +12,7 @@ use cutape_analysis::outcome::code_name;
 use cutape_analysis::text::{Detail, push_call};
 use cutape_cuda_api::{Effect as ApiEffect, Function, Type};
 use cutape_trace_format::call::{Call, FunctionId, ProcessId, ThreadId};
+use cutape_trace_format::capture_number::ARRIVED;
 use cutape_trace_format::record::Captured;
 use cutape_trace_format::schema::TraceSchema;
 use cutape_trace_format::trace::Trace;
@@ -21,7 +22,9 @@ use crate::divergence::{Divergence, PlayedCall};
 use crate::expectations::Expectations;
 use crate::judge::causes::Causes;
 use crate::judge::compare::Comparison;
+use crate::judge::copied_data::Arrivals;
 use crate::judge::export_tables::ExportTables;
+use crate::not_compared::NotCompared;
 use crate::plan::{Plan, Plans, Returns, Role, codes_are_alike};
 use crate::report::collector::{Collector, PlainCall};
 use crate::skip::SkipReason;
@@ -70,6 +73,7 @@ pub struct Judge<'a> {
     slower: Option<f64>,
     causes: Causes,
     tables: ExportTables,
+    arrivals: Arrivals,
     call: Call,
     /// Where verdicts go.
     pub collector: &'a mut Collector,
@@ -92,6 +96,7 @@ impl<'a> Judge<'a> {
             slower,
             causes: Causes::default(),
             tables: ExportTables::new(trace.schema()),
+            arrivals: Arrivals::default(),
             call: Call::default(),
             collector,
             expectations,
@@ -113,10 +118,18 @@ impl<'a> Judge<'a> {
             return self.unreadable(site);
         };
         self.tables.observe(site.function, message);
+        self.arrivals.differences().clear();
+        if plan.brings_data {
+            let schema = self.trace.schema();
+            let collector = &mut *self.collector;
+            self.arrivals
+                .observe(schema, site, (message, answer), collector);
+        }
         match answer.outcome {
             Outcome::Returned(returned) => {
                 let is_slower = self.is_slower(site, message, answer);
-                if !is_slower && is_alike(plan, message, answer, returned) {
+                let is_other = is_slower || !self.arrivals.differences().is_empty();
+                if !is_other && is_alike(plan, message, answer, returned) {
                     self.same(site, plan, message, answer);
                 } else {
                     self.differing(site, plan, (message, answer), returned);
@@ -134,6 +147,12 @@ impl<'a> Judge<'a> {
                 param,
             } => self.skipped(site, plan, message, (reason, detail, param)),
         }
+    }
+
+    /// No more calls of the process come.
+    pub fn finish(&mut self) {
+        self.arrivals
+            .finish(self.trace.schema(), &mut *self.collector);
     }
 
     /// The driver has written over the slot.
@@ -197,6 +216,8 @@ impl<'a> Judge<'a> {
         );
         let function = self.function(site);
         copied_data::compare(function, (message, answer), &mut divergence.differences);
+        let arrived = self.arrivals.differences();
+        divergence.differences.append(arrived);
         let wrong = answer.outputs().find(|output| output.param == WRONG_NAME);
         divergence.detail = wrong.map(|name| {
             let name = String::from_utf8_lossy(name.bytes);
@@ -449,11 +470,14 @@ fn is_alike(plan: &Plan, message: &Message<'_>, answer: &AnswerMessage<'_>, is: 
     }
     message
         .captures()
-        .filter(|capture| capture.out)
+        .filter(|capture| capture.out && capture.param != ARRIVED)
         .all(|recorded| {
             let mut outputs = answer.outputs();
             match outputs.find(|output| output.param == recorded.param) {
-                Some(output) => output.bytes.starts_with(recorded.bytes),
+                Some(output) => {
+                    output.bytes.starts_with(recorded.bytes)
+                        || (plan.brings_data && NotCompared::read(output.bytes).is_some())
+                }
                 // Not an answer that is compared.
                 None => !is_compared(plan, recorded.param),
             }

@@ -98,13 +98,14 @@ impl Compiler {
             effects: self.effects(function, signature, &layout),
             takes_any_address: rules::takes_any_address(&function.name),
             writes_unseen: rules::writes_unseen(&function.name, self.kernels_agree),
+            brings_data: rules::brings_data(&function.base),
             params,
         }
     }
 
     fn role(&mut self, place: &ParamPlace<'_>, param: &Param) -> Result<Option<Role>, SkipReason> {
         let role = match param.direction {
-            Direction::Value => return Ok(self.value(param)),
+            Direction::Value => return Ok(self.value(place, param)),
             Direction::Opaque => self.opaque(place, param)?,
             Direction::In | Direction::InOut
                 if rules::OPTION_VALUES.contains(&param.name.as_str()) =>
@@ -123,10 +124,19 @@ impl Compiler {
     }
 
     /// A value passed as it is has no plan.
-    fn value(&mut self, param: &Param) -> Option<Role> {
+    fn value(&mut self, place: &ParamPlace<'_>, param: &Param) -> Option<Role> {
         let relocations = self.relocations(&param.ty, Way::Passed);
         let bytes = self.api.size_of(&param.ty).unwrap_or(8);
-        (!relocations.is_empty()).then_some(Role::Value { bytes, relocations })
+        let side = rules::unified_side(&place.function.base, &param.name);
+        let host_side = side.and_then(|(is_written, bytes)| {
+            let bytes = place.word_named(bytes)?;
+            Some(HostSide { is_written, bytes })
+        });
+        (!relocations.is_empty()).then_some(Role::Value {
+            bytes,
+            relocations,
+            host_side,
+        })
     }
 
     fn relocations(&mut self, ty: &Type, way: Way) -> Vec<Relocation> {
@@ -375,6 +385,7 @@ fn skipped(name: &str, reason: SkipReason) -> Plan {
         effects: Vec::new(),
         takes_any_address: false,
         writes_unseen: true,
+        brings_data: false,
     }
 }
 

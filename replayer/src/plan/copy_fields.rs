@@ -47,11 +47,12 @@ pub fn counts_when(owner: &TypeDef, field: &str) -> Option<When> {
     })
 }
 
-/// For `srcHost` and `dstHost` of `CUDA_MEMCPY2D` and `CUDA_MEMCPY3D`, all versions: the fields that say how far they reach.
+/// For `srcHost`, `srcDevice`, `dstHost` and `dstDevice` of `CUDA_MEMCPY2D` and `CUDA_MEMCPY3D`, all versions: the fields that say how far they
+/// reach.
 pub fn copy_fields(owner: &TypeDef, field: &str) -> Option<CopyFields> {
     let side = match field {
-        "srcHost" => "src",
-        "dstHost" => "dst",
+        "srcHost" | "srcDevice" => "src",
+        "dstHost" | "dstDevice" => "dst",
         _ => return None,
     };
     let TypeKind::Struct(fields) = &owner.kind else {
@@ -93,7 +94,7 @@ mod tests {
         ];
         for (name, number_bytes) in names {
             let definition = api.type_def(name).expect(name);
-            for field in ["srcHost", "dstHost"] {
+            for field in ["srcHost", "dstHost", "srcDevice", "dstDevice"] {
                 let fields = copy_fields(definition, field).unwrap_or_else(|| panic!("{name}"));
                 assert_eq!(fields.number_bytes, number_bytes, "{name}");
                 assert!(fields.size[0].is_some() && fields.size[1].is_some());

@@ -53,6 +53,8 @@ pub struct Plan {
     pub takes_any_address: bool,
     /// After a call of it, it is not known what device memory holds.
     pub writes_unseen: bool,
+    /// It may bring data to the host, or is one with which programs wait for data.
+    pub brings_data: bool,
 }
 
 /// What a function returns.
@@ -104,6 +106,8 @@ pub enum Role {
         bytes: u32,
         /// What to replace in it.
         relocations: Vec<Relocation>,
+        /// It may as well be the host side of a copy; then the recording has, or names, its data.
+        host_side: Option<HostSide>,
     },
     /// Memory that the driver reads.
     In(Memory),
@@ -258,6 +262,9 @@ pub enum Target {
     HostAddress,
     /// A host pointer that leads to memory of ours, by the fields of a copy.
     CopyHost(CopyFields),
+    /// A device pointer in the fields of a copy, or, where the memory's type is that of unified addresses, perhaps a host pointer; then the recording
+    /// has, or names, the data.
+    CopyDevice(CopyFields),
     /// A pointer to a place for an answer of no known type.
     Scratch,
     /// A host function.

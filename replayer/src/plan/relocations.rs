@@ -231,6 +231,11 @@ impl<'a> Finder<'a> {
         })
     }
 
+    fn is_device_pointer(&self, ty: &Type) -> bool {
+        let definition = self.api.definition(ty);
+        definition.is_some_and(|found| found.kind == TypeKind::DevicePointer && found.size == 8)
+    }
+
     fn counting_field(
         &mut self,
         owner: &TypeDef,
@@ -240,6 +245,14 @@ impl<'a> Finder<'a> {
         depth: u32,
     ) {
         let is_pointer = matches!(self.api.without_aliases(&field.ty), Type::Pointer { .. });
+        if self.way == Way::Passed
+            && self.is_device_pointer(&field.ty)
+            && let Some(fields) = copy_fields(owner, &field.name)
+        {
+            let fields = fields.moved(at - field.offset);
+            self.add(at, Target::CopyDevice(fields), is_ambiguous);
+            return;
+        }
         if self.way == Way::Passed && is_pointer {
             if let Some(fields) = copy_fields(owner, &field.name) {
                 let fields = fields.moved(at - field.offset);
@@ -299,7 +312,7 @@ mod tests {
         let count =
             |is: &dyn Fn(&Target) -> bool| found.iter().filter(|one| is(&one.target)).count();
         assert_eq!(count(&|target| matches!(target, Target::CopyHost(_))), 2);
-        assert_eq!(count(&|target| *target == Target::DevicePointer), 2);
+        assert_eq!(count(&|target| matches!(target, Target::CopyDevice(_))), 2);
         assert_eq!(count(&|target| matches!(target, Target::Handle(_))), 2);
         assert_eq!(kinds, ["CUarray"]);
     }

@@ -438,6 +438,38 @@ pub const SCRATCH_POINTERS: [(&str, &str); 2] = [
     ("cuMemRangeGetAttributes", "data"),
 ];
 
+/// Functions that may bring data to the host, or with which programs wait for data.
+const BRING_DATA: [&str; 6] = [
+    "cuMemcpy*",
+    "cuStreamSynchronize",
+    "cuStreamQuery",
+    "cuCtxSynchronize",
+    "cuEventSynchronize",
+    "cuEventQuery",
+];
+
+/// Whether a function, by base name, may bring data to the host, or is one with which programs wait for data.
+pub fn brings_data(base: &str) -> bool {
+    BRING_DATA.iter().any(|pattern| fits(pattern, base))
+}
+
+/// Device pointers that may be the host side of a copy, by base name and parameter: whether the driver writes there, and the parameter with
+/// the number of bytes.
+const UNIFIED_SIDES: [(&str, &str, bool, &str); 4] = [
+    ("cuMemcpy", "src", false, "ByteCount"),
+    ("cuMemcpy", "dst", true, "ByteCount"),
+    ("cuMemcpyAsync", "src", false, "ByteCount"),
+    ("cuMemcpyAsync", "dst", true, "ByteCount"),
+];
+
+/// Whether a device pointer may be the host side of a copy: whether the driver writes there, and the parameter with the number of bytes.
+pub fn unified_side(base: &str, param: &str) -> Option<(bool, &'static str)> {
+    UNIFIED_SIDES
+        .iter()
+        .find(|(function, name, ..)| *function == base && *name == param)
+        .map(|&(_, _, is_written, bytes)| (is_written, bytes))
+}
+
 /// Functions that take host memory where the header says `CUdeviceptr`, because all addresses are one space.
 const UNIFIED: [&str; 8] = [
     "cuPointer*",

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use crate::divergence::Divergence;
 use crate::expectations::Expectations;
-use crate::report::{CallVerdicts, FunctionTally, SkipTally, TraceReport};
+use crate::not_compared::NotCompared;
+use crate::report::{CallVerdicts, FunctionTally, NotComparedTally, SkipTally, TraceReport};
 use crate::skip::SkipReason;
 use crate::verdict::Verdict;
 
@@ -50,6 +51,7 @@ pub struct Collector {
     kinds: HashMap<Kind, u32>,
     skips: HashMap<(SkipReason, u32), u64>,
     causes: HashMap<u64, u64>,
+    not_compared: HashMap<(NotCompared, u32), u64>,
 }
 
 impl std::fmt::Debug for Kind {
@@ -162,6 +164,12 @@ impl Collector {
         place
     }
 
+    /// What a call has brought to the host was not compared.
+    pub fn not_compared(&mut self, call: &PlainCall<'_>, why: NotCompared) {
+        let function = self.place(call);
+        *self.not_compared.entry((why, function)).or_default() += 1;
+    }
+
     /// What kept the replay from being complete.
     pub fn trouble(&mut self, what: impl Into<String>) {
         self.report.troubles.push(what.into());
@@ -187,6 +195,18 @@ impl Collector {
             })
             .collect();
         report.skips.sort_by(|left, right| {
+            (left.reason, &left.function).cmp(&(right.reason, &right.function))
+        });
+        report.not_compared = self
+            .not_compared
+            .into_iter()
+            .map(|((reason, function), calls)| NotComparedTally {
+                reason,
+                function: name(function),
+                calls,
+            })
+            .collect();
+        report.not_compared.sort_by(|left, right| {
             (left.reason, &left.function).cmp(&(right.reason, &right.function))
         });
         report.consequences = self.causes.into_iter().collect();

@@ -76,6 +76,7 @@ struct TraceJson<'a> {
     #[serde(serialize_with = "integer")]
     omitted: u64,
     skips: Vec<SkipJson<'a>>,
+    not_compared: Vec<SkipJson<'a>>,
     functions: Vec<FunctionJson<'a>>,
     processes: Vec<ProcessJson<'a>>,
     troubles: &'a [String],
@@ -173,6 +174,16 @@ fn trace(report: &TraceReport) -> TraceJson<'_> {
                 why: skip.reason.why(),
                 api: &skip.function,
                 calls: skip.calls,
+            })
+            .collect(),
+        not_compared: report
+            .not_compared
+            .iter()
+            .map(|one| SkipJson {
+                reason: one.reason.name(),
+                why: one.reason.why(),
+                api: &one.function,
+                calls: one.calls,
             })
             .collect(),
         functions: report

@@ -18,6 +18,7 @@ pub use text::{Look, text};
 use std::path::PathBuf;
 
 use crate::divergence::Divergence;
+use crate::not_compared::NotCompared;
 use crate::skip::SkipReason;
 use crate::verdict::{Tally, Verdict};
 
@@ -74,6 +75,8 @@ pub struct TraceReport {
     pub expected_skips: u64,
     /// Calls that were not played, by reason and function.
     pub skips: Vec<SkipTally>,
+    /// Copies whose data was not compared, by reason and function.
+    pub not_compared: Vec<NotComparedTally>,
     /// How many calls follow from each cause: call number of the cause, and number of consequences; by call number.
     pub consequences: Vec<(u64, u64)>,
     /// What became of each call, if asked for.
@@ -171,6 +174,17 @@ pub struct FunctionTally {
 pub struct SkipTally {
     /// Why.
     pub reason: SkipReason,
+    /// The function's exported name.
+    pub function: String,
+    /// How many.
+    pub calls: u64,
+}
+
+/// Copies by one function whose data was not compared for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotComparedTally {
+    /// Why.
+    pub reason: NotCompared,
     /// The function's exported name.
     pub function: String,
     /// How many.

@@ -141,6 +141,7 @@ pub fn report() -> TraceReport {
         omitted: 0,
         reproaches: 3,
         expected: 1,
+        not_compared: Vec::new(),
         skips: vec![
             SkipTally {
                 reason: SkipReason::Consequence,

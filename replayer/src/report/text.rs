@@ -23,6 +23,13 @@ pub struct Look {
     pub most_groups: usize,
 }
 
+/// Calls of one function with one reason.
+struct Tallied<'a> {
+    reason: (&'static str, &'static str),
+    function: &'a str,
+    calls: u64,
+}
+
 impl Default for Look {
     fn default() -> Self {
         Self {
@@ -231,35 +238,34 @@ impl Text {
     }
 
     fn not_played(&mut self, report: &TraceReport) {
-        let Some(first) = report.skips.first() else {
+        let skips = report.skips.iter().map(|skip| Tallied {
+            reason: (skip.reason.name(), skip.reason.why()),
+            function: &skip.function,
+            calls: skip.calls,
+        });
+        self.tallied("not played", &skips.collect::<Vec<_>>());
+        let not_compared = report.not_compared.iter().map(|one| Tallied {
+            reason: (one.reason.name(), one.reason.why()),
+            function: &one.function,
+            calls: one.calls,
+        });
+        let title = "copies to the host whose data was not compared";
+        self.tallied(title, &not_compared.collect::<Vec<_>>());
+    }
+
+    /// Calls by reason and function, those of one reason beside each other.
+    fn tallied(&mut self, title: &str, all: &[Tallied<'_>]) {
+        if all.is_empty() {
             return;
-        };
-        let all: u64 = report.skips.iter().map(|skip| skip.calls).sum();
+        }
+        let number = |some: &[Tallied<'_>]| some.iter().map(|one| one.calls).sum::<u64>();
         self.line("");
-        self.line(&format!("not played: {}", calls(all)));
-        let mut reason = first.reason;
-        loop {
-            let of_reason: Vec<_> = report
-                .skips
-                .iter()
-                .filter(|skip| skip.reason == reason)
-                .collect();
-            let number: u64 = of_reason.iter().map(|skip| skip.calls).sum();
-            let names = functions(
-                of_reason
-                    .iter()
-                    .map(|skip| (skip.function.as_str(), skip.calls)),
-            );
-            self.line(&format!(
-                "  {number:>6}  {} ({}): {names}",
-                reason.name(),
-                reason.why()
-            ));
-            let next = report.skips.iter().find(|skip| skip.reason > reason);
-            match next {
-                Some(skip) => reason = skip.reason,
-                None => break,
-            }
+        self.line(&format!("{title}: {}", calls(number(all))));
+        for of_reason in all.chunk_by(|one, next| one.reason == next.reason) {
+            let (name, why) = of_reason[0].reason;
+            let names = functions(of_reason.iter().map(|one| (one.function, one.calls)));
+            let number = number(of_reason);
+            self.line(&format!("  {number:>6}  {name} ({why}): {names}"));
         }
     }
 

@@ -90,6 +90,7 @@ pub fn play(
             break;
         }
     }
+    judge.finish();
     report
 }
 

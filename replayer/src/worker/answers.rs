@@ -1,16 +1,18 @@
 //! After a call: what lies behind its pointers, told in the recorded process's words, and what it did to objects.
 
-use cutape_trace_format::capture_number::PAYLOAD;
-use cutape_trace_format::payload::{PayloadHash, PayloadKind, PayloadRef};
+use cutape_trace_format::capture_number::{ARRIVED, PAYLOAD};
+use cutape_trace_format::payload::{PayloadHash, PayloadKind, PayloadRef, PayloadState};
 use cutape_trace_format::record::Captured;
 
 use crate::judge::LOOK_UP;
+use crate::not_compared::NotCompared;
 use crate::plan::{
     Effect, Memory, ParamPlan, Plan, RangeBytes, Relocation, Returns, Role, Span, Target,
     codes_are_alike,
 };
 use crate::wire::slot::{AnswerWriter, Message};
 use crate::worker::arguments::{Arguments, Given};
+use crate::worker::copied::Fate;
 use crate::worker::found_function::{WRONG_NAME, wrong_name};
 use crate::worker::handles::{Handles, Known, Range};
 use crate::worker::relocate::{counts, number_at, word_at};
@@ -69,6 +71,9 @@ impl After<'_> {
             self.answer(param, given, succeeded, writer);
         }
         self.answer_data(arguments, succeeded, writer);
+        if self.plan.brings_data {
+            self.answer_arrivals(returned, writer);
+        }
         if self.plan.writes_unseen || self.answers_otherwise(returned) {
             self.world.data_is_unknown();
         }
@@ -80,17 +85,52 @@ impl After<'_> {
         overrun
     }
 
-    /// Which data a copy has brought, as the recording says it.
+    /// Which data a copy has brought, as the recording says it, or why that is not compared.
     fn answer_data(&self, arguments: &Arguments, succeeded: bool, writer: &mut AnswerWriter<'_>) {
         let Some(sink) = arguments.sink.filter(|_| succeeded) else {
             return;
         };
-        let start = std::ptr::with_exposed_provenance::<u8>(sink.address as usize);
-        // SAFETY: memory of the arena, or host memory of the driver's that has so many bytes; the copy is over.
-        let data = unsafe { std::slice::from_raw_parts(start, sink.bytes as usize) };
-        let kind = PayloadKind::Data;
-        let reference = PayloadRef::stored(PayloadHash::of(data), sink.bytes, kind);
-        writer.output(PAYLOAD | sink.param, &reference.to_bytes());
+        let number = PAYLOAD | sink.param;
+        match sink.fate {
+            Fate::Now(rows) => {
+                // SAFETY: memory of the arena, or host memory of the driver's that has so many bytes; the copy is over.
+                let data = unsafe { rows.content() };
+                let hash = PayloadHash::of(&data);
+                let reference = PayloadRef::stored(hash, data.len() as u64, PayloadKind::Data);
+                writer.output(number, &reference.to_bytes());
+            }
+            Fate::Later(later) => {
+                if !self.world.later_copies().add(later) {
+                    writer.output(number, &NotCompared::TooLarge.to_bytes(0));
+                }
+            }
+            Fate::Never(why) => writer.output(number, &why.to_bytes(0)),
+        }
+    }
+
+    /// The recorded program has waited for copies: what they have brought.
+    fn answer_arrivals(&self, returned: u64, writer: &mut AnswerWriter<'_>) {
+        let captures = self.message.captures();
+        for recorded in captures.filter(|capture| capture.out && capture.param == ARRIVED) {
+            let Some(recorded) = PayloadRef::read(recorded.bytes) else {
+                continue;
+            };
+            let Some(sink) = self.world.later_copies().take(recorded.copy) else {
+                continue;
+            };
+            let answer = match recorded.state {
+                PayloadState::Stored if self.succeeded(returned) => {
+                    sink.data(&self.world.handles())
+                }
+                PayloadState::Stored => Err(NotCompared::NotReady),
+                PayloadState::Overwritten => Err(NotCompared::Overwritten),
+                _ => Err(NotCompared::NotRecorded),
+            };
+            match answer {
+                Ok(reference) => writer.output(ARRIVED, &reference.to_bytes()),
+                Err(why) => writer.output(ARRIVED, &why.to_bytes(recorded.copy)),
+            }
+        }
     }
 
     fn answer(

@@ -1,17 +1,17 @@
 //! Makes the arguments of a call: words as they were recorded, but for those that meant something only to the recorded process.
 
+use std::cell::Cell;
 use std::sync::MutexGuard;
 
 use cutape_trace_format::capture_number::PAYLOAD;
-use cutape_trace_format::payload::{PayloadRef, PayloadState};
 use cutape_trace_format::record::Captured;
 
 use crate::plan::{HostSide, Memory, ParamPlan, Plan, Relocation, Role, Span, UNWRITTEN};
 use crate::skip::SkipReason;
-use crate::wire::images::ImagePlace;
 use crate::wire::slot::Message;
 use crate::worker::arena::{Arena, Piece};
 use crate::worker::callbacks;
+use crate::worker::copied::{self, Sink};
 use crate::worker::handles::{Handles, Known};
 use crate::worker::host_memory::OwnMemory;
 use crate::worker::image_file::{ImageFile, NO_FILE};
@@ -34,27 +34,6 @@ const LEADING_LIBRARY_OPTION: u32 = 0;
 /// The largest log that anybody asks for.
 const MAX_LOG_BYTES: u64 = 1 << 20;
 
-/// Data that a copy brings is compared up to this length; the memory for a call's arguments is twice as large.
-const MAX_COMPARED_BYTES: u64 = 32 << 20;
-
-/// A recorded image, or data, in the shared memory.
-#[derive(Clone, Copy)]
-struct Content<'a>(&'a [u8]);
-
-impl Content<'_> {
-    fn address(self) -> u64 {
-        self.0.as_ptr().addr() as u64
-    }
-
-    /// # Safety
-    /// There is memory for it at the address.
-    unsafe fn copy_to(self, address: u64) {
-        let to = std::ptr::with_exposed_provenance_mut::<u8>(address as usize);
-        // SAFETY: the caller says so; the shared memory is no allocation of the driver's.
-        unsafe { std::ptr::copy_nonoverlapping(self.0.as_ptr(), to, self.0.len()) };
-    }
-}
-
 /// Arguments that are ready.
 pub struct Arguments {
     words: [u64; MAX_WORDS],
@@ -63,21 +42,10 @@ pub struct Arguments {
     given_count: usize,
     /// Memory that the call registers with the driver.
     pub registered: Option<OwnMemory>,
-    /// Where a copy brings data that is compared.
+    /// Where a copy brings data that the recording has.
     pub sink: Option<Sink>,
     /// A file whose name is among the arguments.
     file: Option<ImageFile>,
-}
-
-/// Where a copy brings data that is compared.
-#[derive(Clone, Copy, Debug)]
-pub struct Sink {
-    /// Number of the parameter.
-    pub param: u8,
-    /// Its address.
-    pub address: u64,
-    /// Bytes of the data.
-    pub bytes: u64,
 }
 
 /// Memory that the driver may write to.
@@ -175,8 +143,19 @@ impl<'a> Builder<'a> {
     fn param(&mut self, place: usize, param: &'a ParamPlan) -> Result<(), Refusal> {
         let word = usize::from(param.word);
         let recorded = self.arguments.words[word];
-        if let Role::Value { bytes, relocations } = &param.role {
-            return self.value(param, *bytes, relocations);
+        if let Role::Value {
+            bytes,
+            relocations,
+            host_side,
+        } = &param.role
+        {
+            return match host_side.filter(|side| self.is_on_host(param, *side)) {
+                Some(side) => {
+                    self.arguments.words[word] = self.copied(param, side, recorded)?;
+                    Ok(())
+                }
+                None => self.value(param, *bytes, relocations),
+            };
         }
         if recorded == 0 {
             return Ok(());
@@ -205,7 +184,7 @@ impl<'a> Builder<'a> {
                 is_library,
                 count,
             } => self.option_values(param, (*options, *is_library), *count)?,
-            Role::Image => self.image(param)?.address(),
+            Role::Image => self.image(param)?.as_ptr().expose_provenance() as u64,
             Role::ImageFile => self.image_file(param)?,
             Role::KernelParams => kernel::params(&self.relocator(param.number), false)?,
             Role::KernelExtra => kernel::params(&self.relocator(param.number), true)?,
@@ -214,27 +193,22 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// An image that the judge has put into the shared memory: it stays there.
-    fn image(&self, param: &ParamPlan) -> Result<Content<'a>, Refusal> {
-        self.content(param).ok_or(SkipReason::NoImage.into())
+    /// Whether the recorder found a copy's address to be one of host memory.
+    fn is_on_host(&self, param: &ParamPlan, side: HostSide) -> bool {
+        let number = PAYLOAD | param.number;
+        self.message.capture(number, side.is_written).is_some()
     }
 
-    /// An image or data of a parameter that the judge has put into the shared memory.
-    fn content(&self, param: &ParamPlan) -> Option<Content<'a>> {
-        let capture = self.message.capture(PAYLOAD | param.number, false)?;
-        let place = ImagePlace::read(capture.bytes)?;
-        let memory = self.world.board.memory();
-        let start = memory.at(place.offset as usize, place.bytes as usize)?;
-        // SAFETY: mapped as long as the process lives, and written before the call was posted. The judge puts other data there only when
-        // the call is over.
-        let bytes = unsafe { std::slice::from_raw_parts(start.as_ptr(), place.bytes as usize) };
-        Some(Content(bytes))
+    /// An image that the judge has put into the shared memory: it stays there.
+    fn image(&self, param: &ParamPlan) -> Result<&'a [u8], Refusal> {
+        let content = self.world.content(self.message, PAYLOAD | param.number);
+        content.ok_or(SkipReason::NoImage.into())
     }
 
     /// The name of a file of ours with the recorded content.
     fn image_file(&mut self, param: &ParamPlan) -> Result<u64, Refusal> {
-        let name = match self.content(param) {
-            Some(Content(bytes)) => {
+        let name = match self.world.content(self.message, PAYLOAD | param.number) {
+            Some(bytes) => {
                 let file = ImageFile::new(bytes).map_err(|_| SkipReason::TooLarge)?;
                 let name = file.name();
                 self.arguments.file = Some(file);
@@ -259,6 +233,7 @@ impl<'a> Builder<'a> {
             message: self.message,
             param,
             item: (0, 1),
+            sink: Cell::new(None),
         }
     }
 
@@ -353,6 +328,8 @@ impl<'a> Builder<'a> {
                 relocator.item = (number, items);
                 relocator.item(&memory.relocations, item)?;
             }
+            let sink = relocator.sink.take();
+            self.arguments.sink = self.arguments.sink.or(sink);
         }
         Ok(piece)
     }
@@ -385,62 +362,11 @@ impl<'a> Builder<'a> {
 
     fn copied(&mut self, param: &ParamPlan, side: HostSide, recorded: u64) -> Result<u64, Refusal> {
         let bytes = self.message.args.get(usize::from(side.bytes)).copied();
-        let bytes = bytes.unwrap_or(0);
-        match side.is_written {
-            true => self.copied_to(param, recorded, bytes),
-            false => self.copied_from(param, recorded, bytes),
-        }
-    }
-
-    /// The source of a copy: with the recorded data, if the recording has it.
-    fn copied_from(
-        &mut self,
-        param: &ParamPlan,
-        recorded: u64,
-        bytes: u64,
-    ) -> Result<u64, Refusal> {
-        let known = self.relocator(param.number).handles.host(recorded, bytes);
-        let data = self
-            .content(param)
-            .filter(|data| data.0.len() as u64 == bytes);
-        match (known, data) {
-            (Known::Missing(cause), _) => Err(Refusal::consequence_of(cause)),
-            (Known::Here(address), Some(data)) => {
-                // SAFETY: the driver under test has answered an allocation of host memory, and so many bytes from there on are of it. If
-                // that is not true, the process ends while this call counts as being played.
-                unsafe { data.copy_to(address) };
-                Ok(address)
-            }
-            (Known::Unknown, Some(data)) => Ok(data.address()),
-            (Known::Here(address), None) => {
-                self.world.data_is_unknown();
-                Ok(address)
-            }
-            (Known::Unknown, None) => self.relocator(param.number).host(recorded, bytes, false),
-        }
-    }
-
-    /// The target of a copy: memory of this call alone, if the data that comes there is compared.
-    fn copied_to(&mut self, param: &ParamPlan, recorded: u64, bytes: u64) -> Result<u64, Refusal> {
-        let number = param.number;
-        // Where the data comes later, memory that is gone after the call won't do.
-        let recorded_data = self.message.capture(PAYLOAD | number, true);
-        let has_data = recorded_data
-            .and_then(|data| PayloadRef::read(data.bytes))
-            .is_some_and(|data| data.state == PayloadState::Stored);
-        let is_compared = has_data && bytes <= MAX_COMPARED_BYTES && self.world.is_data_known();
-        let known = self.relocator(number).handles.host(recorded, bytes);
-        let address = match known {
-            Known::Missing(cause) => return Err(Refusal::consequence_of(cause)),
-            Known::Here(address) => address,
-            Known::Unknown if is_compared => self.arena.take(bytes as usize)?.address(),
-            Known::Unknown => return self.relocator(number).host(recorded, bytes, true),
-        };
-        self.arguments.sink = is_compared.then_some(Sink {
-            param: number,
-            address,
-            bytes,
-        });
+        let side = copied::HostSide::line(recorded, bytes.unwrap_or(0), side.is_written);
+        let relocator = self.relocator(param.number);
+        let address = relocator.copy_side(&side)?;
+        let sink = relocator.sink.take();
+        self.arguments.sink = self.arguments.sink.or(sink);
         Ok(address)
     }
 

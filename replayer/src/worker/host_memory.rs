@@ -1,5 +1,6 @@
 //! Host memory that stands in for the recorded program's.
 
+use std::collections::HashMap;
 use std::io;
 use std::ptr::NonNull;
 
@@ -51,6 +52,43 @@ impl CopyMemory {
     }
 }
 
+/// Memory in place of the program's own for copies that may go on after their call: each piece stays for as long as the process lives.
+#[derive(Debug)]
+pub struct KeptMemory {
+    /// By recorded address, and whether the driver writes there.
+    pieces: HashMap<(u64, bool), OwnMemory>,
+    /// Pieces that were too small for a later copy; an earlier one may still be under way.
+    outgrown: Vec<OwnMemory>,
+    /// Bytes that may still be taken.
+    left: u64,
+}
+
+impl KeptMemory {
+    /// At most so many bytes in all.
+    pub fn new(bytes: u64) -> Self {
+        Self {
+            pieces: HashMap::new(),
+            outgrown: Vec::new(),
+            left: bytes,
+        }
+    }
+
+    /// What stands in for memory at a recorded address; `None` if that would be too much.
+    pub fn address(&mut self, recorded: u64, bytes: u64, is_written: bool) -> Option<u64> {
+        let key = (recorded, is_written);
+        if let Some(piece) = self.pieces.get(&key)
+            && piece.bytes() >= bytes
+        {
+            return Some(piece.address());
+        }
+        let piece = OwnMemory::for_range(recorded, bytes, self.left).ok()?;
+        self.left = self.left.saturating_sub(piece.size as u64);
+        let address = piece.address();
+        self.outgrown.extend(self.pieces.insert(key, piece));
+        Some(address)
+    }
+}
+
 /// Memory that is registered with the driver in place of the program's.
 #[derive(Debug)]
 pub struct OwnMemory {
@@ -80,6 +118,11 @@ impl OwnMemory {
             size,
             offset,
         })
+    }
+
+    /// Bytes from that address on.
+    fn bytes(&self) -> u64 {
+        self.size as u64 - self.offset
     }
 
     /// The address that stands in for the recorded one.

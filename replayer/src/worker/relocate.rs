@@ -1,12 +1,15 @@
 //! Replaces what only the recorded process understood in memory that the driver is going to read.
 
-use cutape_trace_format::capture_number::REGION;
+use std::cell::Cell;
 
-use crate::plan::{CopyFields, Kind, Relocation, Target, When};
+use cutape_trace_format::capture_number::{PAYLOAD, REGION};
+
+use crate::plan::{Kind, Relocation, Target, When};
 use crate::skip::SkipReason;
 use crate::wire::slot::Message;
 use crate::worker::arena::Arena;
 use crate::worker::callbacks;
+use crate::worker::copied::{HostSide, Sink};
 use crate::worker::handles::{Handles, Known};
 use crate::worker::kernel;
 use crate::worker::refusal::Refusal;
@@ -16,6 +19,8 @@ use crate::worker::world::World;
 const LARGEST_NAME: u64 = 2;
 /// Words below this are numbers where something else might stand in the same place.
 const SMALLEST_ADDRESS: u64 = 1 << 32;
+/// CU_MEMORYTYPE_UNIFIED of cuda.h.
+const UNIFIED_MEMORY: u64 = 4;
 /// Room for an answer of no known type.
 const SCRATCH_BYTES: usize = 64;
 
@@ -35,6 +40,8 @@ pub struct Relocator<'a> {
     pub param: u8,
     /// Which of how many items of it.
     pub item: (usize, usize),
+    /// Where a copy brings data that the recording has.
+    pub sink: Cell<Option<Sink>>,
 }
 
 impl Relocator<'_> {
@@ -74,7 +81,20 @@ impl Relocator<'_> {
         match &relocation.target {
             Target::Handle(kind) => self.handle(*kind, recorded),
             Target::DevicePointer => self.device_pointer(recorded),
-            Target::CopyHost(fields) => self.copy_host(fields, recorded, item),
+            Target::CopyHost(fields) => {
+                let side = HostSide::of(fields, recorded, item).ok_or(SkipReason::TooLarge)?;
+                self.copy_side(&side)
+            }
+            Target::CopyDevice(fields) => {
+                let is_unified = relocation.when.iter().any(|when| {
+                    let memory_type = number_at(item, when.offset as usize, 4);
+                    memory_type == Some(UNIFIED_MEMORY)
+                });
+                match HostSide::of(fields, recorded, item) {
+                    Some(side) if is_unified && self.is_on_host(&side) => self.copy_side(&side),
+                    _ => self.device_pointer(recorded),
+                }
+            }
             Target::Scratch => Ok(self.arena.take(SCRATCH_BYTES)?.address()),
             Target::Callback => Ok(callbacks::host_function_address()),
             Target::UserData => Ok(callbacks::USER_DATA),
@@ -88,6 +108,13 @@ impl Relocator<'_> {
             Target::OnlyNull => Err(SkipReason::NotRecorded.into()),
             Target::DriverAddress | Target::HostAddress => Ok(0),
         }
+    }
+
+    /// Whether a unified address is one of host memory: the recorder found it to be, or nobody knows it.
+    fn is_on_host(&self, side: &HostSide) -> bool {
+        let number = PAYLOAD | self.param;
+        self.message.capture(number, side.is_written).is_some()
+            || self.handles.address(side.rows.address) == Known::Unknown
     }
 
     /// A word that stands for one of several things, or is a number: what knows it decides.
@@ -196,36 +223,6 @@ impl Relocator<'_> {
             self.item(relocations, item)?;
         }
         Ok(piece.address())
-    }
-
-    fn copy_host(&self, fields: &CopyFields, recorded: u64, item: &[u8]) -> Result<u64, Refusal> {
-        let number = |offset: u32| number_at(item, offset as usize, fields.number_bytes as usize);
-        let optional = |offset: Option<u32>, default: u64| match offset {
-            Some(offset) => number(offset).ok_or(SkipReason::NotRecorded),
-            None => Ok(default),
-        };
-        let start = [
-            optional(fields.start[0], 0)?,
-            optional(fields.start[1], 0)?,
-            optional(fields.start[2], 0)?,
-        ];
-        let size = [
-            optional(fields.size[0], 0)?,
-            optional(fields.size[1], 1)?,
-            optional(fields.size[2], 1)?,
-        ];
-        let row = start[0].saturating_add(size[0]);
-        // A pitch of 0 stands for rows without gaps.
-        let pitch = number(fields.pitch)
-            .ok_or(SkipReason::NotRecorded)?
-            .max(row);
-        let rows = start[1].saturating_add(size[1]);
-        let slice_rows = optional(fields.slice_rows, 0)?.max(rows);
-        let slices = start[2].saturating_add(size[2]);
-        let bytes = pitch
-            .saturating_mul(slice_rows)
-            .saturating_mul(slices.max(1));
-        self.host(recorded, bytes, fields.is_written)
     }
 }
 

@@ -8,11 +8,13 @@ use cutape_trace_format::function_name::FunctionName;
 
 use crate::plan::{Kind, Plan};
 use crate::wire::board::Board;
+use crate::wire::images::ImagePlace;
 use crate::wire::slot::Message;
 use crate::worker::driver::Driver;
 use crate::worker::handles::{Handles, Known};
-use crate::worker::host_memory::CopyMemory;
+use crate::worker::host_memory::{CopyMemory, KeptMemory};
 use crate::worker::instructions::Instructions;
+use crate::worker::later_copies::LaterCopies;
 use crate::worker::refusal::Refusal;
 
 /// What all playing threads share.
@@ -25,6 +27,10 @@ pub struct World {
     pub copies: CopyMemory,
     /// Bytes of host memory for one call's data.
     pub max_host_bytes: u64,
+    /// Memory of ours in place of the program's, for copies that may go on after their call.
+    kept: Mutex<KeptMemory>,
+    /// Copies whose data may not have come yet.
+    later_copies: Mutex<LaterCopies>,
     /// Device memory may hold something other than when the calls were recorded.
     is_data_unknown: AtomicBool,
     instructions: Instructions,
@@ -44,6 +50,8 @@ impl World {
             driver,
             copies: CopyMemory::new(instructions.max_host_bytes)?,
             max_host_bytes: instructions.max_host_bytes,
+            kept: Mutex::new(KeptMemory::new(instructions.max_host_bytes)),
+            later_copies: Mutex::default(),
             is_data_unknown: AtomicBool::new(false),
             handles: Mutex::new(Handles::new(&instructions.plans.kinds)),
             borrowed: Mutex::new(Vec::new()),
@@ -145,6 +153,29 @@ impl World {
     /// Whether device memory holds what it held when the calls were recorded, but for what the driver under test did otherwise.
     pub fn is_data_known(&self) -> bool {
         !self.is_data_unknown.load(Ordering::Acquire)
+    }
+
+    /// An image or data that the judge has put into the shared memory, by the number of the capture that refers to it.
+    pub fn content(&self, message: &Message<'_>, number: u8) -> Option<&[u8]> {
+        let capture = message.capture(number, false)?;
+        let place = ImagePlace::read(capture.bytes)?;
+        let memory = self.board.memory();
+        let start = memory.at(place.offset as usize, place.bytes as usize)?;
+        // SAFETY: mapped as long as the process lives, and written before the call was posted. The judge puts other data there only when
+        // the call is over.
+        Some(unsafe { std::slice::from_raw_parts(start.as_ptr(), place.bytes as usize) })
+    }
+
+    /// Memory in place of the program's own at a recorded address, the same for each copy that it is for; `None` if that would be too much.
+    pub fn kept_memory(&self, recorded: u64, bytes: u64, is_written: bool) -> Option<u64> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.address(recorded, bytes, is_written)
+    }
+
+    /// Copies whose data may not have come yet.
+    pub fn later_copies(&self) -> MutexGuard<'_, LaterCopies> {
+        let copies = self.later_copies.lock();
+        copies.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A plan.

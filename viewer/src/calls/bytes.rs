@@ -3,7 +3,7 @@
 use cutape_analysis::printable::push_printable;
 use cutape_analysis::quantity::{self, push_hex};
 use cutape_trace_format::call::Call;
-use cutape_trace_format::capture_number::{CaptureOf, INJECTION};
+use cutape_trace_format::capture_number::{ARRIVED, CaptureOf, INJECTION, PAYLOAD};
 use cutape_trace_format::payload::{PayloadRef, PayloadState};
 use cutape_trace_format::record::Captured;
 use cutape_trace_format::trace::Trace;
@@ -127,6 +127,7 @@ fn name_of(trace: &Trace, call: &Call, number: u8) -> String {
     let mut name = String::new();
     match param {
         Some(param) => push_printable(&mut name, &param.name),
+        None if PAYLOAD | number == ARRIVED => "data that has come".clone_into(&mut name),
         None => name = format!("arg{number}"),
     }
     name

@@ -19,7 +19,7 @@ pub fn of_row(row: &CallRow, column: Column) -> Option<String> {
             None => "not ret".to_owned(),
         },
         Column::Caller => {
-            let file = row.caller.split('+').next().unwrap_or_default();
+            let file = row.caller.file();
             format!("caller == \"{file}\"")
         }
     })

@@ -282,16 +282,7 @@ fn about(trace: &Trace, verdicts: &Verdicts, call: &Call) -> Vec<AboutLine> {
         push_printable(&mut text, &entry.process.program);
         say("process", text, Role::Value);
     }
-    let mut caller = String::new();
-    match trace.module_at(call.process, call.caller, call.begin_ns) {
-        Some((library, offset)) => {
-            push_printable(&mut caller, &library.path);
-            caller.push('+');
-            push_hex(&mut caller, offset);
-        }
-        None => push_hex(&mut caller, call.caller),
-    }
-    say("caller", caller, Role::Value);
+    say("caller", caller(trace, call), Role::Value);
     let begin = quantity::text(push_seconds, call.begin_ns.saturating_sub(trace.start_ns()));
     let took = match call.duration_ns {
         Some(ns) => format!("{begin} s, for {}", quantity::text(push_time, ns)),
@@ -299,6 +290,27 @@ fn about(trace: &Trace, verdicts: &Verdicts, call: &Call) -> Vec<AboutLine> {
     };
     say("begin", took, Role::Value);
     lines
+}
+
+/// File and offset, and the function where it is known.
+fn caller(trace: &Trace, call: &Call) -> String {
+    let place = trace.caller(call);
+    let mut text = String::new();
+    match place.path {
+        Some(path) => {
+            push_printable(&mut text, path);
+            text.push('+');
+            push_hex(&mut text, place.offset);
+        }
+        None => push_hex(&mut text, place.offset),
+    }
+    if let Some(symbol) = place.symbol {
+        text.push_str(", ");
+        push_printable(&mut text, symbol.name);
+        text.push('+');
+        push_hex(&mut text, symbol.distance);
+    }
+    text
 }
 
 fn why_benign(trace: &Trace, call: &Call) -> String {

@@ -160,9 +160,9 @@ fn draw_cell(canvas: &mut Canvas<'_>, area: Rect, row: &CallRow, column: Column,
         }
         Column::Caller => {
             // A cut offset would say nothing.
-            let file = row.caller.split('+').next().unwrap_or_default();
-            let fits = row.caller.width() <= usize::from(area.width);
-            canvas.text(area, if fits { &row.caller } else { file }, Role::Dim);
+            let fits = row.caller.text.width() <= usize::from(area.width);
+            let file = row.caller.file();
+            canvas.text(area, if fits { &row.caller.text } else { file }, Role::Dim);
         }
         _ => {
             let role = match column {
@@ -196,7 +196,7 @@ pub(super) fn cell(row: &CallRow, column: Column) -> String {
         Column::Thread => row.tid.to_string(),
         Column::Call => row.function.clone(),
         Column::Result => row.result.clone(),
-        Column::Caller => row.caller.clone(),
+        Column::Caller => row.caller.text.clone(),
     }
 }
 

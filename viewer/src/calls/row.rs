@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use cutape_analysis::caller::Callers;
+use cutape_analysis::caller::{Caller, Callers};
 use cutape_analysis::index::{Index, Row};
 use cutape_analysis::objects::CallNames;
 use cutape_analysis::outcome::{Outcome, outcome};
@@ -60,7 +60,7 @@ pub struct CallRow {
     /// What came back: the code and the values behind out pointers.
     pub result: String,
     /// Where the call returns to.
-    pub caller: String,
+    pub caller: Caller,
     /// What it returned, as filters write it; `None` if it never returned or returns nothing.
     pub code: Option<String>,
     /// How long it took, nanoseconds.
@@ -158,7 +158,7 @@ impl RowMaker<'_> {
             function,
             arguments,
             result: self.result(call, &outputs),
-            caller: self.callers.name(self.trace, call).to_owned(),
+            caller: self.callers.find(self.trace, call).clone(),
             verdict: self.verdicts.on(schema, call.seq, &Row::from(call)),
             depth: before.depth,
         }
