@@ -122,6 +122,11 @@ pub enum Outcome {
 }
 
 impl Comparison {
+    /// Whether the search for the shortest list of differences was cut short.
+    pub fn is_approximate(&self) -> bool {
+        matches!(&self.outcome, Outcome::Sequence(sequence) if sequence.approximate)
+    }
+
     /// Compares two traces. Reads both at the same time, in two threads.
     ///
     /// # Errors

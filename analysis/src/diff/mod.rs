@@ -34,6 +34,7 @@ pub mod report;
 mod rows;
 mod scan;
 mod sequence;
+mod shared_symbols;
 mod stream_order;
 mod symbols;
 pub mod volatile;

@@ -65,6 +65,7 @@ impl Sequence {
         aligner.learn_all(&processes, &mut aligned, (&loose, &questions))?;
         let exact = Symbols::exact(&a, &b, aligner.counterparts());
         aligner.align_again(&processes, &exact, &mut aligned)?;
+        drop(loose);
         let (counterparts, approximate) = aligner.finish();
         let mut judge = Judge::new((&a, &b), (&exact, &questions), &counterparts, watch);
         let gives_back: Vec<bool> = (0..b.classes.len() as u32)
