@@ -46,7 +46,7 @@ const FILTERS: [(&str, &str); 6] = [
 
 /// Measure what questions to a trace cost: opening, index, filters, diagnosis, comparison
 ///
-/// Takes about two minutes. The inputs are generated, the same in every run, and one trace of real software.
+/// Takes about five minutes and 4 GB of memory. The inputs are generated, the same in every run, and one trace of real software.
 #[derive(clap::Args)]
 #[command(
     after_help = "Exit codes: 0 measured (whatever came out), 1 a measurement failed, 2 nothing could be measured."
