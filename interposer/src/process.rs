@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cutape_trace_format::ring::{Anchor, FileHeader, RingHeader};
 
+use crate::call_stack::Sites;
 use crate::clock;
 use crate::failure::Failure;
 use crate::flusher::{self, Control, Timebase};
@@ -61,6 +62,7 @@ pub struct Process {
     kernels: KernelTable,
     image_layouts: ImageLayouts,
     payloads: PayloadStore,
+    stack_sites: Sites,
     later_copies: LaterCopies,
     /// Calls without a ring to go to.
     header: &'static FileHeader,
@@ -144,6 +146,7 @@ impl Process {
             kernels: KernelTable::new(),
             image_layouts: ImageLayouts::default(),
             payloads: PayloadStore::new(&settings, &folder),
+            stack_sites: Sites::default(),
             later_copies: LaterCopies::default(),
             settings,
             rings: Mutex::new(Rings {
@@ -267,6 +270,21 @@ impl Process {
         }
     }
 
+    /// Whether a record of so many bytes leaves the room free that ends of calls are promised.
+    ///
+    /// # Safety
+    /// `thread` is the calling thread's state, and has a ring.
+    pub unsafe fn has_room_beside_ends(&self, thread: *const ThreadState, bytes: u64) -> bool {
+        // SAFETY: the caller's promise; rings live for ever.
+        unsafe {
+            let Some(ring) = (*thread).ring.as_ref() else {
+                return false;
+            };
+            let used = (*thread).reserved - ring.header().tail.load(Ordering::Acquire);
+            used + bytes + Purpose::Begin.kept_free() <= ring.capacity
+        }
+    }
+
     /// The fast path comes back after a quarter of the ring, to wake the flusher in time; at the latest where the room ends.
     fn lower_limit(&self, thread: &mut ThreadState, ring: &Ring) {
         let tail = ring.header().tail.load(Ordering::Acquire);
@@ -372,6 +390,11 @@ impl Process {
     /// Copies to the host that may not be over yet.
     pub fn later_copies(&self) -> &LaterCopies {
         &self.later_copies
+    }
+
+    /// How many stacks were kept.
+    pub fn stack_sites(&self) -> &Sites {
+        &self.stack_sites
     }
 
     /// Whether arguments of kernels are recorded.
