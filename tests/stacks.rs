@@ -6,6 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use cutape_test_clients::programs;
 use serde_json::Value;
 use support::{End, Finished, Recorded, client, cutape, environment_of, finish, program};
 
@@ -250,6 +251,28 @@ fn a_diagnosis_shows_the_way_to_its_evidence() {
     let json: Value = serde_json::from_str(&run.command(&["doctor", "--json"]).stdout).unwrap();
     let stack = &json["findings"][0]["evidence"][0]["stack"];
     assert_eq!(stack[2]["symbol"], "outer_asks", "{stack}");
+}
+
+#[test]
+fn a_go_program_has_its_c_functions_up_to_the_change_of_stacks() {
+    let go = match programs::go_program("goroutines") {
+        Ok(go) => go,
+        Err(error) => {
+            eprintln!("skipped: {error}");
+            return;
+        }
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("go.cutape");
+    let recorded = finish(&mut support::record(&path, "sim", &go, &["1", "2"]));
+    assert_eq!(recorded.end, End::Code(0), "{}", recorded.stderr);
+    let words = ["print", "-k", "-n", "1", "-e", "ret != 0"];
+    let printed = finish(cutape(words).arg(&path)).stdout;
+    let mut lines = printed.lines().skip(1);
+    let own = lines.next().unwrap();
+    assert!(own.contains("_Cfunc_call_driver+0x"), "{printed}");
+    let of_go = lines.next().unwrap();
+    assert!(of_go.contains("(runtime.asmcgocall"), "{printed}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::settings::StackMode;
 use crate::thread::ThreadState;
 
 /// Places that are told apart: a function, who called it, and what it answered. Those that find no room have no stack.
-const SITES: usize = 4096;
+const SITES_IN_ALL: usize = 4096;
 /// Steps from the place where one should be.
 const PROBES: usize = 16;
 /// Stacks of one place, of calls that failed.
@@ -33,29 +33,34 @@ const IN_ALL: u32 = 4096;
 /// CUDA_ERROR_NOT_READY, the usual answer to a question.
 const NOT_READY: u32 = 600;
 
-/// How many stacks were kept, by place.
-pub struct Sites {
-    keys: Box<[AtomicU64]>,
-    counts: Box<[AtomicU32]>,
+/// How many stacks were kept, by place. Not on the heap: a program at the end of its memory must not notice.
+static SITES: Sites = Sites::new();
+
+/// See [`SITES`].
+struct Sites {
+    /// The recording that counts: a forked child's counts anew.
+    epoch: AtomicU64,
+    keys: [AtomicU64; SITES_IN_ALL],
+    counts: [AtomicU32; SITES_IN_ALL],
     taken: AtomicU32,
 }
 
-impl Default for Sites {
-    fn default() -> Self {
+impl Sites {
+    const fn new() -> Self {
         Self {
-            keys: (0..SITES).map(|_| AtomicU64::new(0)).collect(),
-            counts: (0..SITES).map(|_| AtomicU32::new(0)).collect(),
+            epoch: AtomicU64::new(0),
+            keys: [const { AtomicU64::new(0) }; SITES_IN_ALL],
+            counts: [const { AtomicU32::new(0) }; SITES_IN_ALL],
             taken: AtomicU32::new(0),
         }
     }
-}
 
-impl Sites {
     /// Whether one more stack of a place is kept.
-    fn admits(&self, key: u64, most: u32) -> bool {
+    fn admits(&self, epoch: u64, key: u64, most: u32) -> bool {
+        self.begin_anew_in(epoch);
         let key = key.max(1);
-        let first = key as usize % SITES;
-        let places = (0..PROBES).map(|step| (first + step) % SITES);
+        let first = key as usize % SITES_IN_ALL;
+        let places = (0..PROBES).map(|step| (first + step) % SITES_IN_ALL);
         for place in places {
             let found = &self.keys[place];
             let before = found.compare_exchange(0, key, Ordering::Relaxed, Ordering::Relaxed);
@@ -68,6 +73,20 @@ impl Sites {
             }
         }
         false
+    }
+
+    /// A thread that comes while another clears counts a stack too many or too few.
+    fn begin_anew_in(&self, epoch: u64) {
+        if self.epoch.load(Ordering::Relaxed) == epoch
+            || self.epoch.swap(epoch, Ordering::Relaxed) == epoch
+        {
+            return;
+        }
+        for (key, count) in self.keys.iter().zip(&self.counts) {
+            key.store(0, Ordering::Relaxed);
+            count.store(0, Ordering::Relaxed);
+        }
+        self.taken.store(0, Ordering::Relaxed);
     }
 }
 
@@ -116,7 +135,7 @@ impl Stack {
         // SAFETY: the caller's promise.
         let has_room = stack.bytes > 0
             && unsafe { process.has_room_beside_ends(thread, stack.words() as u64 * 8) };
-        (has_room && process.stack_sites().admits(key, most)).then_some(stack)
+        (has_room && SITES.admits(process.epoch(), key, most)).then_some(stack)
     }
 
     /// # Safety
@@ -215,19 +234,25 @@ mod tests {
 
     #[test]
     fn a_place_has_so_many_stacks_and_another_one_its_own() {
-        let sites = Sites::default();
-        let kept = |key| (0..100).filter(|_| sites.admits(key, OF_FAILURES)).count();
+        let sites = Sites::new();
+        let kept_in = |epoch, key| {
+            let kept = (0..100).filter(|_| sites.admits(epoch, key, OF_FAILURES));
+            kept.count()
+        };
+        let kept = |key| kept_in(1, key);
         assert_eq!((kept(5), kept(5), kept(6)), (16, 0, 16));
         // The same slot.
-        assert_eq!(kept(5 + SITES as u64), 16);
+        assert_eq!(kept(5 + SITES_IN_ALL as u64), 16);
+        // A forked child.
+        assert_eq!(kept_in(2, 5), 16);
     }
 
     #[test]
     fn no_process_has_stacks_without_end() {
-        let sites = Sites::default();
-        let kept = (1..100_000).filter(|&key| sites.admits(mixed(key, 3), OF_FAILURES));
+        let sites = Sites::new();
+        let kept = (1..100_000).filter(|&key| sites.admits(1, mixed(key, 3), OF_FAILURES));
         let kept = kept.count();
-        assert!(kept <= IN_ALL as usize && kept > SITES / 2, "{kept}");
+        assert!(kept <= IN_ALL as usize && kept > SITES_IN_ALL / 2, "{kept}");
     }
 
     #[test]

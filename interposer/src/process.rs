@@ -9,7 +9,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cutape_trace_format::ring::{Anchor, FileHeader, RingHeader};
 
-use crate::call_stack::Sites;
 use crate::clock;
 use crate::failure::Failure;
 use crate::flusher::{self, Control, Timebase};
@@ -62,7 +61,6 @@ pub struct Process {
     kernels: KernelTable,
     image_layouts: ImageLayouts,
     payloads: PayloadStore,
-    stack_sites: Sites,
     later_copies: LaterCopies,
     /// Calls without a ring to go to.
     header: &'static FileHeader,
@@ -146,7 +144,6 @@ impl Process {
             kernels: KernelTable::new(),
             image_layouts: ImageLayouts::default(),
             payloads: PayloadStore::new(&settings, &folder),
-            stack_sites: Sites::default(),
             later_copies: LaterCopies::default(),
             settings,
             rings: Mutex::new(Rings {
@@ -390,11 +387,6 @@ impl Process {
     /// Copies to the host that may not be over yet.
     pub fn later_copies(&self) -> &LaterCopies {
         &self.later_copies
-    }
-
-    /// How many stacks were kept.
-    pub fn stack_sites(&self) -> &Sites {
-        &self.stack_sites
     }
 
     /// Whether arguments of kernels are recorded.
