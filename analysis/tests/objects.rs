@@ -256,6 +256,48 @@ fn functions_have_names_and_are_the_same_when_asked_for_again() {
 }
 
 #[test]
+fn a_kernel_from_an_export_table_has_the_name_that_a_record_tells() {
+    let mut sample = Sample::new();
+    sample.call("cuCtxSetCurrent", &[CONTEXT], Some(0));
+    creates(&mut sample, "cuModuleLoadData", &[0x7ffe_2000], 0x51);
+    // cuFuncSetAttribute failed before it succeeded.
+    sample.call("cuFuncSetAttribute", &[0x81, 8, 0], Some(1));
+    let told = [&0x51u64.to_le_bytes()[..], b"radix"].concat();
+    let captures = [SampleCapture::after(0, &told)];
+    sample.call_with("cuFuncSetAttribute", &[0x81, 8, 0], Some(0), &captures);
+    let launch = [0x81, 1, 1, 1, 1, 1, 1, 0, 2, 0, 0];
+    sample.call("cuLaunchKernel", &launch, Some(0));
+    let trace = sample.open();
+    let mut namer = Namer::default();
+    let mut lines = Vec::new();
+    let mut calls = trace.calls();
+    let mut call = Call::default();
+    while calls.read_next(&mut call).expect("sound") {
+        let names = namer.observe(trace.schema(), &call);
+        let mut line = String::new();
+        push_named_call(&mut line, trace.schema(), (&call, names), &Detail::LINE);
+        lines.push(line);
+    }
+    assert!(lines[2].starts_with("cuFuncSetAttribute(hfunc=func?0x81,"));
+    let told = "cuFuncSetAttribute(hfunc=func#1 <radix>,";
+    assert!(lines[3].starts_with(told), "{}", lines[3]);
+    assert!(
+        lines[4].starts_with("cuLaunchKernel(f=func#1 <radix>,"),
+        "{}",
+        lines[4]
+    );
+    let objects = objects(&mut sample);
+    let (function, _) = objects
+        .find(PROCESS, Kind::Function, 0x81, 5)
+        .expect("known");
+    let module = objects.get(function).and_then(Object::parent);
+    assert_eq!(
+        module.and_then(|id| objects.get(id)).map(Object::kind),
+        Some(Kind::Module)
+    );
+}
+
+#[test]
 fn a_primary_context_lives_until_its_last_release() {
     let mut sample = Sample::new();
     creates(&mut sample, "cuDevicePrimaryCtxRetain", &[0], CONTEXT);

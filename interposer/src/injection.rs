@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use cutape_call_choice::pattern::fits;
 use cutape_trace_format::injected::RuleBits;
 use cutape_trace_format::injection_plan::{
     Condition, INJECT_VARIABLE, OVERRIDE_VARIABLE, PLAN_VARIABLE, Plan, Rule, Target,
 };
-use cutape_trace_format::pattern::fits;
 
 use crate::capture::narrow;
 use crate::clock;

@@ -1,6 +1,6 @@
 //! Facts that a cubin states of its functions: `.nv.info` for all of them, `.nv.info.NAME` for one. Each fact is a byte of format, a
 //! byte that says which, and two bytes of value, or of the size of what follows. The numbers were measured with ptxas 13.4, whose `-v`
-//! tells the same.
+//! tells the same, and with ptxas 12.9.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +15,9 @@ const PARAM: u8 = 0x17;
 /// Bytes of all parameters; the value stands where others have their size.
 const PARAM_BYTES: u8 = 0x19;
 const REGISTERS: u8 = 0x2f;
+/// What stands in place of [`PARAM`] where all parameters together have more than 4096 bytes (CUDA 12.1 and newer): cuobjdump calls it
+/// `EIATTR_KPARAM_INFO_V2`.
+const LARGE_PARAM: u8 = 0x45;
 
 /// What `.nv.info` says of one function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,6 +93,14 @@ pub fn add_to_kernel(info: &Bytes, kernel: &mut KernelImage) {
                     params.push((u32::from(number), (u32::from(offset), word >> 18)));
                 }
             }
+            LARGE_PARAM => {
+                // The same, with bytes in 16 bits, and 16 bits of attributes.
+                if let (Some(number), Some(offset), Some(bytes)) =
+                    (info.u16(at + 4), info.u16(at + 6), info.u16(at + 8))
+                {
+                    params.push((number.into(), (offset.into(), bytes.into())));
+                }
+            }
             MAX_THREADS => {
                 let threads = [0, 4, 8].map(|offset| info.u32(at + offset).unwrap_or(1));
                 kernel.max_threads = threads.into_iter().fold(1, u32::saturating_mul);
@@ -126,6 +137,24 @@ mod tests {
             found,
             BTreeMap::from([(11, facts(4, 0)), (12, facts(9, 400))])
         );
+    }
+
+    #[test]
+    fn parameters_of_more_than_a_page_are_known() {
+        // As ptxas 12.9 and 13.4 write it for `.b8 big[32000], .u64 to, .u32 count, .u16 half`.
+        let info = [
+            &[0x04, 0x45, 12, 0, 0, 0, 0, 0, 3, 0, 0x0c, 0x7d, 2, 0, 0, 0][..],
+            &[0x04, 0x45, 12, 0, 0, 0, 0, 0, 2, 0, 0x08, 0x7d, 4, 0, 0, 0],
+            &[0x04, 0x45, 12, 0, 0, 0, 0, 0, 1, 0, 0x00, 0x7d, 8, 0, 0, 0],
+            &[0x04, 0x45, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x00, 0x7d, 0, 0],
+            &[0x03, 0x19, 0x0e, 0x7d],
+        ]
+        .concat();
+        let mut kernel = KernelImage::default();
+        add_to_kernel(&Bytes(&info), &mut kernel);
+        let params = [(0, 32000), (32000, 8), (32008, 4), (32012, 2)];
+        assert_eq!(kernel.known_params(), Some(&params[..]));
+        assert_eq!(kernel.param_bytes, Some(32014));
     }
 
     #[test]

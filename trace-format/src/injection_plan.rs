@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use cutape_call_choice::calls::Calls;
 use serde::{Deserialize, Serialize};
 
 use crate::injected::MAX_RULES;
@@ -108,22 +109,6 @@ pub enum Room {
     },
 }
 
-/// Which calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Calls {
-    /// `first`, and each `step` calls after it up to `last`.
-    Numbers {
-        /// From 1.
-        first: u64,
-        /// Included.
-        last: u64,
-        /// At least 1.
-        step: u64,
-    },
-    /// Those made at least so many nanoseconds after the process's first call.
-    After(u64),
-}
-
 /// What a rule does to a call, besides writing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
@@ -139,18 +124,6 @@ pub struct Effect {
     pub signal: Option<i32>,
     /// Look-ups don't find the function.
     pub hides: bool,
-}
-
-impl Calls {
-    /// Whether the call of that number, from 1, is one of them. `elapsed_ns` tells how long ago the process's first call was.
-    pub fn include(self, number: u64, elapsed_ns: impl Fn() -> u64) -> bool {
-        match self {
-            Self::Numbers { first, last, step } => {
-                (first..=last).contains(&number) && (number - first).is_multiple_of(step.max(1))
-            }
-            Self::After(ns) => elapsed_ns() >= ns,
-        }
-    }
 }
 
 impl Rule {
@@ -255,22 +228,5 @@ mod tests {
         for wrong in ["x", "00zz", "ff", "f", &variable[..variable.len() / 2]] {
             assert!(Plan::from_variable(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn calls_are_counted_from_one() {
-        let chosen = |calls: Calls| -> Vec<u64> {
-            let elapsed = |number: u64| move || (number - 1) * 10;
-            (1..=9)
-                .filter(|&number| calls.include(number, elapsed(number)))
-                .collect()
-        };
-        let numbers = |first, last, step| chosen(Calls::Numbers { first, last, step });
-        assert_eq!(numbers(3, 3, 1), [3]);
-        assert_eq!(numbers(7, u64::MAX, 1), [7, 8, 9]);
-        assert_eq!(numbers(2, 7, 2), [2, 4, 6]);
-        assert_eq!(numbers(4, u64::MAX, 4), [4, 8]);
-        assert_eq!(numbers(2, 2, 0), [2]);
-        assert_eq!(chosen(Calls::After(70)), [8, 9]);
     }
 }

@@ -28,7 +28,6 @@ pub mod msgpack;
 mod open_folder;
 mod open_sealed;
 pub mod ordered_blocks;
-pub mod pattern;
 pub mod payload;
 pub mod payload_block;
 pub mod payloads;

@@ -1,6 +1,7 @@
 //! What a rule does and when: the parts behind the functions, `error=OUT_OF_MEMORY:when=3+`.
 
-use cutape_trace_format::injection_plan::Calls;
+use cutape_call_choice::calls::Calls;
+use cutape_call_choice::time;
 
 use super::RuleError;
 use super::piece::Piece;
@@ -126,11 +127,11 @@ fn is_when(part: &Piece<'_>) -> bool {
 }
 
 fn continues_when(part: &Piece<'_>) -> bool {
-    when::calls(part.text()).is_some()
+    Calls::read(part.text()).is_some()
 }
 
 fn time(value: &Piece<'_>) -> Result<u64, RuleError> {
-    when::time_ns(value.text())
+    time::nanoseconds(value.text())
         .ok_or_else(|| value.error("a time with its unit, such as 5ms, of at most a day"))
 }
 

@@ -1,11 +1,11 @@
 //! Which functions a rule is for, and for which arguments: `cuMemAlloc`, `cuMem*`, `cuDeviceGetAttribute[75]`.
 
+use cutape_call_choice::pattern::fits;
 use cutape_cuda_api::convention::Layout;
 use cutape_cuda_api::{
     Api, DefaultStream, Direction, Extent, Function, FunctionId, Param, TypeKind,
 };
 use cutape_trace_format::injection_plan::Condition;
-use cutape_trace_format::pattern::fits;
 
 use super::RuleError;
 use super::piece::Piece;

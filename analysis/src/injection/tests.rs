@@ -1,7 +1,8 @@
 //! Rules as users write them, and what becomes of them.
 
+use cutape_call_choice::calls::Calls;
 use cutape_cuda_api::{Api, FunctionId};
-use cutape_trace_format::injection_plan::{Calls, Condition, Plan, Room, Rule};
+use cutape_trace_format::injection_plan::{Condition, Plan, Room, Rule};
 
 use super::Injection;
 

@@ -67,7 +67,10 @@ impl CallNames {
         self.names.extend(references.iter().filter_map(|reference| {
             let object = known.known(reference.object)?;
             let gone = reference.part == Part::UsedAfterEnd;
-            let launched = launches && matches!(object.kind(), Kind::Function | Kind::Kernel);
+            let is_code = matches!(object.kind(), Kind::Function | Kind::Kernel);
+            // A kernel from an export table has no call of its own that says which one it is.
+            let is_introduced = reference.part == Part::Used && object.created() == Some(call.seq);
+            let launched = is_code && (launches || is_introduced);
             Some(Name {
                 param: reference.param,
                 word: reference.word,

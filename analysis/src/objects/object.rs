@@ -16,7 +16,8 @@ pub struct ObjectId(pub u32);
 pub enum Origin {
     /// A call created it.
     Created,
-    /// It belongs to the driver, and a call asked for it: a device's default pool.
+    /// It belongs to the driver, and a call asked for it: a device's default pool. Or it is a kernel from an export table, and a call's record says
+    /// which one.
     Given,
     /// It was used, and no recorded call created it: that happened before the recording, through an export table, or in a call that was not
     /// recorded.

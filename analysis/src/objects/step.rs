@@ -1,6 +1,7 @@
 //! One call, step by step: what it takes, what it destroys, what it answers, what it creates.
 
 use cutape_trace_format::call::Call;
+use cutape_trace_format::function_name::FunctionName;
 
 use super::kind::Kind;
 use super::object::{Ending, Object, ObjectId, Origin};
@@ -38,7 +39,12 @@ impl Step<'_> {
                     break;
                 }
                 match site.role {
-                    Role::Takes | Role::Destroys => self.take(site, word),
+                    Role::Takes | Role::Destroys => {
+                        self.take(site, word);
+                        if site.kind == Kind::Function {
+                            self.learn_private(site, word);
+                        }
+                    }
                     Role::Tells => self.tell(site, word),
                     Role::Creates => self.create(site, word),
                 }
@@ -158,6 +164,27 @@ impl Step<'_> {
         );
         if destroys && self.succeeded {
             self.release(id);
+        }
+    }
+
+    /// A kernel that came through an export table, whose calls are not recorded, and of which this call's record says what it is.
+    fn learn_private(&mut self, site: Site, word: u64) {
+        let found = self.process.find(site.kind, word, self.store);
+        let Some(Found { object: id, .. }) =
+            found.filter(|found| self.store.get(found.object).origin == Origin::Foreign)
+        else {
+            return;
+        };
+        let capture = self.call.capture(site.param, true);
+        let Some(told) = capture.and_then(|capture| FunctionName::read(capture.bytes)) else {
+            return;
+        };
+        self.store.adopt(id, Origin::Given, self.call.seq);
+        self.store
+            .set_name(id, &String::from_utf8_lossy(&told.name));
+        let module = self.process.find(Kind::Module, told.module, self.store);
+        if let Some(module) = module.filter(|module| self.store.get(module.object).is_alive()) {
+            self.store.set_parent(id, module.object);
         }
     }
 

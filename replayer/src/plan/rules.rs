@@ -1,6 +1,6 @@
 //! What the table of the API doesn't say and a replay must know: data.
 
-use cutape_trace_format::pattern::fits;
+use cutape_call_choice::pattern::fits;
 
 use crate::answer::AnswerClass;
 use crate::plan::Stub;

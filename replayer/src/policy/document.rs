@@ -1,6 +1,6 @@
 //! From the text of a policy file to its entries.
 
-use cutape_trace_format::pattern::fits;
+use cutape_call_choice::pattern::fits;
 use std::fmt;
 
 use chrono::NaiveDate;

@@ -1,7 +1,7 @@
 //! One expected difference.
 
 use chrono::NaiveDate;
-use cutape_trace_format::pattern::fits;
+use cutape_call_choice::pattern::fits;
 
 use crate::answer::Part;
 use crate::divergence::Divergence;

@@ -1,7 +1,6 @@
 //! What GPU is simulated, and how it is broken. docs/profiles.md describes the files.
 
 mod document;
-mod duration;
 mod error;
 mod fault;
 mod harm;

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use cutape_call_choice::pattern::fits;
+
 /// A pattern such as `ollama*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern(String);
@@ -14,7 +16,7 @@ impl Pattern {
 
     /// Whether a name fits.
     pub fn fits(&self, name: &str) -> bool {
-        fits(self.0.as_bytes(), name.as_bytes())
+        fits(&self.0, name)
     }
 
     /// Whether this process's program fits: the file that runs, or the name that it was started by (a script's interpreter may be
@@ -37,35 +39,9 @@ impl Pattern {
     }
 }
 
-fn fits(pattern: &[u8], name: &[u8]) -> bool {
-    match (pattern.split_first(), name.split_first()) {
-        (None, _) => name.is_empty(),
-        (Some((b'*', rest)), None) => fits(rest, name),
-        (Some((b'*', rest)), Some((_, shorter))) => fits(rest, name) || fits(pattern, shorter),
-        (Some((letter, rest)), Some((first, shorter))) => letter == first && fits(rest, shorter),
-        (Some(_), None) => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Pattern;
-
-    #[test]
-    fn a_star_stands_for_any_run_of_letters() {
-        for (pattern, name) in [
-            ("ollama", "ollama"),
-            ("ollama*", "ollama"),
-            ("*server", "llama-server"),
-            ("l*a-s*r", "llama-server"),
-            ("*", ""),
-        ] {
-            assert!(Pattern::new(pattern).fits(name), "{pattern} {name}");
-        }
-        for (pattern, name) in [("ollama", "ollama-runner"), ("*x", "ollama"), ("", "a")] {
-            assert!(!Pattern::new(pattern).fits(name), "{pattern} {name}");
-        }
-    }
 
     #[test]
     fn this_process_is_known_by_its_file_name() {

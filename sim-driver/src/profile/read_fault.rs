@@ -1,8 +1,10 @@
 //! From one `[[fault]]` of a profile to what goes wrong.
 
+use cutape_call_choice::time;
+
 use super::document::Item;
 use super::error::suggestion;
-use super::{Effect, End, Fault, Latency, Pattern, Profile, ProfileError, When, duration};
+use super::{Effect, End, Fault, Latency, Pattern, Profile, ProfileError, When};
 use crate::surface::{self, FunctionInfo, Library};
 
 /// Keys about calls: what they do, and which of them.
@@ -280,7 +282,9 @@ fn latency(item: &Item) -> Result<Latency, ProfileError> {
 }
 
 fn time(item: &Item, what: &str) -> Result<std::time::Duration, ProfileError> {
-    duration::parse(item.text(what)?).ok_or_else(|| item.expected(what))
+    time::nanoseconds(item.text(what)?)
+        .map(std::time::Duration::from_nanos)
+        .ok_or_else(|| item.expected(what))
 }
 
 fn signal(item: &Item) -> Result<i32, ProfileError> {
