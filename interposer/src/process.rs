@@ -321,19 +321,17 @@ impl Process {
         rings.free.insert(place, ring);
     }
 
-    /// Makes a larger ring for the owner of a ring that fills, once.
-    ///
-    /// # Errors
-    /// As for [`RingFile::add_ring`].
-    pub fn offer_larger(&self, ring: &'static Ring) -> Result<Option<&'static Ring>, Failure> {
+    /// Makes a larger ring for the owner of a ring that fills, once. Where there is no memory or disk for it the ring stays as it is, and its
+    /// owner waits more often.
+    pub fn offer_larger(&self, ring: &'static Ring) -> Option<&'static Ring> {
         if ring.capacity >= LARGE_CAPACITY || !ring.larger.load(Ordering::Relaxed).is_null() {
-            return Ok(None);
+            return None;
         }
-        let larger = self.rings().file.add_ring(LARGE_CAPACITY)?;
+        let larger = self.rings().file.add_ring(LARGE_CAPACITY).ok()?;
         larger.populate();
         ring.larger
             .store(std::ptr::from_ref(larger).cast_mut(), Ordering::Release);
-        Ok(Some(larger))
+        Some(larger)
     }
 
     /// A call passed without a record.
