@@ -142,7 +142,7 @@ impl Flusher {
                 .map(|ring| fill(ring))
                 .max()
                 .unwrap_or(Fill::Empty);
-            self.offer_larger_rings();
+            self.offer_larger_rings()?;
             let due = clock::nanoseconds(libc::CLOCK_MONOTONIC) - self.flushed_ns >= FLUSH_AFTER_NS;
             let wanted = self.process.waiting.swap(false, Ordering::SeqCst);
             if fullest == Fill::Quarter || (fullest == Fill::Some && (due || wanted)) {
@@ -201,7 +201,7 @@ impl Flusher {
     }
 
     /// A ring that fills is too small.
-    fn offer_larger_rings(&mut self) {
+    fn offer_larger_rings(&mut self) -> Result<(), Failure> {
         let full: Vec<&'static Ring> = self
             .rings
             .iter()
@@ -209,10 +209,11 @@ impl Flusher {
             .filter(|ring| fill(ring) == Fill::Quarter)
             .collect();
         for ring in full {
-            if let Some(larger) = self.process.offer_larger(ring) {
+            if let Some(larger) = self.process.offer_larger(ring)? {
                 self.rings.push(larger);
             }
         }
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<(), Failure> {

@@ -321,17 +321,24 @@ impl Process {
         rings.free.insert(place, ring);
     }
 
-    /// Makes a larger ring for the owner of a ring that fills, once. Where there is no memory or disk for it the ring stays as it is, and its
+    /// Makes a larger ring for the owner of a ring that fills, once. Where the program has no memory for it the ring stays as it is, and its
     /// owner waits more often.
-    pub fn offer_larger(&self, ring: &'static Ring) -> Option<&'static Ring> {
+    ///
+    /// # Errors
+    /// The disk is full.
+    pub fn offer_larger(&self, ring: &'static Ring) -> Result<Option<&'static Ring>, Failure> {
         if ring.capacity >= LARGE_CAPACITY || !ring.larger.load(Ordering::Relaxed).is_null() {
-            return None;
+            return Ok(None);
         }
-        let larger = self.rings().file.add_ring(LARGE_CAPACITY).ok()?;
+        let larger = match self.rings().file.add_ring(LARGE_CAPACITY) {
+            Ok(larger) => larger,
+            Err(Failure::Resource { .. }) => return Ok(None),
+            Err(failure) => return Err(failure),
+        };
         larger.populate();
         ring.larger
             .store(std::ptr::from_ref(larger).cast_mut(), Ordering::Release);
-        Some(larger)
+        Ok(Some(larger))
     }
 
     /// A call passed without a record.
