@@ -27,12 +27,15 @@ pub fn cuLaunchCooperativeKernelMultiDevice(
     numDevices: u32,
     flags: u32,
 ) -> Answer {
-    let driver = driver::started()?;
+    // Measured on 535: where there is no GPU, any number of devices is a wrong one before it is "not initialized".
+    driver::start_was_tried()?;
+    let driver = driver::machine().ok_or(CuError::NOT_INITIALIZED)?;
     launchParamsList.required()?;
     let has_devices = (1..=driver.devices().len()).contains(&(numDevices as usize));
     if !has_devices || flags & !ALL_FLAGS != 0 {
         return Err(CuError::INVALID_VALUE);
     }
+    driver::started()?;
     let all = launchParamsList.all(numDevices as usize);
     let mut launches: Vec<OnDevice> = Vec::new();
     for params in &all {
