@@ -37,6 +37,10 @@ pub fn refuse(path: &Path, error: &OpenError) -> ExitCode {
         OpenError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
             suggestion(path)
         }
+        OpenError::Io { source, .. } if source.raw_os_error() == Some(libc::ESPIPE) => {
+            "; a trace is read from many places: expected a file or a folder, found a pipe"
+                .to_owned()
+        }
         OpenError::NotATrace { path } if path.is_dir() => {
             "; the folder has neither a file `recording` nor the folder of a process".to_owned()
         }

@@ -258,9 +258,13 @@ fn push_remarks(out: &mut String, info: &Info) {
         let lost = damage
             .lost_calls
             .map_or(String::new(), |calls| format!("; {calls} calls are lost"));
+        let bytes = match damage.bytes {
+            0 => String::new(),
+            bytes => format!("{bytes} bytes "),
+        };
         format!(
-            "{}: {} bytes at offset {}: {}{lost}",
-            damage.path, damage.bytes, damage.offset, damage.problem
+            "{}: {bytes}at offset {}: {}{lost}",
+            damage.path, damage.offset, damage.problem
         )
     });
     push_list(out, "damage", damages.collect());

@@ -105,6 +105,9 @@ fn trim(arguments: Arguments) -> Result<ExitCode, ExitCode> {
     let kept = Kept::of(&trace, &wanted, |calls| progress.show(calls, of));
     drop(progress);
     if kept.wanted() == 0 {
+        kept.damages()
+            .iter()
+            .for_each(|damage| warnings.warn(damage));
         return Err(refuse(format!(
             "no call of {} to keep: it has {of} calls",
             arguments.trace.display()

@@ -20,7 +20,7 @@ use crate::viewing;
 /// Look at a trace in the terminal
 ///
 /// A list of all calls, with arguments, times and what they mean. ? shows all keys. Where standard output is no terminal, or one that can't
-/// move its cursor (TERM=dumb), the calls are printed instead.
+/// move its cursor (TERM=dumb), the calls are printed instead; how two traces differ is then for `cutape diff`.
 #[derive(Args)]
 #[command(
     after_help = "Exit codes: 0 shown, 2 the trace can't be read or the terminal can't be used.
@@ -63,6 +63,16 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Ok(opened) => opened,
         Err(error) => return message::fail(TROUBLE, error),
     };
+    if let Some(other) = opened.other.filter(|_| !can_show()) {
+        return message::fail(
+            TROUBLE,
+            format!(
+                "two traces beside each other need a terminal; `cutape diff {} {}` prints how they differ",
+                opened.trace.display(),
+                other.display()
+            ),
+        );
+    }
     if !can_show() {
         return print::print_instead(&opened.trace, arguments.follow, arguments.filter);
     }

@@ -29,14 +29,25 @@ pub enum OpenError {
         /// The file or folder.
         path: PathBuf,
     },
-    /// Written by a later version.
-    #[error("{}: format version {found}, and this cutape reads up to {FORMAT_VERSION}; use a newer cutape", path.display())]
+    /// Written by a later version, or by none.
+    #[error("{}: {}", path.display(), version_problem(*found))]
     Version {
         /// The file.
         path: PathBuf,
         /// Its format version.
         found: u32,
     },
+}
+
+/// The first version was 1.
+fn version_problem(found: u32) -> String {
+    if found == 0 {
+        return "format version 0, which no cutape has written: the file's header is damaged"
+            .to_owned();
+    }
+    format!(
+        "format version {found}, and this cutape reads up to {FORMAT_VERSION}; use a newer cutape"
+    )
 }
 
 impl OpenError {
@@ -71,11 +82,12 @@ impl std::fmt::Display for Damage {
             problem,
             lost_calls,
         } = self;
-        write!(
-            formatter,
-            "{}: {bytes} bytes at offset {offset}: {problem}",
-            path.display()
-        )?;
+        write!(formatter, "{}: ", path.display())?;
+        // Of something that should be there and isn't, only the place is known.
+        if *bytes > 0 {
+            write!(formatter, "{bytes} bytes ")?;
+        }
+        write!(formatter, "at offset {offset}: {problem}")?;
         match lost_calls {
             Some(calls) => write!(formatter, "; {calls} calls are lost"),
             None => Ok(()),

@@ -116,6 +116,17 @@ impl SampleStream {
         }
     }
 
+    /// Adds one copy of so many bytes.
+    pub fn copy(&mut self, ring: &mut RingContent, bytes: u64) {
+        let words = [
+            self.device_pointer,
+            0x7f55_0000_0000,
+            bytes,
+            0x55aa_1000_2000,
+        ];
+        self.call(ring, COPY_ASYNC, (0x7f12_3400_3000, &words), 0);
+    }
+
     /// Leaves out the calls of a layer.
     pub fn pass_over_layer(&mut self) {
         let mut nowhere = RingContent::new(0);

@@ -35,11 +35,14 @@ pub(crate) fn choose(asked: Option<Mode>, a: (&Trace, &Scan), b: (&Trace, &Scan)
     if let Some(mode) = asked {
         return choice(mode, "as asked".to_owned());
     }
-    if a.1.calls == 0 || b.1.calls == 0 {
-        return choice(
-            Mode::Sequence,
-            "there is nothing to tell programs by".to_owned(),
-        );
+    let nothing_in = match (a.1.calls, b.1.calls) {
+        (0, 0) => Some("neither has a call on record"),
+        (0, _) => Some("A has no call on record"),
+        (_, 0) => Some("B has no call on record"),
+        _ => None,
+    };
+    if let Some(why) = nothing_in {
+        return choice(Mode::Sequence, why.to_owned());
     }
     let names = (program(a.0), program(b.0));
     let profiles = (own_profile(a), own_profile(b));

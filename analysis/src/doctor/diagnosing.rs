@@ -12,9 +12,11 @@ use super::driver_exports::DriverExports;
 use super::facts::ProcessFacts;
 use super::facts::topic::{self, Topic};
 use super::gathering::Gathering;
-use super::moment::{Moment, SeenCall};
+use super::look_up;
+use super::moment::Moment;
 use super::rule::{CallCheck, Check};
-use super::rules::{RULES, look_up};
+use super::rules::RULES;
+use super::seen_call::SeenCall;
 use crate::benign::BenignJudge;
 use crate::in_order::{Next, for_each_call};
 use crate::objects::CallNames;
@@ -169,7 +171,7 @@ impl Diagnosing {
             exports: &self.exports,
         };
         let suspicious = (row.topic == Topic::LookUp)
-            .then(|| look_up::suspicious(&moment))
+            .then(|| look_up::suspicious(&moment, moment.exports))
             .flatten();
         let fired = check(&mut self.gathering, &row.checks, &moment);
         if let Some(look_up) = suspicious {

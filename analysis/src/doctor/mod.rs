@@ -17,11 +17,13 @@ pub mod finding;
 pub mod folding;
 mod gathering;
 pub mod json;
+pub mod look_up;
 pub mod moment;
 pub mod page;
 pub mod report;
 pub mod rule;
 pub mod rules;
+pub mod seen_call;
 pub mod story;
 
 pub use diagnosing::Diagnosing;

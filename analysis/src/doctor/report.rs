@@ -24,7 +24,7 @@ const ANSWER_WIDTH: usize = 9;
 /// The whole report.
 pub fn report(trace: &Trace, diagnosis: &Diagnosis) -> Page {
     let mut page = Page::default();
-    push_verdict(&mut page, diagnosis);
+    push_verdict(&mut page, trace, diagnosis);
     for (number, finding) in (1..).zip(&diagnosis.findings) {
         push_finding(&mut page, trace, (number, finding));
     }
@@ -40,13 +40,18 @@ pub fn report(trace: &Trace, diagnosis: &Diagnosis) -> Page {
     page
 }
 
-fn push_verdict(page: &mut Page, diagnosis: &Diagnosis) {
+fn push_verdict(page: &mut Page, trace: &Trace, diagnosis: &Diagnosis) {
+    let is_damaged = !trace.damages().is_empty() || !diagnosis.damages.is_empty();
     let consequences: usize = diagnosis
         .findings
         .iter()
         .map(|finding| finding.consequences.len())
         .sum();
     let mut verdict = match diagnosis.findings.len() {
+        0 if diagnosis.calls == 0 && is_damaged => {
+            "nothing to diagnose: no call can be read".to_owned()
+        }
+        0 if is_damaged => "nothing wrong found in what can be read".to_owned(),
         0 if diagnosis.calls == 0 => "nothing to diagnose: no call was recorded".to_owned(),
         0 => "nothing wrong found".to_owned(),
         1 => "1 problem".to_owned(),

@@ -11,6 +11,7 @@ mod shaping;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 
+use cutape_trace_format::block_source::Damage;
 use cutape_trace_format::call::Call;
 use cutape_trace_format::trace::Trace;
 
@@ -24,6 +25,9 @@ use crate::streams::{CaptureOrigin, CaptureStep, Captures, Stream};
 
 /// Calls kept for one process as a whole, and for one capture; beyond it the last ones are left out.
 const MAX_KEPT: usize = 1 << 20;
+
+/// Damage is listed up to here.
+const MAX_DAMAGES: usize = 1000;
 
 /// Which calls are wanted.
 #[derive(Clone, Debug)]
@@ -39,6 +43,7 @@ pub enum Wanted {
 pub struct Kept {
     wanted: Ranges,
     needed: Vec<u64>,
+    damages: Vec<Damage>,
 }
 
 /// Numbers in order, as ranges.
@@ -92,19 +97,28 @@ impl Kept {
         let mut chooser = Chooser::new(wanted);
         let mut calls = trace.calls();
         let mut call = Call::default();
+        let mut damages = Vec::new();
         loop {
             match calls.read_next(&mut call) {
                 Ok(true) if chooser.is_behind(call.seq) => break,
                 Ok(true) => chooser.observe(trace, &call),
                 Ok(false) => break,
-                // Damage is met again, and told, when the calls are written.
+                Err(damage) if damages.len() < MAX_DAMAGES => damages.push(damage),
                 Err(_) => {}
             }
             if call.seq.is_multiple_of(1 << 16) {
                 progress(call.seq);
             }
         }
-        chooser.finish()
+        Self {
+            damages,
+            ..chooser.finish()
+        }
+    }
+
+    /// What could not be read on the way to the last wanted call, the first thousand. It is met again when the calls are written.
+    pub fn damages(&self) -> &[Damage] {
+        &self.damages
     }
 
     /// Whether a call is kept.
@@ -381,6 +395,7 @@ impl<'w> Chooser<'w> {
         Kept {
             wanted: self.wanted,
             needed: kept.into_iter().collect(),
+            damages: Vec::new(),
         }
     }
 }

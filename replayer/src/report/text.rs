@@ -82,9 +82,15 @@ pub fn conclusion(report: &TraceReport) -> String {
             calls(report.reproaches)
         );
     }
-    match report.tally().of(Verdict::Fixed) {
-        0 => "conforms".to_owned(),
-        fixed => format!("conforms: nothing regressed, {} fixed", calls(fixed)),
+    let tally = report.tally();
+    let conforms = match (report.troubles.is_empty(), tally.total()) {
+        (true, _) => "conforms",
+        (false, 0) => return "nothing could be judged".to_owned(),
+        (false, _) => "conforms as far as it could be judged",
+    };
+    match tally.of(Verdict::Fixed) {
+        0 => conforms.to_owned(),
+        fixed => format!("{conforms}: nothing regressed, {} fixed", calls(fixed)),
     }
 }
 

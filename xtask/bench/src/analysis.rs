@@ -14,7 +14,7 @@ use cutape_trace_format::call::Call;
 use cutape_trace_format::trace::Trace;
 
 use crate::analysis_report::{FilterCost, IndexCost, Results};
-use crate::analysis_trace::{GeneratedTrace, Run};
+use crate::analysis_trace::{GeneratedTrace, Kind, Run};
 use crate::bar::Verdict;
 use crate::chore::{Outcome, finish, in_folder};
 use crate::clocks::{Clocks, Cost};
@@ -67,6 +67,7 @@ enum Part {
     Filters,
     Doctor,
     Diff,
+    Distinct,
 }
 
 impl Args {
@@ -95,9 +96,9 @@ fn measure_in(folder: &Path, args: &Args) -> Result<Results, BenchError> {
         ..Results::default()
     };
     eprintln!("xtask: generating traces");
-    let run = |calls, seed, cut| GeneratedTrace::make(folder, Run { calls, seed, cut });
-    let long = run(LONG_CALLS, 1, None)?;
-    let short = run(SHORT_CALLS, 1, None)?;
+    let run = |calls, seed, kind| GeneratedTrace::make(folder, Run { calls, seed, kind });
+    let long = run(LONG_CALLS, 1, Kind::Loop)?;
+    let short = run(SHORT_CALLS, 1, Kind::Loop)?;
     if args.wants(Part::Index) {
         eprintln!("xtask: index");
         let real: PathBuf = workspace().join(REAL_TRACE);
@@ -118,9 +119,9 @@ fn measure_in(folder: &Path, args: &Args) -> Result<Results, BenchError> {
     }
     if args.wants(Part::Diff) {
         eprintln!("xtask: comparison");
-        let equal = run(SHORT_CALLS, 2, None)?;
-        let cut = run(SHORT_CALLS, 2, Some(CUT_LAYERS))?;
-        let other = run(LONG_CALLS, 2, None)?;
+        let equal = run(SHORT_CALLS, 2, Kind::Loop)?;
+        let cut = run(SHORT_CALLS, 2, Kind::Cut(CUT_LAYERS))?;
+        let other = run(LONG_CALLS, 2, Kind::Loop)?;
         results.diffs = [
             (
                 "1 M calls each, the same but for times and addresses",
@@ -141,6 +142,22 @@ fn measure_in(folder: &Path, args: &Args) -> Result<Results, BenchError> {
         .into_iter()
         .map(|(what, a, b)| (what, compare(a.path(), b.path())))
         .collect();
+    }
+    if args.wants(Part::Distinct) {
+        eprintln!("xtask: comparison of traces without two calls alike");
+        for (what, kind) in [
+            (
+                "10 M calls each, no two alike, none in both",
+                Kind::Distinct,
+            ),
+            (
+                "10 M calls each, no two alike, in another order",
+                Kind::Shuffled,
+            ),
+        ] {
+            let (a, b) = (run(LONG_CALLS, 1, kind)?, run(LONG_CALLS, 2, kind)?);
+            results.diffs.push((what, compare(a.path(), b.path())));
+        }
     }
     results.load.1 = machine::load();
     Ok(results)

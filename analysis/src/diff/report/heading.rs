@@ -6,6 +6,7 @@ use super::Compared;
 use super::line::{Line, LineKind, counted};
 use crate::diff::choice::{first_process, program};
 use crate::diff::compare::{Outcome, SideCounts, Verdict};
+use crate::diff::described::described_otherwise;
 use crate::diff::rows::RowCounts;
 use crate::diff::sequence::Sequence;
 use crate::printable::printable;
@@ -20,6 +21,7 @@ pub fn heading(compared: Compared<'_>) -> Vec<Line> {
     let choice = &comparison.choice;
     let why = format!("{}: {}", choice.mode.name(), choice.why);
     lines.push(Line::new(LineKind::Heading, why));
+    lines.extend(described(compared));
     for (name, counts) in [("A", &comparison.a), ("B", &comparison.b)] {
         lines.extend(left_out(name, counts));
         lines.extend(missing(name, counts));
@@ -62,6 +64,26 @@ fn option<'a>(trace: &'a Trace, name: &str) -> Option<&'a str> {
         .flat_map(|recording| &recording.options);
     let mut options = options.into_iter();
     options.find_map(|(key, value)| (key == name).then_some(value.as_str()))
+}
+
+/// Where cutape itself changed between the recordings.
+fn described(compared: Compared<'_>) -> Option<Line> {
+    const MOST_NAMED: usize = 5;
+    let functions = described_otherwise(compared.a.schema(), compared.b.schema());
+    let mut named = functions
+        .iter()
+        .take(MOST_NAMED)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if functions.len() > MOST_NAMED {
+        named.push_str(", ...");
+    }
+    let text = format!(
+        "different versions of cutape recorded A and B and describe {} differently, whose calls may differ for that alone: {named}",
+        counted(functions.len() as u64, "function")
+    );
+    (!functions.is_empty()).then(|| Line::new(LineKind::Note, text))
 }
 
 fn left_out(name: &str, counts: &SideCounts) -> Option<Line> {
@@ -117,6 +139,14 @@ fn sequence_result(sequence: &Sequence, verdict: Verdict) -> String {
     };
     match verdict {
         Verdict::Same => format!("no difference but time: {same} the same{moved}"),
+        Verdict::Unknown if counts.differences() > 0 => format!(
+            "{} on record, and calls are missing that they may belong to; {same} the same{moved}",
+            differences(counts)
+        ),
+        Verdict::Unknown if counts.unknown > 0 => format!(
+            "no difference in what is on record: {same} the same{moved}, {} where the other side's are missing",
+            counted(counts.unknown, "call")
+        ),
         Verdict::Unknown => format!("no difference in what is on record: {same} the same{moved}"),
         Verdict::Differ => format!("{}; {same} the same{moved}", differences(counts)),
     }

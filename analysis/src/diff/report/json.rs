@@ -12,6 +12,7 @@ use super::stat::{FunctionStat, function_stats};
 use crate::diff::changes::{CallChange, Describer, Side};
 use crate::diff::choice::program;
 use crate::diff::compare::{Outcome, SideCounts};
+use crate::diff::described::described_otherwise;
 use crate::diff::fetching::calls_by_number;
 use crate::diff::hunks::{Hunk, Unit};
 use crate::diff::rows::{Row, RowCounts, RowKind, ThreadPair};
@@ -33,6 +34,7 @@ struct Object {
     a: SideObject,
     b: SideObject,
     ends: Option<EndsObject>,
+    described_otherwise: Vec<String>,
     sequence: Option<SequenceObject>,
     profile: Option<ProfileObject>,
 }
@@ -205,6 +207,7 @@ pub fn to_json(
         Outcome::Profile(profile) => (None, Some(profile_object(profile))),
     };
     let ends = comparison.ends.clone();
+    let described = described_otherwise(compared.a.schema(), compared.b.schema());
     Ok(json::pretty(&Object {
         schema: SCHEMA,
         version: VERSION,
@@ -214,6 +217,7 @@ pub fn to_json(
         a: side_object(compared.a, &comparison.a),
         b: side_object(compared.b, &comparison.b),
         ends: ends.map(|(a, b)| EndsObject { a, b }),
+        described_otherwise: described.into_iter().map(str::to_owned).collect(),
         sequence,
         profile,
     }))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::doctor::answers::Asked;
-use crate::doctor::moment::SeenCall;
+use crate::doctor::seen_call::SeenCall;
 
 /// `CU_DEVICE_ATTRIBUTE_...` numbers that rules and the checklist look at.
 pub mod attribute {

@@ -18,8 +18,8 @@ use self::runtime::{Runtime, TableAsked};
 use self::tallies::Tallies;
 use self::topic::Topic;
 use super::answers::Asked;
-use super::moment::SeenCall;
-use super::rules::look_up::LookUp;
+use super::look_up::LookUp;
+use super::seen_call::SeenCall;
 
 /// A call that never returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::doctor::answers::Asked;
-use crate::doctor::moment::{SeenCall, number};
+use crate::doctor::seen_call::{SeenCall, number};
 
 /// A GPU as NVML knows it.
 #[derive(Clone, Debug, Default)]

@@ -5,6 +5,7 @@ use crate::doctor::client::ClientKind::{
     Ggml, OllamaInProcess, OllamaRunner, OllamaServer, PyTorch, Runtime,
 };
 use crate::doctor::closing::Closing;
+use crate::doctor::look_up::found_nothing;
 use crate::doctor::moment::Moment;
 use crate::doctor::rule::{CallCheck, Check, Found, Rule, Severity, Stage, says, silently};
 
@@ -132,7 +133,7 @@ pub static PCI_MISSING: Rule = Rule {
             fires: |moment| {
                 let asked = moment.in_text("symbol");
                 let asked = asked.is_some_and(|name| name == "cuDeviceGetPCIBusId");
-                (asked && super::look_up::found_nothing(moment)).then_some(u64::MAX)
+                (asked && found_nothing(moment)).then_some(u64::MAX)
             },
             what: |moment| {
                 format!(

@@ -5,6 +5,7 @@ use crate::doctor::client::ClientKind::{
     Ggml, OllamaInProcess, OllamaRunner, OllamaServer, PyTorch, Runtime,
 };
 use crate::doctor::facts::devices::Memory;
+use crate::doctor::look_up::found_nothing;
 use crate::doctor::moment::Moment;
 use crate::doctor::rule::{
     CallCheck, Check, Found, Reaction, Rule, Severity, Stage, says, silently,
@@ -258,7 +259,7 @@ pub static MISSING: Rule = Rule {
                 let asked = moment
                     .in_text("symbol")
                     .is_some_and(|name| name == "cuMemGetInfo");
-                (asked && super::look_up::found_nothing(moment)).then_some(0)
+                (asked && found_nothing(moment)).then_some(0)
             },
             what: |moment| {
                 format!(
