@@ -64,6 +64,8 @@ handles! {
     CUgraph,
     /// A node of a graph.
     CUgraphNode,
+    /// What decides in a conditional node.
+    CUgraphConditionalHandle,
     /// A graph made ready to launch.
     CUgraphExec,
     /// Something of the program's that graphs keep alive.

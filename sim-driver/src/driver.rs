@@ -8,7 +8,7 @@ use crate::array::{Array, Mipmap, Surface, Texture};
 use crate::context::{Context, ResourceDescriptor};
 use crate::device::Device;
 use crate::event::Event;
-use crate::graph::{Exec, Graph, NodePlace, UserObject};
+use crate::graph::{Condition, Exec, Graph, NodePlace, UserObject};
 use crate::memory::{Memory, Physical, Pool};
 use crate::module::{Function, Kernel, Library, Link, Module};
 use crate::profile::{self, Pattern, Profile};
@@ -51,6 +51,7 @@ pub struct Driver {
     /// The context that each green one is.
     pub green_contexts: Registry<CUcontext>,
     pub resource_descriptors: Registry<ResourceDescriptor>,
+    pub conditions: Registry<Condition>,
 }
 
 /// Behind a reference, because it is large: the caller's stack may be small.
@@ -186,6 +187,7 @@ fn load() -> Option<&'static Driver> {
             links: Registry::new(Kind::Link),
             green_contexts: Registry::new(Kind::GreenContext),
             resource_descriptors: Registry::new(Kind::ResourceDescriptor),
+            conditions: Registry::new(Kind::Condition),
         }))),
         Err(error) => {
             eprintln!(

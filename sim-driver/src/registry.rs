@@ -28,6 +28,7 @@ pub enum Kind {
     Link = 18,
     GreenContext = 19,
     ResourceDescriptor = 20,
+    Condition = 21,
 }
 
 /// Bits of a handle: four zero bits (so that it looks like an aligned address), place, generation, kind, and a constant on top.

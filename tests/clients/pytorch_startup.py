@@ -167,6 +167,7 @@ def green_context():
     """A part of the multiprocessors, by cuda-bindings; a stream that runs on it."""
     from torch.cuda.green_contexts import GreenContext
 
+    torch.zeros(1).cuda()
     part = GreenContext.create(num_sms=32, device_id=0)
     stream = part.Stream()
     with torch.cuda.stream(stream):

@@ -2,6 +2,7 @@
 
 mod arrays;
 mod behaviour;
+mod conditional_nodes;
 mod conformance;
 mod driver;
 mod faults;
