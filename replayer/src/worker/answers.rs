@@ -255,7 +255,7 @@ impl After<'_> {
                 && capture.param == REGION | param
                 && capture.full.is_none()
                 && u64::from_le_bytes(*address) == at;
-            is_it.then(|| list.as_chunks::<8>().0)
+            is_it.then_some(list.as_chunks::<8>().0)
         });
         lists.next().unwrap_or_default()
     }
