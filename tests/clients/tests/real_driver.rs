@@ -41,6 +41,7 @@ const fn case(
 const CASES: &[Case] = &[
     case("shared_streams", &[], End::Code(0), "start = 100\n"),
     case("copies", &[], End::Code(0), "start: 100\n"),
+    case("conditional", &[], End::Code(0), "start: 100\n"),
     case("ggml_startup", &[], End::Code(0), "backend: CPU\n"),
     case(
         "injected",
