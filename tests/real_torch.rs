@@ -45,6 +45,7 @@ const ON_H100: &[(&str, &str)] = &[
         "cuFFT, cuDNN, cuSPARSE and cuSOLVER accepted",
     ),
     ("graph", "captured and replayed, (1000,)"),
+    ("green_context", "32 multiprocessors, came back True"),
     ("loader_fork", "64 of 64, in order True"),
     ("loader_spawn", "64 of 64, in order True"),
     ("processes", "exit codes [0, 0], came back [True, True]"),

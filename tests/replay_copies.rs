@@ -92,3 +92,21 @@ fn without_data_in_the_recording_nothing_is_said_of_it() {
     assert_eq!(report.end, End::Code(0), "{}", report.stdout);
     assert!(!report.stdout.contains("not compared"), "{}", report.stdout);
 }
+
+#[test]
+fn a_graph_inside_a_conditional_node_is_found_again() {
+    let scratch = tempfile::tempdir().unwrap();
+    let trace = scratch.path().join("conditional.cutape");
+    let mut command = cutape(["record", "--driver", "sim", "--payload", "full", "-o"]);
+    let recorded = finish(command.arg(&trace).arg("--").arg(client("conditional")));
+    assert!(
+        recorded.stdout.ends_with("found: 7\n"),
+        "{}",
+        recorded.stdout
+    );
+    let report = replay(&trace, &[]);
+    assert_eq!(report.end, End::Code(0), "{}", report.stdout);
+    // The data that the graph has brought is compared, too.
+    let report = replay(&trace, &["cuGraphLaunch"]);
+    assert_line(&report, "changed: #13 cuMemcpyDtoH_v2 dstHost other data");
+}

@@ -64,12 +64,16 @@ handles! {
     CUgraph,
     /// A node of a graph.
     CUgraphNode,
+    /// What decides in a conditional node.
+    CUgraphConditionalHandle,
     /// A graph made ready to launch.
     CUgraphExec,
     /// Something of the program's that graphs keep alive.
     CUuserObject,
     /// A context confined to a part of the device.
     CUgreenCtx,
+    /// What a green context is to be given.
+    CUdevResourceDesc,
     /// A memory pool.
     CUmemoryPool,
     /// A registration for the driver's messages.
@@ -295,6 +299,57 @@ pub struct CUlaunchAttribute {
     pub id: u32,
     pub pad: [u8; 4],
     pub value: [u64; 8],
+}
+
+/// One launch of a kernel on several devices.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct CUDA_LAUNCH_PARAMS_v1 {
+    pub function: CUfunction,
+    pub gridDimX: u32,
+    pub gridDimY: u32,
+    pub gridDimZ: u32,
+    pub blockDimX: u32,
+    pub blockDimY: u32,
+    pub blockDimZ: u32,
+    pub sharedMemBytes: u32,
+    pub hStream: CUstream,
+    pub kernelParams: *mut *mut c_void,
+}
+
+/// Multiprocessors of a device.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CUdevSmResource {
+    pub smCount: u32,
+    pub minSmPartitionSize: u32,
+    pub smCoscheduledAlignment: u32,
+    pub flags: u32,
+    pub localityDomainId: u32,
+}
+
+/// Something of a device that can be given to green contexts; here its multiprocessors.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct CUdevResource_v1 {
+    pub r#type: u32,
+    pub _internal_padding: [u8; 92],
+    pub sm: CUdevSmResource,
+    rest: [u32; 5],
+    pub nextResource: *mut CUdevResource_v1,
+}
+
+impl CUdevResource_v1 {
+    /// One of that type, otherwise zeros.
+    pub fn of_type(r#type: u32) -> Self {
+        Self {
+            r#type,
+            _internal_padding: [0; 92],
+            sm: CUdevSmResource::default(),
+            rest: [0; 5],
+            nextResource: std::ptr::null_mut(),
+        }
+    }
 }
 
 /// One operation of a batch, a union: the type in the first word, then address, value, flags.

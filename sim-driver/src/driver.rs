@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use crate::abi::CUcontext;
 use crate::array::{Array, Mipmap, Surface, Texture};
-use crate::context::Context;
+use crate::context::{Context, ResourceDescriptor};
 use crate::device::Device;
 use crate::event::Event;
-use crate::graph::{Exec, Graph, NodePlace, UserObject};
+use crate::graph::{Condition, Exec, Graph, NodePlace, UserObject};
 use crate::memory::{Memory, Physical, Pool};
 use crate::module::{Function, Kernel, Library, Link, Module};
 use crate::profile::{self, Pattern, Profile};
@@ -47,6 +48,10 @@ pub struct Driver {
     pub textures: Registry<Texture>,
     pub surfaces: Registry<Surface>,
     pub links: Registry<Link>,
+    /// The context that each green one is.
+    pub green_contexts: Registry<CUcontext>,
+    pub resource_descriptors: Registry<ResourceDescriptor>,
+    pub conditions: Registry<Condition>,
 }
 
 /// Behind a reference, because it is large: the caller's stack may be small.
@@ -180,6 +185,9 @@ fn load() -> Option<&'static Driver> {
             textures: Registry::new(Kind::Texture),
             surfaces: Registry::new(Kind::Surface),
             links: Registry::new(Kind::Link),
+            green_contexts: Registry::new(Kind::GreenContext),
+            resource_descriptors: Registry::new(Kind::ResourceDescriptor),
+            conditions: Registry::new(Kind::Condition),
         }))),
         Err(error) => {
             eprintln!(

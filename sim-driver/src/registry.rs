@@ -26,6 +26,9 @@ pub enum Kind {
     Texture = 16,
     Surface = 17,
     Link = 18,
+    GreenContext = 19,
+    ResourceDescriptor = 20,
+    Condition = 21,
 }
 
 /// Bits of a handle: four zero bits (so that it looks like an aligned address), place, generation, kind, and a constant on top.

@@ -43,6 +43,9 @@ impl CuError {
     pub const STREAM_CAPTURE_WRONG_THREAD: Self = Self(908);
     pub const GRAPH_EXEC_UPDATE_FAILURE: Self = Self(910);
     pub const INVALID_CLUSTER_SIZE: Self = Self(912);
+    pub const INVALID_RESOURCE_TYPE: Self = Self(914);
+    pub const INVALID_RESOURCE_CONFIGURATION: Self = Self(915);
+    pub const STREAM_DETACHED: Self = Self(917);
     pub const PEER_ACCESS_ALREADY_ENABLED: Self = Self(704);
     pub const PEER_ACCESS_NOT_ENABLED: Self = Self(705);
     pub const UNSUPPORTED_LIMIT: Self = Self(215);

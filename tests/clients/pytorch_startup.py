@@ -163,6 +163,19 @@ def graph():
     return f"captured and replayed, {tuple(sums.shape)}"
 
 
+def green_context():
+    """A part of the multiprocessors, by cuda-bindings; a stream that runs on it."""
+    from torch.cuda.green_contexts import GreenContext
+
+    torch.zeros(1).cuda()
+    part = GreenContext.create(num_sms=32, device_id=0)
+    stream = part.Stream()
+    with torch.cuda.stream(stream):
+        there = torch.arange(1000).cuda()
+    stream.synchronize()
+    return f"{part.sm_count} multiprocessors, came back {torch.equal(there.cpu(), torch.arange(1000))}"
+
+
 def profiler():
     """What is seen depends on the driver: without one that CUPTI accepts, only what happens on the CPU."""
     os.environ["KINETO_LOG_LEVEL"] = "99"
@@ -273,6 +286,7 @@ STEPS = (
     network,
     libraries_of_nvidia,
     graph,
+    green_context,
     profiler,
     loader_fork,
     loader_spawn,

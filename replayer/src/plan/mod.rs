@@ -280,6 +280,8 @@ pub enum Target {
         /// What to replace in each item.
         relocations: Vec<Relocation>,
     },
+    /// A pointer that the driver answers to a list of handles of its own, which is on record by itself; nothing is passed in its place.
+    AnsweredHandles(Kind),
     /// Arguments of the kernel, a pointer to each.
     KernelParams,
     /// Arguments of the kernel in one buffer.

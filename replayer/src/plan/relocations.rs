@@ -261,6 +261,8 @@ impl<'a> Finder<'a> {
             }
             let by_name = match field.name.as_str() {
                 "userData" => Some(Target::UserData),
+                // Conditional nodes: the graphs inside, which the driver has made.
+                "phGraph_out" => Some(Target::AnsweredHandles(self.kinds.number("CUgraph"))),
                 "kernelParams" => Some(Target::KernelParams),
                 "extra" => Some(Target::KernelExtra),
                 _ => None,
@@ -315,6 +317,15 @@ mod tests {
         assert_eq!(count(&|target| matches!(target, Target::CopyDevice(_))), 2);
         assert_eq!(count(&|target| matches!(target, Target::Handle(_))), 2);
         assert_eq!(kinds, ["CUarray"]);
+    }
+
+    #[test]
+    fn the_graphs_in_a_conditional_node_are_answered() {
+        let (found, kinds) = relocations("CUDA_CONDITIONAL_NODE_PARAMS", Way::Passed);
+        let graphs = kinds.iter().position(|kind| kind == "CUgraph");
+        let target = Target::AnsweredHandles(graphs.expect("graphs") as Kind);
+        let place = found.iter().find(|one| one.target == target);
+        assert_eq!(place.map(|one| one.offset), Some(16), "{found:?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! After a call: what lies behind its pointers, told in the recorded process's words, and what it did to objects.
 
-use cutape_trace_format::capture_number::{ARRIVED, PAYLOAD};
+use cutape_trace_format::capture_number::{ARRIVED, PAYLOAD, REGION};
 use cutape_trace_format::payload::{PayloadHash, PayloadKind, PayloadRef, PayloadState};
 use cutape_trace_format::record::Captured;
 
@@ -202,6 +202,7 @@ impl After<'_> {
             Target::Handle(kind) => self.is_handle(handles, (param, *kind), was, is),
             Target::DevicePointer | Target::HostAddress => self.is_memory(handles, param, was, is),
             Target::DriverAddress => handles.is_same_address(was, is),
+            Target::AnsweredHandles(kind) => self.is_list(handles, (param, *kind), was, is),
             _ => false,
         };
         if stands_for_it {
@@ -228,6 +229,35 @@ impl After<'_> {
                 true
             }
         }
+    }
+
+    /// A list of the driver's own: each of its handles stands for the recorded one in its place from now on.
+    fn is_list(&self, handles: &mut Handles, (param, kind): (u8, u16), was: u64, is: u64) -> bool {
+        let start = std::ptr::with_exposed_provenance::<u64>(is as usize);
+        let recorded = self.recorded_list(param, was);
+        if start.is_null() || recorded.is_empty() {
+            return false;
+        }
+        // SAFETY: the driver says that it has put as many handles there as it was asked for, which is what is on record. If that is not true, the
+        // process ends while this call counts as being played.
+        let here = unsafe { std::slice::from_raw_parts(start, recorded.len()) };
+        for (was, is) in recorded.iter().zip(here) {
+            handles.learn(kind, u64::from_le_bytes(*was), Known::Here(*is));
+        }
+        here.iter().all(|&is| is != 0)
+    }
+
+    /// The words that the recording has of a list at a recorded address, answered behind a parameter.
+    fn recorded_list(&self, param: u8, at: u64) -> &[[u8; 8]] {
+        let mut lists = self.message.captures().filter_map(|capture| {
+            let (address, list) = capture.bytes.split_first_chunk::<8>()?;
+            let is_it = capture.out
+                && capture.param == REGION | param
+                && capture.full.is_none()
+                && u64::from_le_bytes(*address) == at;
+            is_it.then_some(list.as_chunks::<8>().0)
+        });
+        lists.next().unwrap_or_default()
     }
 
     fn is_memory(&self, handles: &mut Handles, param: u8, was: u64, is: u64) -> bool {
@@ -387,6 +417,11 @@ impl After<'_> {
                 let is_new = self.plan.effects.contains(&Effect::CreatesHandle(param));
                 if is_new || handles.handle(*kind, was) == Known::Unknown {
                     handles.learn(*kind, was, Known::Missing(cause));
+                }
+            }
+            Target::AnsweredHandles(kind) => {
+                for was in self.recorded_list(param, was) {
+                    handles.learn(*kind, u64::from_le_bytes(*was), Known::Missing(cause));
                 }
             }
             Target::DevicePointer | Target::HostAddress => {

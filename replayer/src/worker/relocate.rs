@@ -106,7 +106,7 @@ impl Relocator<'_> {
             Target::KernelParams => kernel::params(self, false),
             Target::KernelExtra => kernel::params(self, true),
             Target::OnlyNull => Err(SkipReason::NotRecorded.into()),
-            Target::DriverAddress | Target::HostAddress => Ok(0),
+            Target::DriverAddress | Target::HostAddress | Target::AnsweredHandles(_) => Ok(0),
         }
     }
 

@@ -3,8 +3,9 @@
 use std::ffi::c_void;
 
 use super::{
-    CUDA_MEMCPY3D, CUcontext, CUdeviceptr, CUevent, CUfunction, CUgraph, CUgraphNode, CUhostFn,
-    CUkernel, CUmemAccessDesc, CUmemPoolProps, CUstream, CUstreamBatchMemOpParams_v1,
+    CUDA_MEMCPY3D, CUcontext, CUdeviceptr, CUevent, CUfunction, CUgraph, CUgraphConditionalHandle,
+    CUgraphNode, CUhostFn, CUkernel, CUmemAccessDesc, CUmemPoolProps, CUstream,
+    CUstreamBatchMemOpParams_v1,
 };
 
 /// What an edge of a graph carries: all zero for a full dependency.
@@ -118,6 +119,17 @@ pub struct CUDA_MEM_ALLOC_NODE_PARAMS_v1 {
     pub accessDescCount: usize,
     pub bytesize: usize,
     pub dptr: CUdeviceptr,
+}
+
+/// A conditional node.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct CUDA_CONDITIONAL_NODE_PARAMS {
+    pub handle: CUgraphConditionalHandle,
+    pub r#type: u32,
+    pub size: u32,
+    pub phGraph_out: *mut CUgraph,
+    pub ctx: CUcontext,
 }
 
 /// A node that frees memory.

@@ -52,7 +52,7 @@ fn find_for_current(driver: &Driver, handle: CUcontext) -> Result<Arc<Context>, 
 }
 
 /// The context of a handle, or the current one for NULL.
-fn named_or_current(handle: CUcontext) -> Result<Arc<Context>, CuError> {
+pub(super) fn named_or_current(handle: CUcontext) -> Result<Arc<Context>, CuError> {
     if handle.is_null() {
         current()
     } else {
@@ -128,7 +128,7 @@ pub fn cuCtxDestroy_v2(ctx: CUcontext) -> Answer {
     }
     let driver = driver::started()?;
     let context = find(driver, ctx)?;
-    if context.is_primary {
+    if context.is_primary || context.green().is_some() {
         return Err(CuError::INVALID_CONTEXT);
     }
     if current::top().is_some_and(|top| top.id == context.id) {
@@ -233,7 +233,7 @@ pub fn cuCtxSetFlags(flags: u32) -> Answer {
 
 pub fn cuCtxGetId(ctx: CUcontext, ctxId: Out<u64>) -> Answer {
     let ctxId = ctxId.required()?;
-    ctxId.set(named_or_current(ctx)?.id);
+    ctxId.set(named_or_current(ctx)?.unique_id);
     Ok(())
 }
 
@@ -323,12 +323,9 @@ pub fn cuCtxGetExecAffinity(pExecAffinity: Out<CUexecAffinityParam>, r#type: u32
     if r#type != 0 {
         return Err(CuError::UNSUPPORTED_EXEC_AFFINITY);
     }
-    let multiprocessors = context
-        .device
-        .attribute(crate::attribute::number::MULTIPROCESSOR_COUNT);
     place.set(CUexecAffinityParam {
         r#type: 0,
-        param: multiprocessors as u32,
+        param: context.multiprocessors(),
     });
     Ok(())
 }

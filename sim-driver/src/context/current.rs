@@ -109,7 +109,7 @@ pub fn per_thread_stream(context: &Context) -> Arc<Stream> {
         let mut streams = streams.borrow_mut();
         if let Some(stream) = streams
             .iter()
-            .find(|stream| stream.context_id == context.id)
+            .find(|stream| stream.context == context.handle)
         {
             return Arc::clone(stream);
         }

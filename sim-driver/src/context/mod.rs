@@ -2,9 +2,11 @@
 
 mod calls;
 mod current;
+mod green;
 pub mod limits;
 pub mod primary;
 mod primary_calls;
+mod sm_resource;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -12,9 +14,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use calls::*;
 pub use current::{current, per_thread_stream, with_current};
+pub use green::*;
 pub use primary_calls::*;
+pub use sm_resource::*;
 
-use crate::abi::CUcontext;
+use crate::abi::{CUcontext, CUgreenCtx};
 use crate::device::Device;
 use crate::driver::Driver;
 use crate::export_table::Storage;
@@ -25,8 +29,11 @@ use limits::Limits;
 /// A context.
 pub struct Context {
     pub handle: CUcontext,
-    /// Unique in the process, from 1 on.
+    /// Whose memory, events and modules it has: unique in the process, from 1 on, and the primary context's in a green one.
     pub id: u64,
+    /// Unique in the process.
+    pub unique_id: u64,
+    green: Option<Green>,
     pub device: &'static Device,
     pub is_primary: bool,
     pub flags: AtomicU32,
@@ -63,6 +70,8 @@ impl Context {
         let make = |handle| Self {
             handle: CUcontext(handle),
             id,
+            unique_id: id,
+            green: None,
             device,
             is_primary,
             flags: AtomicU32::new(flags),
@@ -83,6 +92,65 @@ impl Context {
             alive: AtomicBool::new(true),
         };
         driver.contexts.insert(make).ok_or(CuError::OUT_OF_MEMORY)
+    }
+
+    /// A green context beside a device's primary one, registered under new handles.
+    fn create_green(
+        driver: &'static Driver,
+        primary: &Self,
+        part: SmPart,
+    ) -> Result<CUgreenCtx, CuError> {
+        let unique_id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let mut handle_of_green = CUgreenCtx::default();
+        let make = |green_handle| {
+            let green = Green {
+                handle: CUgreenCtx(green_handle),
+                part,
+            };
+            handle_of_green = green.handle;
+            let make = |handle| Self {
+                handle: CUcontext(handle),
+                id: primary.id,
+                unique_id,
+                green: Some(green),
+                device: primary.device,
+                is_primary: false,
+                flags: AtomicU32::new(primary.flags.load(Ordering::Relaxed)),
+                cache_config: AtomicU32::new(0),
+                shared_memory_config: AtomicU32::new(0),
+                limits: Mutex::new(Limits::of(primary.device)),
+                attached: AtomicU32::new(0),
+                launches: AtomicU64::new(0),
+                legacy: Arc::new(Stream::default_of(
+                    StreamKind::Legacy,
+                    CUcontext(handle),
+                    primary.id,
+                    &primary.group,
+                )),
+                group: Arc::clone(&primary.group),
+                peers: Mutex::default(),
+                storage: Storage::default(),
+                alive: AtomicBool::new(true),
+            };
+            let made = driver.contexts.insert(make);
+            made.map_or(CUcontext::default(), |context| context.handle)
+        };
+        let context = driver.green_contexts.insert(make);
+        match context {
+            Some(context) if !context.is_null() => Ok(handle_of_green),
+            _ => Err(CuError::OUT_OF_MEMORY),
+        }
+    }
+
+    /// What makes it a green context, if it is one.
+    pub fn green(&self) -> Option<Green> {
+        self.green
+    }
+
+    /// Multiprocessors that its kernels run on.
+    pub fn multiprocessors(&self) -> u32 {
+        let whole = SmPart::whole(self.device);
+        self.green.map_or(whole, |green| green.part).count
     }
 
     /// Whether it has not been destroyed.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Graph, Operation};
+use super::Graph;
 
 /// The graph, with its child graphs as clusters.
 pub fn text(graph: &Graph) -> String {
@@ -30,8 +30,13 @@ fn body(graph: &Graph, name: &str, out: &mut String) {
         for edge in &node.after {
             let _ = writeln!(out, "{} -> {};", id(edge.from), id(*number));
         }
-        if let Operation::Child(child) = &node.operation {
-            body(child, &format!("{name}_{number}"), out);
+        for (place, inner) in node.operation.graphs_inside().iter().enumerate() {
+            let place = if place == 0 {
+                String::new()
+            } else {
+                format!("_{place}")
+            };
+            body(inner, &format!("{name}_{number}{place}"), out);
         }
     }
     out.push_str("}\n");

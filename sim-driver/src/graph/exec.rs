@@ -36,8 +36,8 @@ pub struct Step {
     after: Vec<u32>,
     pub operation: Operation,
     pub is_enabled: bool,
-    /// The steps of a child graph.
-    inside: Vec<Step>,
+    /// The steps of the graphs inside: of a child graph, or of each that a condition chooses from.
+    inside: Vec<Vec<Step>>,
 }
 
 /// Why a graph cannot take another's place: what `CUgraphExecUpdateResult` says, and where they differ.
@@ -60,10 +60,10 @@ fn steps_of(graph: &Graph) -> Option<Vec<Step>> {
     let content = graph.content();
     let step = |number: u32| {
         let node = content.nodes.get(&number)?;
-        let inside = match &node.operation {
-            Operation::Child(child) => steps_of(child)?,
-            _ => Vec::new(),
-        };
+        let inside = node.operation.graphs_inside().iter();
+        let inside = inside
+            .map(|inner| steps_of(inner))
+            .collect::<Option<Vec<_>>>()?;
         Some(Step {
             node: node.handle,
             number,
@@ -83,6 +83,7 @@ impl Exec {
     /// `INVALID_VALUE` if its nodes depend on each other in circles.
     pub fn instantiate(driver: &Driver, graph: &Graph, flags: u64) -> Result<Arc<Self>, CuError> {
         let steps = steps_of(graph).ok_or(CuError::INVALID_VALUE)?;
+        check_bodies(&steps)?;
         let mut objects = HeldObjects::default();
         graph.objects().share_with(&mut objects);
         let make = |handle| Self {
@@ -197,10 +198,27 @@ impl Step {
     /// Replaces the child graph's work.
     pub fn set_child(&mut self, child: &Graph) -> Answer {
         let new = steps_of(child).ok_or(CuError::INVALID_VALUE)?;
-        compare(&self.inside, &new).map_err(|_| CuError::INVALID_VALUE)?;
-        take_over(&mut self.inside, new);
+        let inside = self.inside.first_mut().ok_or(CuError::INVALID_VALUE)?;
+        compare(inside, &new).map_err(|_| CuError::INVALID_VALUE)?;
+        take_over(inside, new);
         Ok(())
     }
+}
+
+/// What lies in the bodies of conditional nodes is work of the device alone.
+fn check_bodies(steps: &[Step]) -> Answer {
+    for step in steps {
+        if let Operation::Conditional(conditional) = &step.operation {
+            conditional
+                .bodies
+                .iter()
+                .try_for_each(|body| super::check_body(body))?;
+        }
+        step.inside
+            .iter()
+            .try_for_each(|steps| check_bodies(steps))?;
+    }
+    Ok(())
 }
 
 fn graph_of(driver: &Driver, steps: &[Step]) -> Result<Arc<Graph>, CuError> {
@@ -208,7 +226,12 @@ fn graph_of(driver: &Driver, steps: &[Step]) -> Result<Arc<Graph>, CuError> {
     let mut numbers = BTreeMap::new();
     for step in steps {
         let operation = match step.operation {
-            Operation::Child(_) => Operation::Child(graph_of(driver, &step.inside)?),
+            Operation::Child(_) => {
+                let inside = step.inside.first().map_or(&[][..], Vec::as_slice);
+                Operation::Child(graph_of(driver, inside)?)
+            }
+            // A child graph has no conditional nodes.
+            Operation::Conditional(_) => return Err(CuError::NOT_SUPPORTED),
             _ if !step.is_enabled => Operation::Empty,
             _ => step.operation.clone(),
         };
@@ -249,9 +272,18 @@ fn give(
 
 fn flatten(steps: &[Step], operations: &mut Vec<Operation>) {
     for step in steps.iter().filter(|step| step.is_enabled) {
-        match step.operation {
-            Operation::Child(_) => flatten(&step.inside, operations),
-            _ => operations.push(step.operation.clone()),
+        let inside = match &step.operation {
+            Operation::Child(_) => step.inside.first(),
+            Operation::Conditional(conditional) => conditional
+                .chosen()
+                .and_then(|place| step.inside.get(place)),
+            operation => {
+                operations.push(operation.clone());
+                None
+            }
+        };
+        if let Some(inside) = inside {
+            flatten(inside, operations);
         }
     }
 }
@@ -261,7 +293,8 @@ fn step_of(steps: &mut [Step], node: CUgraphNode) -> Option<&mut Step> {
         if step.node == node {
             return Some(step);
         }
-        if let Some(found) = step_of(&mut step.inside, node) {
+        let mut inside = step.inside.iter_mut();
+        if let Some(found) = inside.find_map(|steps| step_of(steps, node)) {
             return Some(found);
         }
     }
@@ -307,7 +340,12 @@ fn compare(old: &[Step], new: &[Step]) -> Result<(), Difference> {
         if has_memory {
             return Err(difference(update_result::NOT_SUPPORTED, new.node));
         }
-        compare(&old.inside, &new.inside)?;
+        if old.inside.len() != new.inside.len() {
+            return Err(difference(update_result::TOPOLOGY_CHANGED, new.node));
+        }
+        for (old, new) in old.inside.iter().zip(&new.inside) {
+            compare(old, new)?;
+        }
     }
     Ok(())
 }
@@ -315,7 +353,9 @@ fn compare(old: &[Step], new: &[Step]) -> Result<(), Difference> {
 fn take_over(old: &mut [Step], new: Vec<Step>) {
     for (old, new) in old.iter_mut().zip(new) {
         old.operation = new.operation;
-        take_over(&mut old.inside, new.inside);
+        for (old, new) in old.inside.iter_mut().zip(new.inside) {
+            take_over(old, new);
+        }
     }
 }
 

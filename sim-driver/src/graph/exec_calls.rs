@@ -21,6 +21,8 @@ const DEVICE_LAUNCH: u64 = 4;
 const INSTANTIATE_SUCCESS: u32 = 0;
 const INSTANTIATE_ERROR: u32 = 1;
 const INVALID_STRUCTURE: u32 = 2;
+const OPERATION_NOT_SUPPORTED: u32 = 3;
+const CONDITION_UNUSED: u32 = 5;
 /// `CU_GRAPH_EXEC_UPDATE_ERROR`.
 const UPDATE_ERROR: u32 = 1;
 
@@ -35,7 +37,17 @@ fn instantiate(graph: CUgraph, flags: u64) -> Result<CUgraphExec, CuError> {
     if flags & DEVICE_LAUNCH != 0 {
         return Err(CuError::NOT_SUPPORTED);
     }
+    if graph.has_unused_condition(driver) {
+        return Err(CuError::INVALID_VALUE);
+    }
     Exec::instantiate(driver, &graph, flags).map(|exec| exec.handle)
+}
+
+fn has_unused_condition(graph: CUgraph) -> bool {
+    let driver = driver::started();
+    driver.is_ok_and(|driver| {
+        find(driver, graph).is_ok_and(|graph| graph.has_unused_condition(driver))
+    })
 }
 
 fn instantiate_with_log(
@@ -107,6 +119,8 @@ pub fn cuGraphInstantiateWithParams(
     params.result_out = match made {
         Ok(_) => INSTANTIATE_SUCCESS,
         Err(CuError::INVALID_VALUE) if has_circle(hGraph) => INVALID_STRUCTURE,
+        Err(CuError::INVALID_VALUE) if has_unused_condition(hGraph) => CONDITION_UNUSED,
+        Err(CuError::NOT_SUPPORTED) if params.flags & DEVICE_LAUNCH == 0 => OPERATION_NOT_SUPPORTED,
         Err(_) => INSTANTIATE_ERROR,
     };
     instantiateParams.set(params);

@@ -32,7 +32,7 @@ pub fn cuGraphClone(phGraphClone: Out<CUgraph>, originalGraph: CUgraph) -> Answe
     let driver = driver::started()?;
     let place = phGraphClone.required()?;
     let original = find(driver, originalGraph)?;
-    if original.owns_memory() {
+    if original.owns_memory() || original.has_conditions() {
         return Err(CuError::NOT_SUPPORTED);
     }
     place.set(original.duplicate(driver, false)?.handle);

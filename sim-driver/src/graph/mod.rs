@@ -1,5 +1,6 @@
 //! Graphs: work that is described first, and done as often as it is launched.
 
+mod conditional;
 mod dot;
 mod exec;
 mod exec_calls;
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+pub use conditional::*;
 pub use exec::Exec;
 pub use exec_calls::*;
 pub use graph_calls::*;
@@ -168,6 +170,7 @@ impl Graph {
     /// Ends the handles of the graph and its nodes, and lets its user objects go.
     pub fn end(&self, driver: &Driver) {
         driver.graphs.remove(self.handle.0);
+        self.end_conditions(driver);
         let nodes = std::mem::take(&mut self.content().nodes);
         for node in nodes.into_values() {
             node.end(driver);
@@ -192,8 +195,8 @@ impl Graph {
 impl Node {
     fn end(&self, driver: &Driver) {
         driver.graph_nodes.remove(self.handle.0);
-        if let Operation::Child(child) = &self.operation {
-            child.end(driver);
+        for inner in self.operation.graphs_inside() {
+            inner.end(driver);
         }
     }
 }
@@ -316,9 +319,9 @@ pub fn edges_from(
     nodes.iter().enumerate().map(edge).collect()
 }
 
-/// A graph may not hold itself, nor one that allocates or frees memory.
+/// A graph may not hold itself, nor one that allocates or frees memory or has conditional nodes.
 pub fn check_child(graph: &Arc<Graph>, child: &Arc<Graph>) -> Answer {
-    if Arc::ptr_eq(graph, child) || child.owns_memory() {
+    if Arc::ptr_eq(graph, child) || child.owns_memory() || child.has_conditions() {
         Err(CuError::INVALID_VALUE)
     } else {
         Ok(())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::operation::number;
-use super::{Graph, GraphMemory, Operation, check_child, find};
+use super::{Conditional, Graph, GraphMemory, Operation, check_child, find};
 use crate::abi::{
     CUDA_CHILD_GRAPH_NODE_PARAMS, CUDA_EVENT_WAIT_NODE_PARAMS, CUDA_HOST_NODE_PARAMS_v1,
     CUDA_KERNEL_NODE_PARAMS_v2, CUDA_MEM_ALLOC_NODE_PARAMS_v1, CUDA_MEM_FREE_NODE_PARAMS,
@@ -186,7 +186,10 @@ pub fn operation(
         number::BATCH_MEM_OP => {
             MemoryBatch::of(&part(params).get().ok_or(missing)?).map(Operation::Memory)
         }
-        // Semaphores and conditional nodes are not simulated.
+        number::CONDITIONAL => {
+            Conditional::of(driver, graph, part(params)).map(Operation::Conditional)
+        }
+        // Semaphores are not simulated.
         _ => Err(CuError::NOT_SUPPORTED),
     }
 }
@@ -230,6 +233,7 @@ pub fn write(operation: &Operation, params: Out<CUgraphNodeParams>) {
         }
         Operation::Allocate(memory) => part(params).set(allocation_params(memory)),
         Operation::Memory(batch) => part(params).set(batch.params()),
+        Operation::Conditional(conditional) => part(params).set(conditional.params()),
         Operation::Free(address) => part(params).set(CUDA_MEM_FREE_NODE_PARAMS { dptr: *address }),
     }
 }
@@ -239,7 +243,10 @@ pub fn replace(old: &mut Operation, new: Operation) -> Answer {
     if old.node_type() != new.node_type() {
         return Err(CuError::INVALID_VALUE);
     }
-    if matches!(new, Operation::Allocate(_) | Operation::Free(_)) {
+    if matches!(
+        new,
+        Operation::Allocate(_) | Operation::Free(_) | Operation::Conditional(_)
+    ) {
         return Err(CuError::NOT_SUPPORTED);
     }
     let attributes = match old {

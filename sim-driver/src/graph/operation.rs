@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Graph, GraphMemory};
+use super::{Conditional, Graph, GraphMemory};
 use crate::abi::{CUdeviceptr, CUevent};
 use crate::launch::KernelLaunch;
 use crate::memory::{BoxCopy, Fill};
@@ -23,6 +23,8 @@ pub enum Operation {
     Allocate(Arc<GraphMemory>),
     Free(CUdeviceptr),
     Memory(MemoryBatch),
+    /// One of the graphs that this node owns, or none.
+    Conditional(Arc<Conditional>),
 }
 
 /// `CUgraphNodeType`.
@@ -38,6 +40,7 @@ pub mod number {
     pub const MEM_ALLOC: u32 = 10;
     pub const MEM_FREE: u32 = 11;
     pub const BATCH_MEM_OP: u32 = 12;
+    pub const CONDITIONAL: u32 = 13;
 }
 
 impl Operation {
@@ -55,6 +58,7 @@ impl Operation {
             Self::Allocate(_) => number::MEM_ALLOC,
             Self::Free(_) => number::MEM_FREE,
             Self::Memory(_) => number::BATCH_MEM_OP,
+            Self::Conditional(_) => number::CONDITIONAL,
         }
     }
 
@@ -72,6 +76,16 @@ impl Operation {
             Self::Allocate(_) => "MEM_ALLOC",
             Self::Free(_) => "MEM_FREE",
             Self::Memory(_) => "BATCH_MEM_OP",
+            Self::Conditional(_) => "CONDITIONAL",
+        }
+    }
+
+    /// Graphs that the node owns.
+    pub fn graphs_inside(&self) -> &[Arc<Graph>] {
+        match self {
+            Self::Child(child) => std::slice::from_ref(child),
+            Self::Conditional(conditional) => &conditional.bodies,
+            _ => &[],
         }
     }
 
@@ -87,6 +101,7 @@ impl Operation {
             }
             Self::Kernel(_)
             | Self::Child(_)
+            | Self::Conditional(_)
             | Self::Empty
             | Self::WaitEvent(_)
             | Self::RecordEvent(_)

@@ -1,12 +1,14 @@
 //! Launches: checked as the real driver checks them, counted, and not executed.
 
 mod kernel_launch;
+mod multi_device;
 mod occupancy;
 
 use std::ffi::c_void;
 use std::sync::atomic::Ordering;
 
 pub use kernel_launch::{KernelLaunch, with_kernel};
+pub use multi_device::*;
 pub use occupancy::*;
 
 use crate::abi::{CUfunction, CUlaunchConfig, CUstream};
@@ -95,7 +97,7 @@ impl Shape {
                 self.threads() as u32,
                 self.shared_bytes,
             );
-            if blocks > u64::from(resident) * device.limit(number::MULTIPROCESSOR_COUNT) {
+            if blocks > u64::from(resident) * u64::from(context.multiprocessors()) {
                 return Err(CuError::COOPERATIVE_LAUNCH_TOO_LARGE);
             }
         }

@@ -3,7 +3,7 @@
 use super::{LEGACY, NON_BLOCKING, PER_THREAD, Stream, resolve};
 use crate::abi::{CUcontext, CUdevice, CUevent, CUgreenCtx, CUstream};
 use crate::boundary::Out;
-use crate::context::{GREATEST_PRIORITY, current};
+use crate::context::{GREATEST_PRIORITY, current, find as find_context};
 use crate::driver;
 use crate::event;
 use crate::graph::Operation;
@@ -125,9 +125,35 @@ pub fn cuStreamGetDevice(
 
 pub fn cuStreamGetGreenCtx(hStream: CUstream, phCtx: Out<CUgreenCtx>) -> Answer {
     let place = phCtx.required()?;
-    resolve(DefaultStream::Legacy, hStream)?;
-    // No stream belongs to a green context: cuGreenCtxCreate is not simulated.
-    place.set(CUgreenCtx::default());
+    let (_, stream) = resolve(DefaultStream::Legacy, hStream)?;
+    place.set(green_of(&stream)?.unwrap_or_default());
+    Ok(())
+}
+
+/// The green context that a stream is of, if it is of one.
+fn green_of(stream: &Stream) -> Result<Option<CUgreenCtx>, CuError> {
+    let context = find_context(driver::started()?, stream.context)?;
+    Ok(context.green().map(|green| green.handle))
+}
+
+pub fn cuStreamGetCtx_v2(
+    default_stream: DefaultStream,
+    hStream: CUstream,
+    pCtx: Out<CUcontext>,
+    pGreenCtx: Out<CUgreenCtx>,
+) -> Answer {
+    let (place, green_place) = (pCtx.required()?, pGreenCtx.required()?);
+    let (_, stream) = resolve(default_stream, hStream)?;
+    match green_of(&stream)? {
+        Some(green) => {
+            place.set(CUcontext::default());
+            green_place.set(green);
+        }
+        None => {
+            place.set(stream.context);
+            green_place.set(CUgreenCtx::default());
+        }
+    }
     Ok(())
 }
 

@@ -70,6 +70,22 @@ pub fn cuLaunchHostFunc(
     Ok(())
 }
 
+pub fn cuLaunchHostFunc_v2(
+    default_stream: DefaultStream,
+    hStream: CUstream,
+    r#fn: CUhostFn,
+    userData: *mut c_void,
+    syncMode: u32,
+) -> Answer {
+    /// `CU_HOST_TASK_SPINWAIT`, the other one beside `CU_HOST_TASK_BLOCKING`: how the device waits, which nobody here can tell.
+    const SPIN: u32 = 1;
+    crate::driver::start_was_tried()?;
+    if syncMode > SPIN {
+        return Err(CuError::INVALID_VALUE);
+    }
+    cuLaunchHostFunc(default_stream, hStream, r#fn, userData)
+}
+
 pub fn cuStreamAddCallback(
     default_stream: DefaultStream,
     hStream: CUstream,

@@ -8,7 +8,7 @@ mod host_function;
 mod memory_op;
 mod queue;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub use attributes::*;
@@ -58,6 +58,8 @@ pub struct Stream {
     group: Arc<Group>,
     attributes: Mutex<attributes::Attributes>,
     part: Mutex<Option<capture::Part>>,
+    /// Its green context is gone.
+    is_detached: AtomicBool,
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -87,6 +89,7 @@ impl Stream {
             group: Arc::clone(group),
             attributes: Mutex::default(),
             part: Mutex::default(),
+            is_detached: AtomicBool::new(false),
         }
     }
 
@@ -110,6 +113,12 @@ impl Stream {
             queue,
             ..made
         }
+    }
+
+    /// Its green context goes: nothing more is taken, and what was being captured is lost.
+    pub fn detach(&self) {
+        self.is_detached.store(true, Ordering::Release);
+        self.abandon_capture();
     }
 
     /// Does work in the stream's order, at once where nothing is ahead.
@@ -155,7 +164,7 @@ impl Stream {
 /// The stream that a handle means in the current context, and that context.
 ///
 /// # Errors
-/// As [`current`], and `INVALID_HANDLE` for what is no living stream.
+/// As [`current`], `INVALID_HANDLE` for what is no living stream, and `STREAM_DETACHED` for one whose green context is gone.
 pub fn resolve(
     default_stream: DefaultStream,
     handle: CUstream,
@@ -164,10 +173,14 @@ pub fn resolve(
     let stream = match (handle, default_stream) {
         (CUstream(0), DefaultStream::Legacy) | (LEGACY, _) => Arc::clone(&context.legacy),
         (CUstream(0), DefaultStream::PerThread) | (PER_THREAD, _) => per_thread_stream(&context),
-        _ => driver::started()?
-            .streams
-            .get(handle.0)
-            .ok_or(CuError::INVALID_HANDLE)?,
+        _ => {
+            let stream = driver::started()?.streams.get(handle.0);
+            let stream = stream.ok_or(CuError::INVALID_HANDLE)?;
+            if stream.is_detached.load(Ordering::Acquire) {
+                return Err(CuError::STREAM_DETACHED);
+            }
+            stream
+        }
     };
     Ok((context, stream))
 }

@@ -2,10 +2,12 @@
 
 mod arrays;
 mod behaviour;
+mod conditional_nodes;
 mod conformance;
 mod driver;
 mod faults;
 mod graphs;
+mod green_contexts;
 mod harm;
 mod host_functions;
 mod ipc;
@@ -13,6 +15,7 @@ mod ipc_events;
 mod linker;
 mod memory;
 mod memory_ops;
+mod multi_device;
 mod real_clients;
 mod shareable;
 mod small_stack;
