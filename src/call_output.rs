@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use clap::ValueEnum;
-use cutape_analysis::caller::push_stack;
+use cutape_analysis::call_stack::push_stack;
 use cutape_analysis::csv::{self, CsvWriter};
 use cutape_analysis::json_lines;
 use cutape_analysis::line::{Column, LineWriter};

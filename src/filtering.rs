@@ -6,13 +6,17 @@ use std::path::Path;
 
 use cutape_analysis::filter::{Filter, Matcher, Selection, WantedFunction};
 use cutape_analysis::index::Index;
+use cutape_analysis::outcome::outcome;
 use cutape_call_stack::ProgramFiles;
 use cutape_cuda_api::{Api, Effect};
 use cutape_trace_format::call::Call;
+use cutape_trace_format::code::CodeFile;
+use cutape_trace_format::code_reader::{CodeReader, LoadedFiles, NamedCode};
 use cutape_trace_format::metadata::note;
 use cutape_trace_format::seal::{
     Keep, KeepAll, Manner, SealError, SealOptions, SealProgress, Sealed, seal_some,
 };
+use cutape_trace_format::stack_memory::StackMemory;
 use cutape_trace_format::trace::Trace;
 
 use crate::message;
@@ -52,12 +56,21 @@ pub fn select(filter: &Filter, trace: &Trace) -> Selection {
     selection.unwrap_or_default()
 }
 
-/// What the interposer needs to know of a filter: the functions whose calls it leaves out. Number of functions, a colon, and a
-/// hexadecimal digit for each four of them, lowest bit first.
+/// What the interposer needs to know of a filter: the functions whose calls it leaves out.
 pub fn unrecorded(filter: &Filter) -> String {
-    let functions = Api::get().functions();
-    let left_out = filter.unrecorded(functions);
-    let digits = left_out.chunks(4).map(|four| {
+    function_set(&filter.unrecorded(Api::get().functions()))
+}
+
+/// The functions of which a filter may mean calls.
+pub fn meant(filter: &Filter) -> String {
+    let functions = Api::get().functions().iter();
+    let meant = functions.map(|function| filter.wants(function) != WantedFunction::None);
+    function_set(&meant.collect::<Vec<bool>>())
+}
+
+/// Number of functions, a colon, and a hexadecimal digit for each four of them, lowest bit first.
+fn function_set(functions: &[bool]) -> String {
+    let digits = functions.chunks(4).map(|four| {
         let bits = four
             .iter()
             .rev()
@@ -80,6 +93,37 @@ pub fn recorded_with(trace: &Trace) -> Option<Filter> {
         (None, None) => return None,
     };
     parse(text).map_err(message::say).ok()
+}
+
+/// The filter of `--stacks`, if the recording was made with one.
+fn stacks_of(trace: &Trace) -> Option<Filter> {
+    let mut notes = trace.notes().iter();
+    let chosen = notes.find(|note| note.kind == note::STACKS)?;
+    parse(&chosen.text).map_err(message::say).ok()
+}
+
+/// Says what code addresses are called, and of which calls the stack is kept.
+struct Naming<'f> {
+    files: ProgramFiles,
+    stacks: Option<Matcher<'f>>,
+}
+
+impl CodeReader for Naming<'_> {
+    fn wants_stack(&mut self, trace: &Trace, call: &Call) -> bool {
+        let Some(matcher) = &mut self.stacks else {
+            return true;
+        };
+        let is_meant = matcher.matches(trace, call);
+        is_meant || outcome(trace.schema(), call).is_failure()
+    }
+
+    fn unwind(&mut self, loaded: &LoadedFiles<'_>, caller: u64, stack: &StackMemory) -> Vec<u64> {
+        self.files.unwind(loaded, caller, stack)
+    }
+
+    fn symbols(&mut self, file: &CodeFile, offsets: &[u64]) -> Vec<Option<NamedCode>> {
+        self.files.symbols(file, offsets)
+    }
 }
 
 /// Keeps the calls that a filter means.
@@ -121,7 +165,12 @@ pub fn seal(
 ) -> Result<Sealed, SealError> {
     let recorded = Trace::open(folder).ok();
     let filter = recorded.as_ref().and_then(recorded_with);
+    let stacks = recorded.as_ref().and_then(stacks_of);
     let start = recorded.and_then(|trace| trace.start_realtime_ns());
+    let mut naming = Naming {
+        files: ProgramFiles::of_recording(start),
+        stacks: stacks.as_ref().map(Matcher::new),
+    };
     let mut kept = filter.as_ref().map(Kept::by);
     let manner = Manner {
         options,
@@ -129,7 +178,7 @@ pub fn seal(
             Some(kept) => kept,
             None => &mut KeepAll,
         },
-        code: &mut ProgramFiles::of_recording(start),
+        code: &mut naming,
     };
     seal_some(folder, out, manner, progress)
 }

@@ -48,6 +48,16 @@ pub struct RecordingOptions {
     #[arg(short = 'e', long = "expression", value_name = "FILTER")]
     filter: Option<String>,
 
+    /// Whose call stacks are kept (docs/stacks.md). failed: of calls that failed, up to 16 of each place. none: of none. FILTER: of calls that
+    /// failed and of those that the filter means, such as 'cuMemAlloc*'
+    #[arg(
+        long,
+        value_name = "failed|none|FILTER",
+        default_value = "failed",
+        value_parser = Stacks::parse
+    )]
+    stacks: Stacks,
+
     /// Makes calls fail, wait or go missing, such as 'cuMemAlloc:error=OUT_OF_MEMORY:when=3+' (docs/inject.md). May be given several times
     #[arg(long, value_name = "RULE")]
     inject: Vec<String>,
@@ -64,6 +74,37 @@ pub enum OnFull {
     Wait,
     /// The call is dropped and counted.
     Drop,
+}
+
+/// Whose call stacks are kept.
+#[derive(Clone, Debug)]
+enum Stacks {
+    /// Those of calls that failed.
+    Failed,
+    /// None.
+    None,
+    /// Those of calls that failed or that a filter means.
+    Of(Filter),
+}
+
+impl Stacks {
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(match text {
+            "failed" => Self::Failed,
+            "none" => Self::None,
+            filter => Self::Of(Filter::parse(filter).map_err(|error| {
+                format!("expected failed, none or a filter; as a filter: {error}")
+            })?),
+        })
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Self::Failed => "failed",
+            Self::None => "none",
+            Self::Of(filter) => filter.text(),
+        }
+    }
 }
 
 /// What is kept besides arguments and results.
@@ -138,6 +179,8 @@ impl RecordingOptions {
             ),
             ("CUTAPE_ON_FULL".into(), self.on_full.name().into()),
             ("CUTAPE_PAYLOAD".into(), self.payload.name().into()),
+            ("CUTAPE_STACKS".into(), self.stacks.text().into()),
+            ("CUTAPE_STACKED".into(), self.stacked().into()),
             (
                 "CUTAPE_MAX_SIZE".into(),
                 self.max_size
@@ -170,6 +213,14 @@ impl RecordingOptions {
         })
     }
 
+    /// The functions whose calls all have their stacks kept: those of a recording around this one are not for it.
+    fn stacked(&self) -> String {
+        match &self.stacks {
+            Stacks::Of(filter) => filtering::meant(filter),
+            Stacks::Failed | Stacks::None => String::new(),
+        }
+    }
+
     /// The options as the trace keeps them.
     pub fn described(&self, driver: &Driver) -> Vec<(String, String)> {
         let mut options = vec![
@@ -184,6 +235,9 @@ impl RecordingOptions {
             self.max_size
                 .map(|bytes| ("max-size".to_owned(), bytes.to_string())),
         );
+        if !matches!(self.stacks, Stacks::Failed) {
+            options.push(("stacks".to_owned(), self.stacks.text().to_owned()));
+        }
         options.extend(
             self.filter
                 .iter()

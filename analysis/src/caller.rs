@@ -1,4 +1,4 @@
-//! Who called: return addresses as file, function and offset, and the stacks of calls that have one.
+//! Who called: return addresses as file, function and offset.
 
 use std::collections::HashMap;
 
@@ -82,7 +82,7 @@ fn caller(trace: &Trace, call: &Call, raw: bool) -> Caller {
 }
 
 /// Adds a place, see [`Caller::text`]. Returns how many bytes name the file.
-fn push_place(out: &mut String, place: &Place<'_>) -> usize {
+pub(crate) fn push_place(out: &mut String, place: &Place<'_>) -> usize {
     let Some(file) = place.file_name() else {
         push_hex(out, place.offset);
         return 0;
@@ -103,30 +103,4 @@ fn push_place(out: &mut String, place: &Place<'_>) -> usize {
         }
     }
     file_bytes
-}
-
-/// Adds the stack of a call, a line for each place, as `strace -k` writes it: ` > libc.so.6(exit+0x1c) [0x3b1c]`. Nothing for a call
-/// without.
-pub fn push_stack(out: &mut String, trace: &Trace, call: &Call) {
-    for place in trace.stack(call).into_iter().flatten() {
-        out.push_str("\n > ");
-        push_frame(out, &place);
-    }
-}
-
-/// Adds a place of a stack: `libc.so.6(exit+0x1c) [0x3b1c]`.
-pub fn push_frame(out: &mut String, place: &Place<'_>) {
-    if let Some(file) = place.file_name() {
-        push_printable(out, file);
-        out.push('(');
-        if let Some(symbol) = place.symbol {
-            push_printable(out, symbol.name);
-            out.push('+');
-            push_hex(out, symbol.distance);
-        }
-        out.push_str(") ");
-    }
-    out.push('[');
-    push_hex(out, place.offset);
-    out.push(']');
 }

@@ -58,6 +58,8 @@ pub struct Info {
     pub injection: Vec<RuleInfo>,
     /// Module images and copied data.
     pub payload: PayloadInfo,
+    /// Who called, by name.
+    pub code: CodeInfo,
     /// Each process, and each of its incarnations after an exec or fork.
     pub processes: Vec<ProcessInfo>,
     /// What the recorder had to say.
@@ -132,6 +134,17 @@ pub struct PayloadInfo {
     /// Their bytes, before compression.
     #[serde(serialize_with = "integer")]
     pub bytes: u64,
+}
+
+/// Call stacks and names of callers.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct CodeInfo {
+    /// Call stacks, each once.
+    #[serde(serialize_with = "integer")]
+    pub stacks: u64,
+    /// Code addresses whose function is known.
+    #[serde(serialize_with = "integer")]
+    pub named: u64,
 }
 
 /// A rule of the recording: `--inject` or `--override`.
@@ -295,6 +308,10 @@ impl Info {
             objects: None,
             injection: rule_infos(trace, survey),
             payload: payload_info(trace),
+            code: CodeInfo {
+                stacks: trace.code().stack_count() as u64,
+                named: trace.code().named_count() as u64,
+            },
             processes: process_infos(trace, survey),
             notes: trace
                 .notes()

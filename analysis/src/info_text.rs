@@ -5,7 +5,7 @@ use std::fmt::Write;
 use chrono::{DateTime, FixedOffset};
 use cutape_trace_format::metadata::note;
 
-use crate::info::{CountInfo, End, Info, LossesInfo, PayloadInfo, ProcessInfo, RuleInfo};
+use crate::info::{CodeInfo, CountInfo, End, Info, LossesInfo, PayloadInfo, ProcessInfo, RuleInfo};
 use crate::objects_info::ObjectsInfo;
 use crate::printable::push_printable;
 use crate::quantity::{push_bytes, push_time, text};
@@ -21,6 +21,7 @@ pub fn info_text(info: &Info, offset: FixedOffset) -> String {
     push_head(&mut out, info, offset);
     push_rules(&mut out, &info.injection);
     push_payload(&mut out, &info.payload);
+    push_code(&mut out, info.code);
     push_losses(&mut out, &info.losses);
     if let Some(failure) = &info.first_failure {
         field(
@@ -67,6 +68,16 @@ fn push_payload(out: &mut String, payload: &PayloadInfo) {
     };
     let kept = format!("{mode}: {} kept, {bytes}{exact}", payload.count);
     field(out, "payload", &kept);
+}
+
+/// Call stacks and callers by name; not a word where there are none.
+fn push_code(out: &mut String, code: CodeInfo) {
+    if code.stacks > 0 {
+        field(out, "stacks", &format!("{} different", code.stacks));
+    }
+    if code.named > 0 {
+        field(out, "names", &format!("{} places in code", code.named));
+    }
 }
 
 fn field(out: &mut String, name: &str, value: &str) {

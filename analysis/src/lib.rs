@@ -1,6 +1,7 @@
 //! Questions asked of traces: text, statistics; pure, no terminal, no driver.
 
 pub mod benign;
+pub mod call_stack;
 pub mod caller;
 pub mod csv;
 pub mod diff;

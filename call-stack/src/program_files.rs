@@ -69,12 +69,7 @@ impl Opened {
 }
 
 impl CodeReader for ProgramFiles {
-    fn unwind(
-        &mut self,
-        loaded: &LoadedFiles<'_>,
-        caller: u64,
-        stack: &StackMemory<'_>,
-    ) -> Vec<u64> {
+    fn unwind(&mut self, loaded: &LoadedFiles<'_>, caller: u64, stack: &StackMemory) -> Vec<u64> {
         let process = self.processes.entry(loaded.process).or_default();
         process.walk(&mut self.opened, loaded, caller, stack)
     }

@@ -50,7 +50,7 @@ impl ProcessFiles {
         opened: &mut Opened,
         loaded: &LoadedFiles<'_>,
         caller: u64,
-        stack: &StackMemory<'_>,
+        stack: &StackMemory,
     ) -> Vec<u64> {
         let mut registers = UnwindRegsX86_64::new(caller, stack.stack_pointer, stack.frame_pointer);
         let mut addresses = Vec::new();
@@ -71,7 +71,7 @@ impl ProcessFiles {
         loaded: &LoadedFiles<'_>,
         here: FrameAddress,
         registers: &mut UnwindRegsX86_64,
-        stack: &StackMemory<'_>,
+        stack: &StackMemory,
     ) -> Option<FrameAddress> {
         let (library, offset) = loaded.at(here.address_for_lookup())?;
         let program = opened.file(library)?;
@@ -136,7 +136,7 @@ fn is_signal_return(program: &ProgramFile, offset: u64) -> bool {
 }
 
 /// Goes on where a signal came. On a signal stack of its own that is another stack, and the walk ends there.
-fn interrupted(registers: &mut UnwindRegsX86_64, stack: &StackMemory<'_>) -> Option<FrameAddress> {
+fn interrupted(registers: &mut UnwindRegsX86_64, stack: &StackMemory) -> Option<FrameAddress> {
     let saved = |at: u64| stack.word(registers.sp().checked_add(at)?);
     let (ip, sp, bp) = (saved(SAVED_IP)?, saved(SAVED_SP)?, saved(SAVED_BP)?);
     *registers = UnwindRegsX86_64::new(ip, sp, bp);

@@ -21,13 +21,15 @@ pub fn build_id(start: u64) -> Vec<u8> {
 }
 
 fn find(start: u64) -> Option<Vec<u8>> {
-    let header = bytes_at(start, HEADER_BYTES)?;
-    if !header.starts_with(b"\x7fELF\x02\x01") || number(&header, 54, 2)? != SEGMENT_BYTES as u64 {
+    let mut room = [0; HEADER_BYTES];
+    let header = bytes_at(start, &mut room)?;
+    if !header.starts_with(b"\x7fELF\x02\x01") || number(header, 54, 2)? != SEGMENT_BYTES as u64 {
         return None;
     }
-    let count = (number(&header, 56, 2)? as usize).min(MAX_SEGMENTS);
-    let table = start.checked_add(number(&header, 32, 8)?)?;
-    let segments = bytes_at(table, count * SEGMENT_BYTES)?;
+    let count = (number(header, 56, 2)? as usize).min(MAX_SEGMENTS);
+    let table = start.checked_add(number(header, 32, 8)?)?;
+    let mut room = [0; MAX_SEGMENTS * SEGMENT_BYTES];
+    let segments = bytes_at(table, &mut room[..count * SEGMENT_BYTES])?;
     let segments = || segments.chunks_exact(SEGMENT_BYTES);
     let is_kind = |segment: &&[u8], kind| number(segment, 0, 4) == Some(kind);
     let address = |segment: &[u8]| number(segment, 16, 8);
@@ -38,7 +40,8 @@ fn find(start: u64) -> Option<Vec<u8>> {
         .find_map(|segment| {
             let at = bias.wrapping_add(address(segment)?);
             let bytes = (number(segment, 40, 8)? as usize).min(MAX_NOTE_BYTES);
-            in_notes(&bytes_at(at, bytes)?)
+            let mut room = [0; MAX_NOTE_BYTES];
+            in_notes(bytes_at(at, &mut room[..bytes])?)
         })
 }
 
@@ -58,9 +61,8 @@ fn in_notes(mut notes: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-fn bytes_at(address: u64, bytes: usize) -> Option<Vec<u8>> {
-    let mut content = vec![0; bytes];
-    memory::read(usize::try_from(address).ok()?, &mut content).then_some(content)
+fn bytes_at(address: u64, room: &mut [u8]) -> Option<&[u8]> {
+    memory::read(usize::try_from(address).ok()?, room).then_some(room)
 }
 
 /// The unsigned number of so many bytes.

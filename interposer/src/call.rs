@@ -7,6 +7,7 @@ use cutape_trace_format::injected::{Injection, RuleBits};
 use cutape_trace_format::ring::{END_WIDE, Word0, kind};
 
 use crate::belongings;
+use crate::call_stack::{self, Stack};
 use crate::capture::{self, Gathered, Reader};
 use crate::clock;
 use crate::fixed_capture::{begin_with_fixed_ins, end_with_small_outs};
@@ -88,10 +89,40 @@ pub unsafe extern "sysv64" fn end(frame: &mut Frame) {
 #[inline(always)]
 pub unsafe extern "sysv64" fn end_at(frame: &mut Frame, ticks: u64) {
     let thread = ThreadState::current();
+    if frame.result[0] as u32 != 0 {
+        // SAFETY: the caller's promises.
+        return unsafe { end_with_code(frame, thread, ticks) };
+    }
+    // SAFETY: the caller's promises.
+    unsafe { end_quickly::<true>(frame, thread, ticks) }
+}
+
+/// [`end_at`] of a call that returned something else than 0: a failure, whose stack may be wanted, or no code at all.
+#[cold]
+#[inline(never)]
+unsafe fn end_with_code(frame: &mut Frame, thread: *mut ThreadState, ticks: u64) {
+    // SAFETY: the caller's promises; a thread with the frame's epoch has a ring.
+    unsafe {
+        if frame.epoch == (*thread).epoch
+            && let Some(stack) = Stack::wanted(frame, thread)
+        {
+            return end_with_stack(frame, thread, ticks, &stack);
+        }
+        end_quickly::<false>(frame, thread, ticks);
+    }
+}
+
+/// [`end_at`] where nothing but the usual is to be recorded. The call returned 0 if it `SUCCEEDED`.
+#[inline(always)]
+unsafe fn end_quickly<const SUCCEEDED: bool>(
+    frame: &mut Frame,
+    thread: *mut ThreadState,
+    ticks: u64,
+) {
     // SAFETY: as for `begin`.
     unsafe {
         if frame.hook.small_outs && frame.epoch == (*thread).epoch {
-            return end_with_small_outs(frame, thread, ticks);
+            return end_with_small_outs::<SUCCEEDED>(frame, thread, ticks);
         }
         if frame.hook.elaborate_end || frame.epoch != (*thread).epoch {
             return end_slowly(frame, thread, ticks);
@@ -128,7 +159,7 @@ pub unsafe extern "sysv64" fn begin_slowly(
         // SAFETY: the caller's promises.
         return unsafe { begin_recorded(frame, thread, 0) };
     }
-    if injection::is_for(hook.id()) {
+    if injection::is_for(hook.id()) || call_stack::is_chosen(hook.id()) {
         // SAFETY: the caller's promises.
         unsafe { injected_call::begin(frame, thread) }
     } else {
@@ -242,9 +273,36 @@ pub unsafe extern "sysv64" fn end_slowly(frame: &mut Frame, thread: *mut ThreadS
         succeeded,
         trusted: succeeded,
         mark: None,
+        stack: None,
     };
     // SAFETY: the caller's promises.
     unsafe { record_end_here(frame, thread, ticks, &answer) };
+    run_after(frame);
+}
+
+/// [`end_slowly`] of a call whose stack is kept.
+unsafe fn end_with_stack(frame: &mut Frame, thread: *mut ThreadState, tsc: u64, stack: &Stack) {
+    let ticks = if clock::uses_tsc() {
+        tsc
+    } else {
+        clock::ticks()
+    };
+    let answer = Answer {
+        succeeded: false,
+        trusted: false,
+        mark: None,
+        stack: Some(stack),
+    };
+    // SAFETY: the caller's promises.
+    unsafe { record_end_here(frame, thread, ticks, &answer) };
+    if let Some(process) = Process::get() {
+        // What was loaded last may be on the stack, and the program may end now.
+        process.wake_flusher();
+    }
+    run_after(frame);
+}
+
+fn run_after(frame: &mut Frame) {
     if let Some(after) = frame.hook.detail.after {
         // SAFETY: the call has returned and the frame is the trampoline's.
         unsafe { after(frame) }
@@ -259,6 +317,8 @@ pub struct Answer<'m> {
     pub trusted: bool,
     /// What rules of the recording did.
     pub mark: Option<&'m [u8]>,
+    /// The stack that the call was made on.
+    pub stack: Option<&'m Stack>,
 }
 
 /// Records the end, unless the process forked inside the call or recording was turned off: then the begin is not in our ring.
@@ -303,26 +363,21 @@ unsafe fn record_end(frame: &mut Frame, thread: *mut ThreadState, ticks: u64, an
             belongings::gather(&mut gathered, &reader, hook.detail.more.after, phase);
         }
         let fixed = HEADER_WORDS + usize::from(hook.wide_return);
-        let Some(mut record) = Record::reserve(thread, fixed + gathered.words(), Purpose::End)
-        else {
+        let words = fixed + gathered.words() + answer.stack.map_or(0, Stack::words);
+        let Some(mut record) = Record::reserve(thread, words, Purpose::End) else {
             return;
         };
         let flags = if hook.wide_return { END_WIDE } else { 0 };
-        record.put(
-            Word0::new(
-                fixed + gathered.words(),
-                kind::END,
-                flags,
-                frame.result[0] as u32,
-            )
-            .0,
-        );
+        record.put(Word0::new(words, kind::END, flags, frame.result[0] as u32).0);
         record.put(ticks);
         record.put(frame.call.0);
         if hook.wide_return {
             record.put(frame.result[0]);
         }
         gathered.write(&mut record);
+        if let Some(stack) = answer.stack {
+            stack.write(&mut record);
+        }
         record.commit();
     }
 }

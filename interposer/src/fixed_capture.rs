@@ -153,11 +153,15 @@ pub unsafe fn read_one(from: *const u64) -> u64 {
 /// [`end`](crate::call::end) for calls whose out-parameters are numbers and handles in memory that is surely there.
 ///
 /// # Safety
-/// As for [`end_at`](crate::call::end_at); the call's begin is in the thread's ring.
+/// As for [`end_at`](crate::call::end_at); the call's begin is in the thread's ring, and it returned 0 if it `SUCCEEDED`.
 #[inline(always)]
-pub unsafe fn end_with_small_outs(frame: &mut Frame, thread: *mut ThreadState, ticks: u64) {
+pub unsafe fn end_with_small_outs<const SUCCEEDED: bool>(
+    frame: &mut Frame,
+    thread: *mut ThreadState,
+    ticks: u64,
+) {
     let hook = frame.hook;
-    let succeeded = frame.result[0] as u32 == 0;
+    let succeeded = SUCCEEDED;
     // SAFETY: as for `end_at`. After success the driver has written behind the pointers that aren't NULL; otherwise only memory on
     // the stack is read here.
     unsafe {

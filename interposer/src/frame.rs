@@ -34,6 +34,12 @@ impl Frame {
         unsafe { *ptr::from_ref(self).add(1).cast::<u64>().add(1) }
     }
 
+    /// The caller's frame pointer.
+    pub fn frame_pointer(&self) -> u64 {
+        // SAFETY: the trampoline placed the frame right below the saved frame pointer.
+        unsafe { *ptr::from_ref(self).add(1).cast::<u64>() }
+    }
+
     /// The caller's stack arguments.
     pub fn stack(&self) -> *const u64 {
         // SAFETY: as for `caller`; the result is only an address.

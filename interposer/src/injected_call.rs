@@ -1,4 +1,4 @@
-//! A call of a function that the recording has rules for: the rules that hit it delay it, send a signal, keep it from the driver, or
+//! A call of a function that the recording has rules for, or keeps the stacks of: the rules that hit it delay it, send a signal, keep it from the driver, or
 //! replace what the driver answered. The record says which did, and what the driver's own answer was.
 
 use std::ffi::c_void;
@@ -8,13 +8,16 @@ use cutape_trace_format::injected::{Doings, MarkWriter, RuleBits};
 use cutape_trace_format::injection_plan::{Replacement, Room};
 
 use crate::call::{Answer, Dispatch, begin_recorded, pass, record_end_here};
+use crate::call_stack::{self, Stack};
 use crate::capture::{Reader, errno, set_errno};
 use crate::clock;
+use crate::fork_page::NOT_STARTED;
 use crate::frame::Frame;
 use crate::hook::Count;
 use crate::injection;
 use crate::memory;
 use crate::proc_address;
+use crate::process::Process;
 use crate::thread::ThreadState;
 use crate::unrecorded;
 
@@ -42,7 +45,8 @@ pub unsafe fn begin(frame: &mut Frame, thread: *mut ThreadState) -> Dispatch {
             begin_recorded(frame, thread, hits)
         }
     };
-    if hits == 0 && !proc_address::is_look_up(hook) {
+    let stacked = call_stack::is_chosen(hook.id());
+    if hits == 0 && !proc_address::is_look_up(hook) && !stacked {
         return dispatch;
     }
     frame.epoch |= INJECTED;
@@ -118,14 +122,25 @@ pub unsafe fn end(frame: &mut Frame, thread: *mut ThreadState, ticks: u64) {
     wait(after_ns);
     let ticks = if after_ns > 0 { clock::ticks() } else { ticks };
     let gives_own_objects = mark.is_empty() || proc_address::is_look_up(hook);
+    // SAFETY: the caller's promises; a thread with the frame's epoch has a ring.
+    let stack = unsafe {
+        let is_here = frame.epoch != NOT_STARTED && frame.epoch == (*thread).epoch;
+        is_here.then(|| Stack::wanted(frame, thread)).flatten()
+    };
     let answer = Answer {
         // What the driver answered belongs to the record where the program is told of a failure, and the other way round.
         succeeded: fate.succeeded || frame.result[0] as u32 == 0,
         trusted: fate.succeeded,
         mark: (doings.rules != 0).then(|| mark.finish(&doings, fate.called.then_some(own))),
+        stack: stack.as_ref(),
     };
     // SAFETY: the caller's promises.
     unsafe { record_end_here(frame, thread, ticks, &answer) };
+    if stack.is_some()
+        && let Some(process) = Process::get()
+    {
+        process.wake_flusher();
+    }
     if let Some(after) = hook.detail.after
         && fate.succeeded
         && gives_own_objects

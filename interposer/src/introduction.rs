@@ -67,7 +67,8 @@ pub fn write_blocks(
             .map_err(|error| Failure::Bug(error.to_string()))?,
     );
     LoadMap::default().write_news(&mut bytes);
-    for note in filter_note().into_iter().chain(rule_notes()) {
+    let notes = filter_note().into_iter().chain(stacks_note());
+    for note in notes.chain(rule_notes()) {
         let block = note.to_block();
         bytes.extend(block.map_err(|error| Failure::Bug(error.to_string()))?);
     }
@@ -81,6 +82,16 @@ fn filter_note() -> Option<Note> {
     let text = std::env::var("CUTAPE_FILTER").ok()?;
     (!text.is_empty()).then(|| Note {
         kind: note::FILTER.to_owned(),
+        text,
+        ..Note::default()
+    })
+}
+
+/// `CUTAPE_STACKS`, where it is a filter: sealing applies it to calls one by one.
+fn stacks_note() -> Option<Note> {
+    let text = std::env::var("CUTAPE_STACKS").ok()?;
+    (!["", "failed", "none"].contains(&text.as_str())).then(|| Note {
+        kind: note::STACKS.to_owned(),
         text,
         ..Note::default()
     })

@@ -19,6 +19,7 @@ compile_error!(
 mod belongings;
 mod build_id;
 mod call;
+mod call_stack;
 mod capture;
 mod clock;
 mod complaint;
@@ -31,6 +32,7 @@ mod fork_page;
 mod frame;
 mod function_name;
 mod function_record;
+mod function_set;
 mod futex;
 mod held_file;
 mod hook;

@@ -3,8 +3,9 @@
 //! Read from /proc/self/maps and not from the loader: asking the loader takes its lock, and a thread that holds it may be waiting
 //! for the flusher.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use cutape_trace_format::metadata::{Libraries, Library};
 
@@ -17,7 +18,8 @@ const TIME_SHARE: u64 = 50;
 /// The executable mappings that were reported so far.
 #[derive(Default)]
 pub struct LoadMap {
-    known: HashSet<(u64, u64, String)>,
+    /// Start, end, and a hash of the path.
+    known: HashSet<(u64, u64, u64)>,
     not_before_ns: u64,
 }
 
@@ -29,17 +31,7 @@ impl LoadMap {
             return;
         }
         let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-        let mut libraries: Vec<Library> = maps
-            .lines()
-            .filter_map(Mapping::of_line)
-            .filter(|mapping| mapping.executable)
-            .map(|mapping| mapping.library)
-            .filter(|library| {
-                self.known
-                    .insert((library.start, library.end, library.path.clone()))
-            })
-            .collect();
-        add_build_ids(&mut libraries, &maps);
+        let libraries = self.news(&maps);
         let end_ns = clock::nanoseconds(libc::CLOCK_MONOTONIC);
         self.not_before_ns = end_ns + (end_ns - start_ns) * TIME_SHARE;
         if libraries.is_empty() {
@@ -56,34 +48,44 @@ impl LoadMap {
             out.extend(block);
         }
     }
-}
 
-/// Says which builds these are, by the beginning of each file, which is mapped apart from its code.
-fn add_build_ids(libraries: &mut [Library], maps: &str) {
-    if libraries.is_empty() {
-        return;
-    }
-    let mapped = maps.lines().filter_map(Mapping::of_line);
-    let beginnings = mapped.filter(|mapping| mapping.library.file_offset == 0);
-    let starts: HashMap<String, u64> = beginnings
-        .map(|mapping| (mapping.library.path, mapping.library.start))
-        .collect();
-    for library in libraries {
-        if let Some(&start) = starts.get(&library.path) {
-            library.build_id = build_id(start);
+    /// The mappings that are new, with the build ids of their files. What is known takes no memory.
+    fn news(&mut self, maps: &str) -> Vec<Library> {
+        let mut news = Vec::new();
+        // The beginning of a file is mapped apart from its code, and before it.
+        let mut beginning: Option<Mapping<'_>> = None;
+        for mapping in maps.lines().filter_map(Mapping::of_line) {
+            if mapping.executable && self.known.insert(mapping.key()) {
+                let own = beginning.filter(|beginning| beginning.path == mapping.path);
+                news.push(Library {
+                    path: mapping.path.to_owned(),
+                    start: mapping.start,
+                    end: mapping.end,
+                    file_offset: mapping.file_offset,
+                    build_id: own.map_or_else(Vec::new, |own| build_id(own.start)),
+                });
+            }
+            if mapping.file_offset == 0 {
+                beginning = Some(mapping);
+            }
         }
+        news
     }
 }
 
 /// A file in memory.
-struct Mapping {
-    library: Library,
+#[derive(Clone, Copy)]
+struct Mapping<'m> {
+    path: &'m str,
+    start: u64,
+    end: u64,
+    file_offset: u64,
     executable: bool,
 }
 
-impl Mapping {
+impl<'m> Mapping<'m> {
     /// `55d0-55d8 r-xp 00001000 fe:00 1234   /usr/lib/libcuda.so.1` of proc(5), if it is a mapping of a file.
-    fn of_line(line: &str) -> Option<Self> {
+    fn of_line(line: &'m str) -> Option<Self> {
         let mut fields = line.splitn(6, ' ');
         let (start, end) = fields.next()?.split_once('-')?;
         let permissions = fields.next()?;
@@ -93,17 +95,19 @@ impl Mapping {
             return None;
         }
         let hex = |text: &str| u64::from_str_radix(text, 16).ok();
-        let library = Library {
-            path: path.to_owned(),
+        Some(Self {
+            path,
             start: hex(start)?,
             end: hex(end)?,
             file_offset: hex(offset)?,
-            build_id: Vec::new(),
-        };
-        Some(Self {
-            library,
             executable: permissions.contains('x'),
         })
+    }
+
+    fn key(&self) -> (u64, u64, u64) {
+        let mut hasher = DefaultHasher::new();
+        self.path.hash(&mut hasher);
+        (self.start, self.end, hasher.finish())
     }
 }
 
@@ -115,12 +119,11 @@ mod tests {
     fn a_line_of_maps_with_spaces_in_the_path() {
         let mapping = Mapping::of_line("7f12a000-7f12b000 r-xp 00001000 fe:00 1234                       /opt/my libs/libcuda.so.1").unwrap();
         assert!(mapping.executable);
-        let library = mapping.library;
         assert_eq!(
-            (library.start, library.end, library.file_offset),
+            (mapping.start, mapping.end, mapping.file_offset),
             (0x7f12_a000, 0x7f12_b000, 0x1000)
         );
-        assert_eq!(library.path, "/opt/my libs/libcuda.so.1");
+        assert_eq!(mapping.path, "/opt/my libs/libcuda.so.1");
     }
 
     #[test]
@@ -137,6 +140,11 @@ mod tests {
         let mut out = Vec::new();
         map.write_news(&mut out);
         assert!(!out.is_empty());
+        // Linkers give one to every library of the system.
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        let mut libraries = LoadMap::default().news(&maps).into_iter();
+        let c_library = libraries.find(|library| library.path.contains("/libc"));
+        assert!(!c_library.unwrap().build_id.is_empty());
         let first = out.len();
         map.not_before_ns = 0;
         map.write_news(&mut out);

@@ -267,6 +267,21 @@ impl Process {
         }
     }
 
+    /// Whether a record of so many bytes leaves the room free that ends of calls are promised.
+    ///
+    /// # Safety
+    /// `thread` is the calling thread's state, and has a ring.
+    pub unsafe fn has_room_beside_ends(&self, thread: *const ThreadState, bytes: u64) -> bool {
+        // SAFETY: the caller's promise; rings live for ever.
+        unsafe {
+            let Some(ring) = (*thread).ring.as_ref() else {
+                return false;
+            };
+            let used = (*thread).reserved - ring.header().tail.load(Ordering::Acquire);
+            used + bytes + Purpose::Begin.kept_free() <= ring.capacity
+        }
+    }
+
     /// The fast path comes back after a quarter of the ring, to wake the flusher in time; at the latest where the room ends.
     fn lower_limit(&self, thread: &mut ThreadState, ring: &Ring) {
         let tail = ring.header().tail.load(Ordering::Acquire);
@@ -306,15 +321,20 @@ impl Process {
         rings.free.insert(place, ring);
     }
 
-    /// Makes a larger ring for the owner of a ring that fills, once.
+    /// Makes a larger ring for the owner of a ring that fills, once. Where the program has no memory for it the ring stays as it is, and its
+    /// owner waits more often.
     ///
     /// # Errors
-    /// As for [`RingFile::add_ring`].
+    /// The disk is full.
     pub fn offer_larger(&self, ring: &'static Ring) -> Result<Option<&'static Ring>, Failure> {
         if ring.capacity >= LARGE_CAPACITY || !ring.larger.load(Ordering::Relaxed).is_null() {
             return Ok(None);
         }
-        let larger = self.rings().file.add_ring(LARGE_CAPACITY)?;
+        let larger = match self.rings().file.add_ring(LARGE_CAPACITY) {
+            Ok(larger) => larger,
+            Err(Failure::Resource { .. }) => return Ok(None),
+            Err(failure) => return Err(failure),
+        };
         larger.populate();
         ring.larger
             .store(std::ptr::from_ref(larger).cast_mut(), Ordering::Release);

@@ -17,9 +17,11 @@ use crate::record::AHEAD;
 use crate::thread::ThreadState;
 use crate::trampoline::FRAME_BYTES;
 
-/// First word of an END record with so many words behind its header, without the result.
+/// First word of an END record of success with so many words behind its header. The instruction that stores it has room for 31 bits.
 const fn end_word(more: usize) -> u64 {
-    Word0::new(HEADER_WORDS + more, kind::END, 0, 0).0
+    let word = Word0::new(HEADER_WORDS + more, kind::END, 0, 0).0;
+    assert!(word >> 31 == 0);
+    word
 }
 
 /// A routine for calls that have an integer result of up to 32 bits, and `more` words of the record that `copy` writes behind the
@@ -52,6 +54,9 @@ macro_rules! returned {
                 "mov rax, [rax + {page_epoch}]",
                 "cmp rax, [rbp - {frame} + {frame_epoch}]",
                 "jne 8f",
+                // What failed may have more to record.
+                "test r8d, r8d",
+                "jnz 8f",
                 $look,
                 "mov rax, fs:[r10 + {reserved}]",
                 "add rax, {end_bytes}",
@@ -64,11 +69,8 @@ macro_rules! returned {
                 "and rcx, r9",
                 "add rcx, fs:[r10 + {data}]",
                 "prefetchw [rcx + {ahead}]",
-                "mov rsi, r8",
-                "shl rsi, 32",
-                "or rsi, {end_word}",
                 "mov rdi, [rbp - {frame} + {call}]",
-                "mov [rcx], rsi",
+                "mov qword ptr [rcx], {end_word}",
                 "mov [rcx + 8], rdx",
                 "mov [rcx + 16], rdi",
                 $copy,
@@ -135,8 +137,6 @@ macro_rules! numbers {
             /// See `numbers`. The frame has the arguments.
             $name, more: $(number_words!($param) +)+ 0,
             look: concat!(
-                "test r8d, r8d
-                 jne 8f",
                 $("
                  cmp qword ptr [rbp - {frame} + {regs} + 8 * ", $word, "], 0
                  je 8f",)+

@@ -148,7 +148,8 @@ impl RingFile {
         let length = self.length + HEADER_BYTES as u64 + capacity;
         self.file.grow(length)?;
         let (descriptor, _) = self.file.checked()?;
-        let base = map_twice(descriptor.as_raw_fd(), self.length, capacity as usize)?;
+        let mapped = map_twice(descriptor.as_raw_fd(), self.length, capacity as usize);
+        let base = mapped.inspect_err(|_| self.file.cut(self.length))?;
         let header = base.cast::<RingHeader>();
         // SAFETY: fresh pages of zeros that nobody else knows of until `rings` counts them.
         unsafe {

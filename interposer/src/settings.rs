@@ -17,6 +17,17 @@ pub struct Settings {
     pub max_bytes: Option<u64>,
     /// `CUTAPE_PAYLOAD`: what is kept besides arguments and results.
     pub payload: PayloadMode,
+    /// `CUTAPE_STACKS`: which calls have their stacks kept.
+    pub stacks: StackMode,
+}
+
+/// Which calls have their stacks kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StackMode {
+    /// None.
+    None,
+    /// Those that failed, and those of functions that a filter means: [`crate::call_stack::is_chosen`].
+    Kept,
 }
 
 /// What is kept besides arguments and results.
@@ -76,8 +87,14 @@ impl Settings {
                 return Err(unexpected("CUTAPE_PAYLOAD", other, "none, modules or full"));
             }
         };
+        let stacks = match text("CUTAPE_STACKS")?.as_deref() {
+            Some("none") => StackMode::None,
+            // A filter is for sealing; CUTAPE_STACKED says which functions it may mean.
+            None | Some(_) => StackMode::Kept,
+        };
         Ok(Self {
             payload,
+            stacks,
             folder,
             on_full,
             max_bytes,

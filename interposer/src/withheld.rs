@@ -1,12 +1,14 @@
-//! Functions whose hooks never get their real function: those that the recording's filter leaves out, and those that a rule of it is for.
+//! Functions whose hooks never get their real function: those that the recording's filter leaves out, those that a rule of it is for, and
+//! those whose calls have their stacks kept.
 //!
 //! The fast paths leave a hook without a real function to the slow one, without a check of their own, and that one finds the driver's
-//! function here. So neither filter nor rules cost other functions anything.
+//! function here. So none of that costs other functions anything.
 
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use crate::call_stack;
 use crate::hook::Hook;
 use crate::hooks::HOOKS;
 use crate::injection;
@@ -18,7 +20,8 @@ static REAL: [AtomicPtr<c_void>; HOOKS.len()] =
 
 /// Takes in where a function is, if it is one that is withheld. False: it belongs into its hook.
 pub fn take(hook: &Hook, real: *mut c_void) -> bool {
-    if !unrecorded::is_left_out(hook.id()) && !injection::is_for(hook.id()) {
+    let id = hook.id();
+    if !unrecorded::is_left_out(id) && !injection::is_for(id) && !call_stack::is_chosen(id) {
         return false;
     }
     match REAL.get(hook.id() as usize) {

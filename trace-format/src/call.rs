@@ -157,8 +157,11 @@ impl Call {
     }
 
     /// The stack's memory, in a folder.
-    pub fn stack_memory(&self) -> Option<StackMemory<'_>> {
-        StackMemory::read(self.capture(STACK_MEMORY, true)?.bytes)
+    pub fn stack_memory(&self) -> Option<StackMemory> {
+        let memory = self
+            .captures()
+            .filter(|capture| capture.param == STACK_MEMORY);
+        StackMemory::read(memory.map(|capture| capture.bytes))
     }
 
     /// What asynchronous copies have brought that are known to be over when the call returns.

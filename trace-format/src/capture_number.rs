@@ -20,6 +20,11 @@ pub const PAYLOAD: u8 = 0xc0;
 /// [`crate::payload::PayloadRef`] with the number of the copy; a call may have many. No function has so many parameters.
 pub const ARRIVED: u8 = PAYLOAD | 0x3f;
 
+/// Whether a capture is of the call itself, and nothing that a parameter leads to.
+pub const fn is_of_call(number: u8) -> bool {
+    matches!(number, INJECTION | STACK_MEMORY | STACK)
+}
+
 /// What a capture is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CaptureOf {

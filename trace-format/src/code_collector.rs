@@ -76,6 +76,9 @@ impl<'a> CodeCollector<'a> {
 
     /// The call's stack, if it has one: from its memory in a folder, by its number in a sealed file.
     pub fn stack(&mut self, trace: &Trace, call: &Call) -> Option<StackId> {
+        if !self.reader.wants_stack(trace, call) {
+            return None;
+        }
         let places = if let Some(memory) = call.stack_memory() {
             self.unwind(trace, call, &memory)?
         } else {
@@ -98,7 +101,7 @@ impl<'a> CodeCollector<'a> {
         Some(StackId(number))
     }
 
-    fn unwind(&mut self, trace: &Trace, call: &Call, memory: &StackMemory<'_>) -> Option<Vec<u32>> {
+    fn unwind(&mut self, trace: &Trace, call: &Call, memory: &StackMemory) -> Option<Vec<u32>> {
         let loaded = loaded_at(trace, call);
         let outer = self.reader.unwind(&loaded, call.caller, memory);
         let recorder = trace

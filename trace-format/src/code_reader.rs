@@ -1,6 +1,6 @@
 //! What sealing asks of program files: names of functions, and the way through a stack.
 
-use crate::call::ProcessId;
+use crate::call::{Call, ProcessId};
 use crate::code::{Code, CodeFile};
 use crate::metadata::Library;
 use crate::stack_memory::StackMemory;
@@ -8,14 +8,15 @@ use crate::trace::Trace;
 
 /// Looks into program files.
 pub trait CodeReader {
+    /// Whether the stack of a call is kept, if it has one. Asked of each call, in the order of their numbers.
+    fn wants_stack(&mut self, trace: &Trace, call: &Call) -> bool {
+        let _ = (trace, call);
+        true
+    }
+
     /// The addresses that the functions on a stack return to, the innermost first. The call itself returns to `caller`, which is not among
     /// them. What is not sure is left out.
-    fn unwind(
-        &mut self,
-        loaded: &LoadedFiles<'_>,
-        caller: u64,
-        stack: &StackMemory<'_>,
-    ) -> Vec<u64>;
+    fn unwind(&mut self, loaded: &LoadedFiles<'_>, caller: u64, stack: &StackMemory) -> Vec<u64>;
 
     /// The functions that return addresses lie in, given as offsets in a file that rise.
     fn symbols(&mut self, file: &CodeFile, offsets: &[u64]) -> Vec<Option<NamedCode>>;
@@ -53,7 +54,7 @@ impl<'t> LoadedFiles<'t> {
 pub struct NoFiles;
 
 impl CodeReader for NoFiles {
-    fn unwind(&mut self, _: &LoadedFiles<'_>, _: u64, _: &StackMemory<'_>) -> Vec<u64> {
+    fn unwind(&mut self, _: &LoadedFiles<'_>, _: u64, _: &StackMemory) -> Vec<u64> {
         Vec::new()
     }
 
@@ -67,7 +68,7 @@ impl CodeReader for NoFiles {
 pub(crate) struct KnownNames<'t>(pub &'t Code);
 
 impl CodeReader for KnownNames<'_> {
-    fn unwind(&mut self, _: &LoadedFiles<'_>, _: u64, _: &StackMemory<'_>) -> Vec<u64> {
+    fn unwind(&mut self, _: &LoadedFiles<'_>, _: u64, _: &StackMemory) -> Vec<u64> {
         Vec::new()
     }
 

@@ -176,6 +176,8 @@ pub mod note {
     pub const FILTER: &str = "filter";
     /// `count` recorded calls were left out when the recording was sealed, because the filter, which is the text, does not mean them.
     pub const LEFT_OUT: &str = "left-out";
+    /// Besides calls that failed, those that a filter means have their stacks kept; the text is the filter.
+    pub const STACKS: &str = "stacks";
     /// Rule number `count`, from 1, by which the recording changes what calls do; the text is the option and its value.
     pub const INJECTION: &str = "injection";
     /// A module image or copied data of `count` bytes was not kept; the text says why, the first time that it happens.

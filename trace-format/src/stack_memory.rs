@@ -1,33 +1,38 @@
 //! A thread's stack as a call left it: what call stacks are made of when a recording is sealed. It stays behind then.
 //!
-//! The content of a capture of number [`STACK_MEMORY`](crate::capture_number::STACK_MEMORY): the stack pointer after the call's return
-//! (8 bytes), the frame pointer, rbp (8 bytes), then the stack from there upwards.
+//! The content of the captures of number [`STACK_MEMORY`](crate::capture_number::STACK_MEMORY), one behind the other: the stack pointer after
+//! the call's return (8 bytes), the frame pointer, rbp (8 bytes), then the stack from there upwards.
 
+use crate::ring::MAX_CAPTURE;
+
+/// Captures of one stack at most.
+pub const MAX_STACK_CAPTURES: usize = 2;
 /// Bytes of a stack that are kept at most.
-pub const MAX_STACK_BYTES: usize = 32 << 10;
+pub const MAX_STACK_BYTES: usize = MAX_STACK_CAPTURES * MAX_CAPTURE - REGISTER_BYTES;
 /// Bytes before the stack itself.
 pub const REGISTER_BYTES: usize = 16;
 
 /// A piece of a stack, with the registers that lead through it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StackMemory<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackMemory {
     /// rsp when the call had returned: the address of the first byte.
     pub stack_pointer: u64,
     /// rbp then.
     pub frame_pointer: u64,
     /// What lay on the stack.
-    pub bytes: &'a [u8],
+    pub bytes: Vec<u8>,
 }
 
-impl<'a> StackMemory<'a> {
-    /// Reads a capture; `None` if it is too short.
-    pub fn read(capture: &'a [u8]) -> Option<Self> {
-        let (stack_pointer, rest) = capture.split_first_chunk::<8>()?;
-        let (frame_pointer, bytes) = rest.split_first_chunk::<8>()?;
+impl StackMemory {
+    /// Reads the captures of a call; `None` if it has none, or they are too short.
+    pub fn read<'a>(captures: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
+        let captures: Vec<&[u8]> = captures.take(MAX_STACK_CAPTURES).collect();
+        let (stack_pointer, rest) = captures.first()?.split_first_chunk::<8>()?;
+        let (frame_pointer, first) = rest.split_first_chunk::<8>()?;
         Some(Self {
             stack_pointer: u64::from_le_bytes(*stack_pointer),
             frame_pointer: u64::from_le_bytes(*frame_pointer),
-            bytes,
+            bytes: [&[first], &captures[1..]].concat().concat(),
         })
     }
 
@@ -45,20 +50,20 @@ mod tests {
 
     #[test]
     fn words_are_found_by_address_and_none_beyond_the_piece() {
-        let mut capture = Vec::new();
-        for word in [0x7000u64, 0x7010, 1, 2] {
-            capture.extend(word.to_le_bytes());
+        let words = |words: &[u64]| -> Vec<u8> {
+            words.iter().flat_map(|word| word.to_le_bytes()).collect()
+        };
+        let (first, second) = (words(&[0x7000, 0x7010, 1]), words(&[2, 3]));
+        let memory = StackMemory::read([&first[..], &second].into_iter()).unwrap();
+        assert_eq!(memory.stack_pointer, 0x7000);
+        assert_eq!(memory.frame_pointer, 0x7010);
+        for (place, word) in (0..).zip(1..=3) {
+            assert_eq!(memory.word(0x7000 + 8 * place), Some(word));
         }
-        let memory = StackMemory::read(&capture).unwrap();
-        assert_eq!(
-            (memory.stack_pointer, memory.frame_pointer),
-            (0x7000, 0x7010)
-        );
-        assert_eq!(memory.word(0x7000), Some(1));
-        assert_eq!(memory.word(0x7008), Some(2));
-        for outside in [0x6ff8, 0x7009, 0x7010, 0, u64::MAX] {
+        for outside in [0x6ff8, 0x7011, 0x7018, 0, u64::MAX] {
             assert_eq!(memory.word(outside), None, "{outside:#x}");
         }
-        assert_eq!(StackMemory::read(&capture[..15]), None);
+        assert_eq!(StackMemory::read(std::iter::empty()), None);
+        assert_eq!(StackMemory::read([&first[..15]].into_iter()), None);
     }
 }

@@ -7,6 +7,7 @@ use cutape_trace_format::trace::Trace;
 
 use super::diagnosing::LookUp;
 use super::finding::{Evidence, Finding};
+use crate::call_stack::{frames, short_stack};
 use crate::caller::Callers;
 use crate::injection::rules_on;
 use crate::objects::{CallNames, names_in};
@@ -76,6 +77,8 @@ fn evidence(trace: &Trace, callers: &mut Callers, (call, names): (&Call, &CallNa
         tid: trace.thread(call.thread).map(|thread| thread.tid),
         t_ns: call.begin_ns.saturating_sub(trace.start_ns()),
         caller: callers.name(trace, call).to_owned(),
+        stack: frames(trace, call),
+        short_stack: short_stack(trace, call),
         text,
         injected: rules_on(trace, call),
     }

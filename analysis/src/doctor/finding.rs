@@ -6,6 +6,7 @@ use cutape_trace_format::call::ProcessId;
 
 use super::client::ClientKind;
 use super::rule::{Reaction, Rule};
+use crate::call_stack::Frame;
 
 /// A call that shows a problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,10 @@ pub struct Evidence {
     pub t_ns: u64,
     /// Where it was called from, as `print` shows it.
     pub caller: String,
+    /// The stack that it was made on, the innermost place first; empty where none was kept.
+    pub stack: Vec<Frame>,
+    /// What of it tells most, see [`short_stack`](crate::call_stack::short_stack).
+    pub short_stack: Vec<String>,
     /// The call, as `print` shows it.
     pub text: String,
     /// The rules of the recording that acted on it: its answer is not the driver's.

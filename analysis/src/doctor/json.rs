@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::checklist::{Checklist, Decision};
 use super::diagnosis::{Diagnosis, ProcessReport};
 use super::finding::Finding;
+use crate::call_stack::Frame;
 use crate::json::{self, integer, optional};
 
 /// `schema` of the JSON.
@@ -55,6 +56,8 @@ struct EvidenceJson<'a> {
     #[serde(serialize_with = "integer")]
     t_ns: u64,
     caller: &'a str,
+    #[serde(skip_serializing_if = "<[Frame]>::is_empty")]
+    stack: &'a [Frame],
     text: &'a str,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     injected: &'a [String],
@@ -164,6 +167,7 @@ fn finding_json<'a>(trace: &Trace, finding: &'a Finding) -> FindingJson<'a> {
         tid: call.tid,
         t_ns: call.t_ns,
         caller: &call.caller,
+        stack: &call.stack,
         text: &call.text,
         injected: &call.injected,
     });

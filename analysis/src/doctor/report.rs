@@ -111,6 +111,11 @@ fn push_finding(page: &mut Page, trace: &Trace, (number, finding): (usize, &Find
 fn push_evidence(page: &mut Page, trace: &Trace, finding: &Finding) {
     for evidence in &finding.evidence {
         page.line(format!("   {}", call_line(trace, evidence)));
+        // One way there is as good as another.
+        let first = finding.evidence.first() == Some(evidence);
+        for place in evidence.short_stack.iter().filter(|_| first) {
+            page.line(format!("      > {place}"));
+        }
     }
     let shown = finding.evidence.len() as u64;
     if finding.count > shown.max(1) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use cutape_trace_format::call::{Call, ThreadId};
-use cutape_trace_format::capture_number::PAYLOAD;
+use cutape_trace_format::capture_number::{PAYLOAD, is_of_call};
 use cutape_trace_format::payload::REF_BYTES;
 use cutape_trace_format::record::Captured;
 
@@ -109,7 +109,9 @@ impl<'a> Feed<'a> {
             &order,
             waits,
             &call.args,
-            call.captures().map(|capture| with_place(capture, images)),
+            call.captures()
+                .filter(|capture| !is_of_call(capture.param))
+                .map(|capture| with_place(capture, images)),
             words,
         );
         self.order.begins(thread, call.begin_ns, duration_ns);

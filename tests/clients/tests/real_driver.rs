@@ -99,6 +99,7 @@ const CASES: &[Case] = &[
         "thread: cuMemGetInfo_v2(&free_bytes, &total_bytes) = 3, errno kept\n",
     ),
     case("nested", &[], End::Code(0), "start = 100\n"),
+    case("stacks", &[], End::Code(0), "coroutine 3\nmany 100\n"),
     case("step", &[], End::Code(0), "cuInit = 100\n"),
     case(
         "proc_address",

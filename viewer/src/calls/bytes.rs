@@ -3,7 +3,7 @@
 use cutape_analysis::printable::push_printable;
 use cutape_analysis::quantity::{self, push_hex};
 use cutape_trace_format::call::Call;
-use cutape_trace_format::capture_number::{ARRIVED, CaptureOf, INJECTION, PAYLOAD};
+use cutape_trace_format::capture_number::{ARRIVED, CaptureOf, PAYLOAD, is_of_call};
 use cutape_trace_format::payload::{PayloadRef, PayloadState};
 use cutape_trace_format::record::Captured;
 use cutape_trace_format::trace::Trace;
@@ -83,8 +83,8 @@ impl Span {
 pub fn parts(trace: &Trace, call: &Call) -> Vec<Bytes> {
     let mut parts: Vec<Bytes> = call
         .captures()
-        // What rules of the recording did is told in words.
-        .filter(|capture| capture.param != INJECTION)
+        // What rules of the recording did is told in words, and so is the stack.
+        .filter(|capture| !is_of_call(capture.param))
         .filter_map(|capture| of_capture(trace, call, &capture))
         .collect();
     let params = call.captures().filter_map(|capture| {

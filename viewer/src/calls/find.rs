@@ -7,6 +7,7 @@ use cutape_analysis::index::Row;
 use cutape_analysis::objects::{ObjectId, ReferenceFinder};
 use cutape_analysis::text::{Detail, push_named_call};
 use cutape_trace_format::call::Call;
+use cutape_trace_format::capture_number::is_of_call;
 use cutape_trace_format::trace::Trace;
 
 use crate::canvas::Matcher;
@@ -201,5 +202,6 @@ fn has_word(call: &Call, word: u64) -> bool {
         || call.returned == Some(word)
         || call
             .captures()
+            .filter(|capture| !is_of_call(capture.param))
             .any(|capture| capture.bytes.chunks_exact(8).any(|chunk| chunk == bytes))
 }

@@ -1,5 +1,6 @@
 //! The arguments of a call as a tree: structures, unions, arrays and in-out values open and close.
 
+use cutape_analysis::call_stack::push_frame;
 use cutape_analysis::objects::{CallNames, ObjectId, Reference};
 use cutape_analysis::outcome::{Outcome, code_type, outcome};
 use cutape_analysis::printable::push_printable;
@@ -80,7 +81,34 @@ pub fn tree(trace: &Trace, (call, bytes): (&Call, &[Bytes]), naming: &mut Naming
         push_argument_lines(&mut lines, (trace, call, number), (param, &known), argument);
     }
     lines.push(answer(trace, call));
+    push_stack(&mut lines, trace, call);
     lines
+}
+
+/// The stack that the call was made on, if it was kept.
+fn push_stack(lines: &mut Vec<TreeLine>, trace: &Trace, call: &Call) {
+    let Some(places) = trace.stack(call) else {
+        return;
+    };
+    lines.push(TreeLine {
+        depth: 1,
+        name: "stack".to_owned(),
+        value: format!("{} places, the innermost first", places.len()),
+        path: "stack".to_owned(),
+        is_branch: true,
+        ..TreeLine::default()
+    });
+    for (number, place) in places.enumerate() {
+        let mut value = String::new();
+        push_frame(&mut value, &place);
+        lines.push(TreeLine {
+            depth: 2,
+            name: number.to_string(),
+            value,
+            path: format!("stack.{number}"),
+            ..TreeLine::default()
+        });
+    }
 }
 
 fn head(trace: &Trace, call: &Call) -> TreeLine {
