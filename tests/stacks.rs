@@ -265,8 +265,7 @@ fn the_viewer_has_the_stack_below_the_answer() {
     let mut terminal = Terminal::start(&mut view, (160, 50));
     terminal.wait_for("1 failed");
     terminal.type_text("&ret != 0\r").wait_for("1 of 2");
-    terminal.wait_for(", ask+0x");
-    terminal.wait_for("places, the innermost first");
+    terminal.wait_for("stacks(exported_asks+0x");
     terminal.type_text("q");
     assert_eq!(terminal.finish().code(), Some(0));
 }
