@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod export;
 pub mod filter;
 pub mod following;
+pub(crate) mod found_loop;
 pub mod histogram;
 pub(crate) mod in_order;
 pub mod index;

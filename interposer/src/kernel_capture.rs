@@ -1,7 +1,7 @@
 //! The arguments of a kernel launch: a layout and a buffer, see [`cutape_trace_format::kernel_arguments`].
 
 use cutape_trace_format::kernel_arguments::{ArgumentForm, KernelLayout};
-use cutape_trace_format::ring::MAX_CAPTURE;
+use cutape_trace_format::ring::MAX_ARGUMENTS;
 
 use crate::capture::{Gathered, Phase, Reader};
 use crate::kernel_table::{Entry, layout_of};
@@ -71,7 +71,7 @@ fn read_params(reader: &Reader<'_>, params: u64, layout: &KernelLayout) -> (Vec<
     if !reader.read(params as usize, &mut pointers) {
         return (Vec::new(), whole as u64);
     }
-    let mut buffer = vec![0; whole.min(MAX_CAPTURE)];
+    let mut buffer = vec![0; whole.min(MAX_ARGUMENTS)];
     for (place, pointer) in layout.params.iter().zip(pointers.chunks_exact(8)) {
         let pointer = pointer
             .iter()
@@ -112,7 +112,7 @@ fn read_extra(reader: &Reader<'_>, extra: u64) -> Option<(Vec<u8>, u64)> {
         }
     }
     let (at, bytes) = (at?, bytes?);
-    let mut buffer = vec![0; bytes.min(MAX_CAPTURE as u64) as usize];
+    let mut buffer = vec![0; bytes.min(MAX_ARGUMENTS as u64) as usize];
     reader
         .read(at as usize, &mut buffer)
         .then_some((buffer, bytes))

@@ -1,6 +1,6 @@
 //! The records of a ring, read with every length checked. [`crate::ring`] says how they lie in memory.
 
-use crate::ring::{CAPTURE_CUT, CAPTURE_OUT, CallId, END_WIDE, MAX_CAPTURE, Word0, kind};
+use crate::ring::{CAPTURE_CUT, CAPTURE_OUT, CallId, END_WIDE, MAX_ARGUMENTS, Word0, kind};
 
 /// No function has a number from here on: the encoder keeps a table by number.
 pub const MAX_FUNCTIONS: u32 = 1 << 16;
@@ -31,9 +31,9 @@ pub enum RecordProblem {
         /// Its length.
         words: usize,
     },
-    /// A capture runs over the record's end, or is longer than [`MAX_CAPTURE`].
+    /// A capture runs over the record's end, or is longer than [`MAX_ARGUMENTS`].
     #[error(
-        "a capture of {bytes} bytes does not fit its record or exceeds the limit of {MAX_CAPTURE}"
+        "a capture of {bytes} bytes does not fit its record or exceeds the limit of {MAX_ARGUMENTS}"
     )]
     Capture {
         /// Length by the capture's own account.
@@ -167,7 +167,7 @@ fn split_capture(bytes: &[u8]) -> Result<(Captured<'_>, &[u8]), RecordProblem> {
     let cut = header & CAPTURE_CUT != 0;
     let start = if cut { 2 * WORD } else { WORD };
     let padded = (length as usize).next_multiple_of(WORD);
-    if length as usize > MAX_CAPTURE || start + padded > bytes.len() {
+    if length as usize > MAX_ARGUMENTS || start + padded > bytes.len() {
         return Err(RecordProblem::Capture { bytes: length });
     }
     let capture = Captured {

@@ -23,6 +23,9 @@ pub const HEADER_BYTES: usize = 4096;
 pub const MAX_CAPACITY: u64 = 1 << 30;
 /// Captured bytes behind one parameter are cut here; the capture then says how many there were.
 pub const MAX_CAPTURE: usize = 16 << 10;
+/// Arguments of a kernel are cut here: it takes at most 32764 bytes (CUDA 12.1 and newer), and PyTorch's foreach kernels take nearly as many. No
+/// capture is longer.
+pub const MAX_ARGUMENTS: usize = 32 << 10;
 /// Upper bound of a record's length in words (the length field has 16 bits).
 pub const MAX_RECORD_WORDS: usize = u16::MAX as usize;
 

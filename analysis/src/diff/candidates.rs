@@ -7,9 +7,9 @@ use cutape_trace_format::trace::Trace;
 
 use super::fingerprint::Fingerprint;
 use super::pairing::{Candidate, Pair, pair};
+use super::process_pair::ProcessPair;
 use super::rows::ThreadPair;
 use super::scan::{Lane, Scan};
-use super::sequence::ProcessPair;
 
 /// A process with its threads that made calls.
 struct Group {

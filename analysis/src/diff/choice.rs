@@ -5,7 +5,6 @@ use cutape_trace_format::metadata::Process;
 use cutape_trace_format::trace::Trace;
 
 use super::candidates::profile;
-use super::compare::Mode;
 use super::pairing::{shared_calls, total};
 use super::scan::{Lane, Scan};
 use crate::doctor::client::{Client, ClientKind, file_name};
@@ -19,6 +18,25 @@ const LEAST_OF_TWO_PROGRAMS: u64 = 90;
 const INTERPRETERS: [&str; 8] = [
     "python", "bash", "sh", "dash", "node", "perl", "ruby", "julia",
 ];
+
+/// A way to compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Call by call: two runs of one program.
+    Sequence,
+    /// What is asked, what is answered, what follows: two programs.
+    Profile,
+}
+
+impl Mode {
+    /// As it is called on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sequence => "sequence",
+            Self::Profile => "profile",
+        }
+    }
+}
 
 /// Which way two traces are compared, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]

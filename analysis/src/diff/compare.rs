@@ -4,7 +4,7 @@ use cutape_trace_format::block_source::Damage;
 use cutape_trace_format::trace::Trace;
 
 use super::budget::Budget;
-use super::choice::{Choice, choose};
+use super::choice::{Choice, Mode, choose};
 use super::profile::Profile;
 use super::scan::Scan;
 use super::sequence::Sequence;
@@ -14,25 +14,6 @@ use crate::parallel::both;
 
 /// Steps of aligning that take about a second.
 const USUAL_STEPS: u64 = 400_000_000;
-
-/// A way to compare.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Call by call: two runs of one program.
-    Sequence,
-    /// What is asked, what is answered, what follows: two programs.
-    Profile,
-}
-
-impl Mode {
-    /// As it is called on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sequence => "sequence",
-            Self::Profile => "profile",
-        }
-    }
-}
 
 /// How to compare.
 pub struct Options<'a> {
@@ -122,6 +103,11 @@ pub enum Outcome {
 }
 
 impl Comparison {
+    /// Whether the search for the shortest list of differences was cut short.
+    pub fn is_approximate(&self) -> bool {
+        matches!(&self.outcome, Outcome::Sequence(sequence) if sequence.approximate)
+    }
+
     /// Compares two traces. Reads both at the same time, in two threads.
     ///
     /// # Errors

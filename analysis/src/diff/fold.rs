@@ -7,7 +7,7 @@
 
 use super::watch::{DiffError, Watch};
 use super::word_lists::{Full, WordLists};
-use crate::loops::Loop as FoundLoop;
+use crate::found_loop::Loop as FoundLoop;
 use crate::parallel::both;
 
 /// Periods tried at a time.

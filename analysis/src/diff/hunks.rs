@@ -1,8 +1,9 @@
 //! Where two runs differ: differences with what is around them, loops folded.
 
 use super::fold::{LoopNumbers, fold};
+use super::process_pair::lanes_of;
 use super::rows::{RowKind, ThreadPair};
-use super::sequence::{Sequence, lanes_of};
+use super::sequence::Sequence;
 use super::watch::{DiffError, Report, Watch};
 use super::word_lists::WordLists;
 

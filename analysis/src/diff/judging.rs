@@ -8,7 +8,6 @@ use super::scan::{Hole, Lane, Scan};
 use super::symbols::{Counterparts, Symbols};
 use super::volatile::is_alike;
 use super::watch::{DiffError, Watch};
-use crate::word_hash::WordMap;
 
 /// Steps that may be spent on pairing what lies between two aligned stretches.
 const PAIRING_STEPS: u64 = 1 << 22;
@@ -21,8 +20,7 @@ pub(crate) struct Judge<'a> {
     pub questions: &'a Symbols,
     pub counterparts: &'a Counterparts,
     watch: &'a Watch<'a>,
-    /// What was found of pairs of classes, and the last one by class of A.
-    known: WordMap<(u32, u32), bool>,
+    /// By class of A: the class of B that it was compared with last, and what came out. In a loop that is the one that comes again.
     last: Vec<(u32, bool)>,
 }
 
@@ -41,7 +39,6 @@ impl<'a> Judge<'a> {
             questions: symbols.1,
             counterparts,
             watch,
-            known: WordMap::default(),
             last: vec![(u32::MAX, false); scans.0.classes.len()],
         }
     }
@@ -52,14 +49,7 @@ impl<'a> Judge<'a> {
         if last == b {
             return same;
         }
-        let same = match self.known.get(&(a, b)) {
-            Some(&same) => same,
-            None => {
-                let same = self.compare(a, b);
-                self.known.insert((a, b), same);
-                same
-            }
-        };
+        let same = self.compare(a, b);
         self.last[a as usize] = (b, same);
         same
     }

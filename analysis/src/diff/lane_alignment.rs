@@ -4,6 +4,7 @@
 use super::budget::Budget;
 use super::fold::{Folded, fold_both};
 use super::myers::{Common, common, common_within};
+use super::shared_symbols::SharedSymbols;
 use super::watch::{DiffError, Watch};
 
 /// Steps that may be spent on looking into loops that one side alone has.
@@ -34,7 +35,7 @@ pub(crate) fn align(
         &rest_b[..rest_b.len() - tail],
     );
     if !middle.0.is_empty() && !middle.1.is_empty() {
-        for stretch in align_middle(middle, first_loop, budget)? {
+        for stretch in align_shared(middle, first_loop, budget)? {
             let (left, right) = (head + stretch.left as usize, head + stretch.right as usize);
             found.add(left, right, stretch.length as usize);
         }
@@ -42,6 +43,22 @@ pub(crate) fn align(
     found.add(a.len() - tail, b.len() - tail, tail);
     budget.watch().look()?;
     Ok(settle(a, b, found.0))
+}
+
+/// Symbols that one side alone has are passed over where they are many.
+fn align_shared(
+    (a, b): (&[u32], &[u32]),
+    first_loop: u32,
+    budget: &mut Budget<'_>,
+) -> Result<Vec<Common>, DiffError> {
+    let Some(shared) = SharedSymbols::of(a, b, first_loop) else {
+        return align_middle((a, b), first_loop, budget);
+    };
+    if shared.a.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = align_middle((&shared.a, &shared.b), first_loop, budget)?;
+    Ok(shared.in_the_whole(&found))
 }
 
 /// Most runs of a program differ in few places, which are found without folding.

@@ -53,7 +53,7 @@ pub struct Hole {
     pub calls: Option<u64>,
 }
 
-/// A trace as a comparison needs it: 8 bytes a call, and some 40 for each call that differs from all others.
+/// A trace as a comparison needs it: 8 bytes a call, and some 80 for each call that differs from all others.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
     /// Threads in the order of their first calls.

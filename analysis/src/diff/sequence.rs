@@ -1,6 +1,5 @@
 //! Comparing two runs of one program, call by call.
 
-use cutape_trace_format::call::ProcessId;
 use cutape_trace_format::trace::Trace;
 
 use super::aligning::Aligner;
@@ -8,7 +7,7 @@ use super::budget::Budget;
 use super::candidates::pair_all;
 use super::judging::Judge;
 use super::moved::{mark_moved, mark_other_order};
-use super::pairing::Match;
+use super::process_pair::{ProcessPair, lanes_of};
 use super::profile::gives_back;
 use super::rows::{Row, RowCounts, Run, ThreadPair};
 use super::scan::{Lane, Scan};
@@ -32,19 +31,6 @@ pub struct Sequence {
     pub(crate) counterparts: Counterparts,
 }
 
-/// A process of A beside one of B.
-#[derive(Clone, Debug)]
-pub struct ProcessPair {
-    /// Process of A.
-    pub a: Option<ProcessId>,
-    /// Process of B.
-    pub b: Option<ProcessId>,
-    /// Why these two.
-    pub how: Match,
-    /// Their threads.
-    pub threads: Vec<ThreadPair>,
-}
-
 impl Sequence {
     /// Compares two traces that were read.
     ///
@@ -65,6 +51,7 @@ impl Sequence {
         aligner.learn_all(&processes, &mut aligned, (&loose, &questions))?;
         let exact = Symbols::exact(&a, &b, aligner.counterparts());
         aligner.align_again(&processes, &exact, &mut aligned)?;
+        drop(loose);
         let (counterparts, approximate) = aligner.finish();
         let mut judge = Judge::new((&a, &b), (&exact, &questions), &counterparts, watch);
         let gives_back: Vec<bool> = (0..b.classes.len() as u32)
@@ -119,15 +106,4 @@ impl Sequence {
             b: seq(b, run.b).filter(|_| run.kind.has_b()),
         })
     }
-}
-
-/// The calls of both sides of a pair; none where there is no thread.
-pub(crate) fn lanes_of<'a>(
-    scans: (&'a Scan, &'a Scan),
-    thread: &ThreadPair,
-) -> (&'a Lane, &'a Lane) {
-    const EMPTY: &Lane = &Lane::EMPTY;
-    let lane =
-        |scan: &'a Scan, place: Option<usize>| place.map_or(EMPTY, |place| &scan.lanes[place]);
-    (lane(scans.0, thread.lane_a), lane(scans.1, thread.lane_b))
 }

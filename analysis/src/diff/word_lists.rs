@@ -8,8 +8,8 @@ pub(crate) struct WordLists {
     words: Vec<u32>,
     /// Where each list ends in `words`.
     ends: Vec<u32>,
-    /// Open addressing: number of a list plus one; 0 is empty. A power of two, at most half full.
-    slots: Vec<u32>,
+    /// Open addressing, 0 is empty. A power of two, at most three quarters full.
+    slots: Vec<Slot>,
     hash: fn(&[u32]) -> u64,
 }
 
@@ -17,6 +17,19 @@ impl Default for WordLists {
     fn default() -> Self {
         Self::hashed_by(hash)
     }
+}
+
+/// Half of a list's hash, and its number plus one. The half hash says where the list belongs, and nearly always that another list is another one,
+/// without a look at its words, which lie far away.
+type Slot = u64;
+
+fn slot_of(half: u32, number: u32) -> Slot {
+    u64::from(half) << 32 | u64::from(number + 1)
+}
+
+/// Where a list belongs in a table of that size.
+fn place_of(half: u32, size: usize) -> usize {
+    ((u128::from(half) * size as u128) >> 32) as usize
 }
 
 /// There is no room for one more list: numbers and places are 32 bits.
@@ -50,17 +63,19 @@ impl WordLists {
 
     /// The number of a list, which is kept if it is new.
     pub fn intern(&mut self, list: &[u32]) -> Result<u32, Full> {
-        if self.slots.len() <= self.len() * 2 {
+        if self.slots.len() * 3 <= self.len() * 4 {
             self.grow();
         }
+        let half = ((self.hash)(list) >> 32) as u32;
         let mask = self.slots.len() - 1;
-        let mut slot = (self.hash)(list) as usize & mask;
-        loop {
-            match self.slots[slot] {
-                0 => break,
-                number if self.get(number - 1) == list => return Ok(number - 1),
-                _ => slot = (slot + 1) & mask,
+        let mut place = place_of(half, self.slots.len());
+        while self.slots[place] != 0 {
+            let slot = self.slots[place];
+            let number = (slot as u32).wrapping_sub(1);
+            if (slot >> 32) as u32 == half && self.get(number) == list {
+                return Ok(number);
             }
+            place = (place + 1) & mask;
         }
         let end = self.words.len() + list.len();
         let number = self.ends.len();
@@ -69,20 +84,19 @@ impl WordLists {
         }
         self.words.extend_from_slice(list);
         self.ends.push(end as u32);
-        self.slots[slot] = number as u32 + 1;
+        self.slots[place] = slot_of(half, number as u32);
         Ok(number as u32)
     }
 
     fn grow(&mut self) {
         let size = (self.slots.len() * 2).max(64);
-        self.slots.clear();
-        self.slots.resize(size, 0);
-        for number in 0..self.len() as u32 {
-            let mut slot = (self.hash)(self.get(number)) as usize & (size - 1);
-            while self.slots[slot] != 0 {
-                slot = (slot + 1) & (size - 1);
+        let slots = std::mem::replace(&mut self.slots, vec![0; size]);
+        for slot in slots.into_iter().filter(|&slot| slot != 0) {
+            let mut place = place_of((slot >> 32) as u32, size);
+            while self.slots[place] != 0 {
+                place = (place + 1) & (size - 1);
             }
-            self.slots[slot] = number + 1;
+            self.slots[place] = slot;
         }
     }
 }

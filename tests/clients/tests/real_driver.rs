@@ -42,6 +42,7 @@ const CASES: &[Case] = &[
     case("shared_streams", &[], End::Code(0), "start = 100\n"),
     case("copies", &[], End::Code(0), "start: 100\n"),
     case("conditional", &[], End::Code(0), "start: 100\n"),
+    case("large_parameters", &[], End::Code(0), "start: 100\n"),
     case("ggml_startup", &[], End::Code(0), "backend: CPU\n"),
     case(
         "injected",

@@ -7,7 +7,7 @@ use crate::clock::MAX_UNIT_NS;
 use crate::column::Column;
 use crate::msgpack::{Cursor, Unexpected};
 use crate::record::{Captured, MAX_FUNCTIONS};
-use crate::ring::{CallId, MAX_CAPTURE};
+use crate::ring::{CallId, MAX_ARGUMENTS};
 
 /// Entries of tables that a block's rows may be expanded to in all.
 const MAX_EXPANDED: usize = 1 << 22;
@@ -377,7 +377,7 @@ impl Group {
             let known = |word: u64| {
                 blobs
                     .get(word as usize)
-                    .is_some_and(|&(_, length)| length as usize <= MAX_CAPTURE)
+                    .is_some_and(|&(_, length)| length as usize <= MAX_ARGUMENTS)
             };
             let rows = match &capture.places {
                 None => self.rows,

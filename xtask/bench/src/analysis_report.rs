@@ -34,6 +34,16 @@ pub struct FilterCost {
     pub cost: Cost,
 }
 
+/// What comparing two traces costs.
+pub struct DiffCost {
+    /// Time.
+    pub cost: Cost,
+    /// Memory at most, beyond what there was before; `None` where the kernel does not say it.
+    pub peak_bytes: Option<u64>,
+    /// Whether the search for the shortest list of differences was cut short.
+    pub approximate: bool,
+}
+
 /// Everything that one run measured; parts that were not asked for are missing.
 #[derive(Default)]
 pub struct Results {
@@ -50,7 +60,9 @@ pub struct Results {
     /// Diagnosis of the long trace.
     pub doctor: Option<Cost>,
     /// Comparing two traces; the first one is what the bar is about.
-    pub diffs: Vec<(&'static str, Result<Cost, BenchError>)>,
+    pub diffs: Vec<(&'static str, Result<DiffCost, BenchError>)>,
+    /// Comparing two traces in which no two calls are alike.
+    pub distinct: Vec<(&'static str, Result<DiffCost, BenchError>)>,
 }
 
 impl Results {
@@ -80,7 +92,7 @@ impl Results {
             text.push_str("\n### Filters\n\n");
             self.filter_table(&mut text);
         }
-        if self.doctor.is_some() || !self.diffs.is_empty() {
+        if self.doctor.is_some() || !self.diffs.is_empty() || !self.distinct.is_empty() {
             text.push_str("\n### Diagnosis and comparison\n\n");
             self.work_table(&mut text);
         }
@@ -97,7 +109,7 @@ impl Results {
             lines.push(seconds(
                 &format!("sequence diff: {what}"),
                 (1.0, 0.3),
-                measured(diff, |cost| cost.time.as_secs_f64()),
+                measured(diff, |cost| cost.cost.time.as_secs_f64()),
             ));
         }
         lines
@@ -199,31 +211,36 @@ impl Results {
     }
 
     fn work_table(&self, text: &mut String) {
-        text.push_str("| what | time | of processors |\n| --- | --- | --- |\n");
-        let mut work: Vec<(&str, Result<Cost, String>)> = Vec::new();
-        work.extend(
-            self.doctor
-                .map(|cost| ("`doctor`, the long trace", Ok(cost))),
+        text.push_str(
+            "| what | time | of processors | memory | |\n| --- | --- | --- | --- | --- |\n",
         );
-        work.extend(
-            self.diffs
-                .iter()
-                .map(|(what, cost)| (*what, cost.as_ref().copied().map_err(ToString::to_string))),
-        );
-        for (what, cost) in work {
+        if let Some(cost) = self.doctor {
+            let (time, processors) = (milliseconds(cost.time), milliseconds(cost.processors));
+            row(
+                text,
+                &["`doctor`, the long trace", &time, &processors, "-", ""],
+            );
+        }
+        for (what, cost) in self.diffs.iter().chain(&self.distinct) {
             match cost {
-                Ok(cost) => row(
+                Ok(diff) => row(
                     text,
                     &[
                         what,
-                        &milliseconds(cost.time),
-                        &milliseconds(cost.processors),
+                        &milliseconds(diff.cost.time),
+                        &milliseconds(diff.cost.processors),
+                        &diff.peak_bytes.map_or("-".to_owned(), megabytes),
+                        if diff.approximate { "approximate" } else { "" },
                     ],
                 ),
-                Err(error) => row(text, &[what, "failed", &error]),
+                Err(error) => row(text, &[what, "failed", &error.to_string(), "", ""]),
             }
         }
     }
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.0} MB", bytes as f64 / 1e6)
 }
 
 fn seconds(what: &str, (bar, stretch): (f64, f64), measured: Measured) -> Line {

@@ -12,6 +12,7 @@ mod document;
 mod error;
 mod lttng;
 mod machine;
+mod peak_memory;
 mod record;
 mod replay;
 mod report;

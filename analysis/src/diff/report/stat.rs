@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::Compared;
 use super::line::{Line, LineKind};
+use crate::diff::process_pair::lanes_of;
 use crate::diff::profile::{FunctionTally, Profile};
 use crate::diff::rows::{RowKind, Run, ThreadPair};
 use crate::diff::scan::Scan;
-use crate::diff::sequence::{Sequence, lanes_of};
+use crate::diff::sequence::Sequence;
 use crate::json;
 use crate::printable::push_printable;
 

@@ -1,4 +1,5 @@
-//! `cutape replay` of recordings that have copied data: with gaps between rows, by addresses of either side, and to the host at a later time.
+//! `cutape replay` of what belongs to calls: copied data with gaps between rows, by addresses of either side, and to the host at a later time; graphs in
+//! conditional nodes; large arguments of kernels.
 
 mod support;
 
@@ -109,4 +110,20 @@ fn a_graph_inside_a_conditional_node_is_found_again() {
     // The data that the graph has brought is compared, too.
     let report = replay(&trace, &["cuGraphLaunch"]);
     assert_line(&report, "changed: #13 cuMemcpyDtoH_v2 dstHost other data");
+}
+
+#[test]
+fn arguments_of_many_kilobytes_are_recorded_and_played() {
+    let scratch = tempfile::tempdir().unwrap();
+    let trace = scratch.path().join("large.cutape");
+    let mut command = cutape(["record", "--driver", "sim", "-o"]);
+    let program = client("large_parameters");
+    let recorded = finish(command.arg(&trace).arg("--").arg(program));
+    assert_eq!(recorded.end, End::Code(0), "{}", recorded.stderr);
+    let shown = finish(cutape(["print"]).arg(&trace).args(["-e", "cuLaunch*"]));
+    let both = shown.stdout.matches(", dptr#1, 1234567]").count();
+    assert_eq!(both, 2, "{}", shown.stdout);
+    let report = replay(&trace, &[]);
+    assert_eq!(report.end, End::Code(0), "{}", report.stdout);
+    assert!(!report.stdout.contains("not played"), "{}", report.stdout);
 }
