@@ -8,6 +8,7 @@ use std::process::Command;
 
 use cutape_test_clients::programs;
 use serde_json::Value;
+use support::terminal::Terminal;
 use support::{End, Finished, Recorded, client, cutape, environment_of, finish, program};
 
 /// A recording of the client `stacks`.
@@ -251,6 +252,22 @@ fn a_diagnosis_shows_the_way_to_its_evidence() {
     let json: Value = serde_json::from_str(&run.command(&["doctor", "--json"]).stdout).unwrap();
     let stack = &json["findings"][0]["evidence"][0]["stack"];
     assert_eq!(stack[2]["symbol"], "outer_asks", "{stack}");
+}
+
+#[test]
+fn the_viewer_has_the_stack_below_the_answer() {
+    let run = Run::scene("plain");
+    let settings = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("view-config");
+    let mut view = Command::new(env!("CARGO_BIN_EXE_cutape"));
+    view.arg("view")
+        .arg(&run.path)
+        .env("XDG_CONFIG_HOME", settings);
+    let mut terminal = Terminal::start(&mut view, (160, 50));
+    terminal.wait_for("1 failed");
+    terminal.type_text("&ret != 0\r").wait_for("1 of 2");
+    terminal.wait_for("stacks(exported_asks+0x");
+    terminal.type_text("q");
+    assert_eq!(terminal.finish().code(), Some(0));
 }
 
 #[test]

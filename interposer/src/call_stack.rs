@@ -31,7 +31,7 @@ const OF_CHOSEN: u32 = 256;
 /// Stacks of one process.
 const IN_ALL: u32 = 4096;
 /// CUDA_ERROR_NOT_READY, the usual answer to a question.
-const NOT_READY: u32 = 600;
+pub const NOT_READY: u32 = 600;
 
 /// How many stacks were kept, by place. Not on the heap: a program at the end of its memory must not notice.
 static SITES: Sites = Sites::new();

@@ -9,6 +9,7 @@ use std::mem::offset_of;
 use cutape_trace_format::ring::{CAPTURE_OUT, RingHeader, Word0, kind};
 
 use crate::call::{end, end_at};
+use crate::call_stack::NOT_READY;
 use crate::fork_page::{ForkPage, PAGE};
 use crate::frame::Frame;
 use crate::hook::HEADER_WORDS;
@@ -17,22 +18,21 @@ use crate::record::AHEAD;
 use crate::thread::ThreadState;
 use crate::trampoline::FRAME_BYTES;
 
-/// First word of an END record of success with so many words behind its header. The instruction that stores it has room for 31 bits.
-const fn end_word(more: usize) -> u64 {
-    let word = Word0::new(HEADER_WORDS + more, kind::END, 0, 0).0;
-    assert!(word >> 31 == 0);
-    word
+/// First half of the first word of an END record with so many words behind its header; the result is the other half.
+const fn end_word(more: usize) -> u32 {
+    Word0::new(HEADER_WORDS + more, kind::END, 0, 0).0 as u32
 }
 
 /// A routine for calls that have an integer result of up to 32 bits, and `more` words of the record that `copy` writes behind the
 /// header. It does what [`end`] does with half the instructions when all is as usual, that is, the ring that has the call's begin is
-/// still this process's and there is room in it; `look` may send the call the general way, too.
+/// still this process's and there is room in it; `look` sends the call the general way, too, if it failed: then there may be more to record.
+/// `late` stands before that way.
 ///
 /// A thread that let go of its ring inside the call, or got another one, needs no look of its own: without a ring there is no room,
 /// and the end may lie in another ring than the begin.
 macro_rules! returned {
     (
-        $(#[$doc:meta])* $name:ident, more: $more:expr, look: $look:expr, copy: $copy:expr
+        $(#[$doc:meta])* $name:ident, more: $more:expr, look: $look:expr, copy: $copy:expr, late: $late:expr
         $(, $operand:ident = $kind:ident $value:expr)* $(,)?
     ) => {
         $(#[$doc])*
@@ -54,9 +54,6 @@ macro_rules! returned {
                 "mov rax, [rax + {page_epoch}]",
                 "cmp rax, [rbp - {frame} + {frame_epoch}]",
                 "jne 8f",
-                // What failed may have more to record.
-                "test r8d, r8d",
-                "jnz 8f",
                 $look,
                 "mov rax, fs:[r10 + {reserved}]",
                 "add rax, {end_bytes}",
@@ -70,7 +67,8 @@ macro_rules! returned {
                 "add rcx, fs:[r10 + {data}]",
                 "prefetchw [rcx + {ahead}]",
                 "mov rdi, [rbp - {frame} + {call}]",
-                "mov qword ptr [rcx], {end_word}",
+                "mov dword ptr [rcx], {end_word}",
+                "mov [rcx + 4], r8d",
                 "mov [rcx + 8], rdx",
                 "mov [rcx + 16], rdi",
                 $copy,
@@ -91,6 +89,7 @@ macro_rules! returned {
                 ".cfi_restore rbp",
                 "ret",
                 ".cfi_restore_state",
+                $late,
                 "8:",
                 "mov [rbp - {frame} + {result}], r8",
                 "lea rdi, [rbp - {frame}]",
@@ -125,8 +124,17 @@ macro_rules! returned {
 }
 
 returned!(
-    /// The call has a code, and nothing else.
-    returned_code, more: 0, look: "", copy: "",
+    /// The call has a code, and nothing else. Programs that wait ask again and again, so the answer that something is not ready yet has the
+    /// short way, too.
+    returned_code, more: 0,
+    look: "test r8d, r8d
+           jnz 7f
+           3:",
+    copy: "",
+    late: "7:
+           cmp r8d, {not_ready}
+           je 3b",
+    not_ready = const NOT_READY,
 );
 
 /// The call has a code, and numbers behind pointers in registers: for each the number of its parameter, its size, the word that has the
@@ -137,6 +145,8 @@ macro_rules! numbers {
             /// See `numbers`. The frame has the arguments.
             $name, more: $(number_words!($param) +)+ 0,
             look: concat!(
+                "test r8d, r8d
+                 jnz 8f",
                 $("
                  cmp qword ptr [rbp - {frame} + {regs} + 8 * ", $word, "], 0
                  je 8f",)+
@@ -151,6 +161,7 @@ macro_rules! numbers {
                  mov [rcx + 32], rsi
                  add rcx, 16",)+
             ),
+            late: "",
             regs = const offset_of!(Frame, registers),
             out = const CAPTURE_OUT,
         );

@@ -182,7 +182,7 @@ impl Relocator<'_> {
     /// Memory of the program's own that the copy writes to: of this call alone, or for as long as there is no telling when the data comes.
     fn unknown_sink(&self, side: &HostSide, reach: u64) -> Result<u64, Refusal> {
         let address = match self.recorded_data(side) {
-            Some((recorded, _))
+            Some((recorded, Ok(())))
                 if recorded.state == PayloadState::Stored && reach <= MAX_COMPARED_BYTES =>
             {
                 Some(self.arena.take(reach as usize)?.address())

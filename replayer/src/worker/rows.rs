@@ -103,6 +103,10 @@ impl Rows {
 
     /// Each row's address, and where it begins in the content.
     fn for_each(&self, mut visit: impl FnMut(u64, usize)) {
+        if self.width == 0 {
+            // Rows of nothing may be as many as anybody cares to write into a trace.
+            return;
+        }
         let mut offset = 0;
         for plane in 0..self.depth {
             for row in 0..self.height {
@@ -152,5 +156,11 @@ mod tests {
         assert_eq!((rows.bytes(), rows.extent()), (None, None));
         assert!(Rows::line(0, 5).is_dense());
         assert_eq!(Rows::line(0, 0).extent(), Some(0));
+        let many_of_nothing = Rows {
+            height: u64::MAX,
+            ..Rows::line(0, 0)
+        };
+        // SAFETY: there is nothing to write.
+        unsafe { many_of_nothing.write(&[]) };
     }
 }

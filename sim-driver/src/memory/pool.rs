@@ -140,6 +140,55 @@ pub fn cuDeviceSetMemPool(dev: CUdevice, pool: CUmemoryPool) -> Answer {
     Ok(())
 }
 
+/// The device that a location names, of which there are pools of pinned memory. There are none of managed or host memory, as the device's
+/// attributes say.
+fn device_at(
+    driver: &'static Driver,
+    location: Out<CUmemLocation>,
+    r#type: u32,
+) -> Result<&'static Device, CuError> {
+    const PINNED: u32 = 1;
+    const MANAGED: u32 = 2;
+    const ON_HOST: [u32; 3] = [2, 3, 4];
+    let location = location.get().ok_or(CuError::INVALID_VALUE)?;
+    match (r#type, location.r#type) {
+        (PINNED, ON_DEVICE) => driver.device(location.id),
+        (PINNED, kind) if ON_HOST.contains(&kind) => Err(CuError::NOT_SUPPORTED),
+        (MANAGED, _) => Err(CuError::NOT_SUPPORTED),
+        _ => Err(CuError::INVALID_VALUE),
+    }
+}
+
+pub fn cuMemGetDefaultMemPool(
+    pool_out: Out<CUmemoryPool>,
+    location: Out<CUmemLocation>,
+    r#type: u32,
+) -> Answer {
+    let driver = driver::started()?;
+    let place = pool_out.required()?;
+    let device = device_at(driver, location, r#type)?;
+    place.set(default_pool(driver, device)?.handle);
+    Ok(())
+}
+
+pub fn cuMemGetMemPool(
+    pool: Out<CUmemoryPool>,
+    location: Out<CUmemLocation>,
+    r#type: u32,
+) -> Answer {
+    let driver = driver::started()?;
+    let place = pool.required()?;
+    let device = device_at(driver, location, r#type)?;
+    place.set(current_pool(driver, device)?.handle);
+    Ok(())
+}
+
+pub fn cuMemSetMemPool(location: Out<CUmemLocation>, r#type: u32, pool: CUmemoryPool) -> Answer {
+    let driver = driver::started()?;
+    let device = device_at(driver, location, r#type)?;
+    cuDeviceSetMemPool(driver.ordinal(device), pool)
+}
+
 /// In a stream that is captured, an allocation is a node with an address of its own.
 fn captured(
     driver: &Driver,

@@ -73,3 +73,34 @@ fn many_small_allocations_do_not_run_out_of_mappings() {
         },
     );
 }
+
+#[test]
+fn pools_are_found_by_location_as_by_device() {
+    in_child(
+        "memory::pools_are_found_by_location_as_by_device",
+        "two-gpu",
+        |cuda| {
+            const PINNED: u64 = 1;
+            start(cuda);
+            let (mut by_device, mut by_location) = (0u64, 0u64);
+            let words = [to(&mut by_device), 1];
+            assert_eq!(cuda.call("cuDeviceGetDefaultMemPool", words), 0);
+            // CUmemLocation: what kind of place, and which.
+            let mut second = [1i32, 1];
+            for name in ["cuMemGetDefaultMemPool", "cuMemGetMemPool"] {
+                let words = [to(&mut by_location), to(&mut second), PINNED];
+                assert_eq!(cuda.call(name, words), 0);
+                assert_eq!(by_location, by_device);
+            }
+            let set = |location: &mut [i32; 2], kind: u64, pool: u64| {
+                cuda.call("cuMemSetMemPool", [to(location), kind, pool])
+            };
+            assert_eq!(set(&mut second, PINNED, by_device), 0);
+            assert_eq!(set(&mut [1, 0], PINNED, by_device), 1);
+            assert_eq!(set(&mut [1, 2], PINNED, by_device), 101);
+            assert_eq!(set(&mut [2, 0], PINNED, by_device), 801);
+            assert_eq!(set(&mut second, 2, by_device), 801);
+            assert_eq!(set(&mut second, 7, by_device), 1);
+        },
+    );
+}
