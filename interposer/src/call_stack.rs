@@ -132,10 +132,13 @@ impl Stack {
         let key = mixed(frame.caller(), u64::from(hook.id()) << 32 | u64::from(code));
         // SAFETY: the caller's promise.
         let stack = unsafe { Self::of(frame, thread) };
+        // What finds no room has had its turn: a loop that fails is looked at so many times, and no more.
+        if stack.bytes == 0 || !SITES.admits(process.epoch(), key, most) {
+            return None;
+        }
         // SAFETY: the caller's promise.
-        let has_room = stack.bytes > 0
-            && unsafe { process.has_room_beside_ends(thread, stack.words() as u64 * 8) };
-        (has_room && SITES.admits(process.epoch(), key, most)).then_some(stack)
+        let has_room = unsafe { process.has_room_to_spare(thread, stack.words() as u64 * 8) };
+        has_room.then_some(stack)
     }
 
     /// # Safety
