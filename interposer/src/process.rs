@@ -278,7 +278,7 @@ impl Process {
                 return false;
             };
             let used = (*thread).reserved - ring.header().tail.load(Ordering::Acquire);
-            used + bytes <= ring.capacity / 8
+            used + bytes <= ring.capacity / 16
         }
     }
 
