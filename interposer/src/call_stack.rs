@@ -30,6 +30,10 @@ const OF_FAILURES: u32 = 16;
 const OF_CHOSEN: u32 = 256;
 /// Stacks of one process.
 const IN_ALL: u32 = 4096;
+/// The first stack of a place, and those that were asked for, may fill a ring up to one part in so many.
+const MOST_OF_RING: u64 = 2;
+/// Further ones are kept only while the ring is nearly empty, so that they never make the recorder write sooner or want a larger ring.
+const LITTLE_OF_RING: u64 = 8;
 /// CUDA_ERROR_NOT_READY, the usual answer to a question.
 pub const NOT_READY: u32 = 600;
 
@@ -55,8 +59,8 @@ impl Sites {
         }
     }
 
-    /// Whether one more stack of a place is kept.
-    fn admits(&self, epoch: u64, key: u64, most: u32) -> bool {
+    /// How many stacks of a place came before this one; `None` where there were enough.
+    fn admit(&self, epoch: u64, key: u64, most: u32) -> Option<u32> {
         self.begin_anew_in(epoch);
         let key = key.max(1);
         let first = key as usize % SITES_IN_ALL;
@@ -66,13 +70,17 @@ impl Sites {
             let before = found.compare_exchange(0, key, Ordering::Relaxed, Ordering::Relaxed);
             if before.is_ok() || before == Err(key) {
                 let count = &self.counts[place];
-                return count.load(Ordering::Relaxed) < most
-                    && count.fetch_add(1, Ordering::Relaxed) < most
+                if count.load(Ordering::Relaxed) >= most {
+                    return None;
+                }
+                let nth = count.fetch_add(1, Ordering::Relaxed);
+                let admitted = nth < most
                     && self.taken.load(Ordering::Relaxed) < IN_ALL
                     && self.taken.fetch_add(1, Ordering::Relaxed) < IN_ALL;
+                return admitted.then_some(nth);
             }
         }
-        false
+        None
     }
 
     /// A thread that comes while another clears counts a stack too many or too few.
@@ -132,12 +140,18 @@ impl Stack {
         let key = mixed(frame.caller(), u64::from(hook.id()) << 32 | u64::from(code));
         // SAFETY: the caller's promise.
         let stack = unsafe { Self::of(frame, thread) };
-        // What finds no room has had its turn: a loop that fails is looked at so many times, and no more.
-        if stack.bytes == 0 || !SITES.admits(process.epoch(), key, most) {
+        if stack.bytes == 0 {
             return None;
         }
+        // What finds no room has had its turn: a loop that fails is looked at so many times, and no more.
+        let nth = SITES.admit(process.epoch(), key, most)?;
+        let share = if nth == 0 || most == OF_CHOSEN {
+            MOST_OF_RING
+        } else {
+            LITTLE_OF_RING
+        };
         // SAFETY: the caller's promise.
-        let has_room = unsafe { process.has_room_to_spare(thread, stack.words() as u64 * 8) };
+        let has_room = unsafe { process.has_room_in(share, thread, stack.words() as u64 * 8) };
         has_room.then_some(stack)
     }
 
@@ -239,7 +253,7 @@ mod tests {
     fn a_place_has_so_many_stacks_and_another_one_its_own() {
         let sites = Sites::new();
         let kept_in = |epoch, key| {
-            let kept = (0..100).filter(|_| sites.admits(epoch, key, OF_FAILURES));
+            let kept = (0..100).filter(|_| sites.admit(epoch, key, OF_FAILURES).is_some());
             kept.count()
         };
         let kept = |key| kept_in(1, key);
@@ -253,7 +267,7 @@ mod tests {
     #[test]
     fn no_process_has_stacks_without_end() {
         let sites = Sites::new();
-        let kept = (1..100_000).filter(|&key| sites.admits(1, mixed(key, 3), OF_FAILURES));
+        let kept = (1..100_000).filter(|&key| sites.admit(1, mixed(key, 3), OF_FAILURES).is_some());
         let kept = kept.count();
         assert!(kept <= IN_ALL as usize && kept > SITES_IN_ALL / 2, "{kept}");
     }

@@ -267,18 +267,18 @@ impl Process {
         }
     }
 
-    /// Whether a ring with so many bytes more is still far from the quarter at which it is emptied, and found too small.
+    /// Whether a ring with so many bytes more is still no fuller than one part in so many; at a quarter it is emptied, and found too small.
     ///
     /// # Safety
     /// `thread` is the calling thread's state, and has a ring.
-    pub unsafe fn has_room_to_spare(&self, thread: *const ThreadState, bytes: u64) -> bool {
+    pub unsafe fn has_room_in(&self, share: u64, thread: *const ThreadState, bytes: u64) -> bool {
         // SAFETY: the caller's promise; rings live for ever.
         unsafe {
             let Some(ring) = (*thread).ring.as_ref() else {
                 return false;
             };
             let used = (*thread).reserved - ring.header().tail.load(Ordering::Acquire);
-            used + bytes <= ring.capacity / 16
+            used + bytes <= ring.capacity / share
         }
     }
 
