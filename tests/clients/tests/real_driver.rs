@@ -159,19 +159,19 @@ const CASES: &[Case] = &[
         "limits",
         &["memory"],
         End::Code(0),
-        "still under it: codes: 3 x 1000\n",
+        "still under it: codes: 3 x 500\n",
     ),
     case(
         "limits",
         &["file-size"],
         End::Code(0),
-        "still under it: codes: 3 x 1000\n",
+        "still under it: codes: 3 x 500\n",
     ),
     case(
         "limits",
         &["stderr-closed"],
         End::Code(0),
-        "still under it: codes: 3 x 1000\n",
+        "still under it: codes: 3 x 500\n",
     ),
     case(
         "limits",
@@ -195,7 +195,7 @@ const CASES: &[Case] = &[
         "limits",
         &["seccomp", "after"],
         End::Code(0),
-        "still under it: codes: 3 x 1000\n",
+        "still under it: codes: 3 x 500\n",
     ),
     case(
         "counting",
