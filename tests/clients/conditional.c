@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "driver.h"
+#include "calls_by_name.h"
 
 enum { CONDITIONAL = 13, ASSIGN_DEFAULT = 1, BYTES = 64 };
 
@@ -26,25 +26,6 @@ typedef struct {
     unsigned value, element_bytes;
     size_t width, height;
 } fill_params;
-
-static void *library;
-
-static void *find(const char *name)
-{
-    void *function = dlsym(library, name);
-    if (function == NULL) {
-        printf("%s: missing\n", name);
-        exit(3);
-    }
-    return function;
-}
-
-#define CALL(name, parameters, ...)                                                  \
-    do {                                                                             \
-        CUresult(*call) parameters;                                                  \
-        *(void **)(&call) = find(#name);                                             \
-        printf("%s: %d\n", #name, (int)call(__VA_ARGS__));                           \
-    } while (0)
 
 int main(void)
 {

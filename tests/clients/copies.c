@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "driver.h"
+#include "calls_by_name.h"
 
 enum { HOST = 1, DEVICE = 2, ARRAY = 3, UNIFIED = 4, BYTES = 4096 };
 
@@ -43,25 +43,6 @@ typedef struct {
     int format;
     unsigned channels;
 } array_descriptor;
-
-static void *library;
-
-static void *find(const char *name)
-{
-    void *function = dlsym(library, name);
-    if (function == NULL) {
-        printf("%s: missing\n", name);
-        exit(3);
-    }
-    return function;
-}
-
-#define CALL(name, parameters, ...)                                                  \
-    do {                                                                             \
-        CUresult(*call) parameters;                                                  \
-        *(void **)(&call) = find(#name);                                             \
-        printf("%s: %d\n", #name, (int)call(__VA_ARGS__));                           \
-    } while (0)
 
 static void fill(char *bytes, int seed)
 {

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "driver.h"
+#include "calls_by_name.h"
 
 enum { BIG = 20000 };
 
@@ -14,27 +14,6 @@ static const char image[] = ".version 8.1\n"
                             ".address_size 64\n"
                             ".visible .entry large(.param .align 8 .b8 big[20000], .param .u64 to, .param .u32 count)\n"
                             "{\n    ret;\n}\n";
-
-static void *library;
-
-static void *find(const char *name)
-{
-    void *function = dlsym(library, name);
-    if (function == NULL) {
-        printf("%s: missing\n", name);
-        exit(3);
-    }
-    return function;
-}
-
-#define CALL(name, parameters, ...)                                                  \
-    do {                                                                             \
-        CUresult(*call) parameters;                                                  \
-        *(void **)(&call) = find(#name);                                             \
-        printf("%s: %d\n", #name, (int)call(__VA_ARGS__));                           \
-    } while (0)
-
-#define LAUNCH (void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void *, void **, void **)
 
 int main(void)
 {

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "driver.h"
+#include "calls_by_name.h"
 
 static const char image[] = ".version 8.0\n"
                             ".target sm_70\n"
@@ -52,27 +52,6 @@ typedef struct {
     void *dst_array;
     size_t dst_pitch, width, height;
 } copy_2d;
-
-static void *library;
-
-static void *find(const char *name)
-{
-    void *function = dlsym(library, name);
-    if (function == NULL) {
-        printf("%s: missing\n", name);
-        exit(3);
-    }
-    return function;
-}
-
-#define CALL(name, parameters, ...)                                                  \
-    do {                                                                             \
-        CUresult(*call) parameters;                                                  \
-        *(void **)(&call) = find(#name);                                             \
-        printf("%s: %d\n", #name, (int)call(__VA_ARGS__));                           \
-    } while (0)
-
-#define LAUNCH (void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void *, void **, void **)
 
 static void load_images(const char *path)
 {
