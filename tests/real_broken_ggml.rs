@@ -3,7 +3,7 @@
 mod support;
 
 use cutape_test_clients::real::LlamaCpp;
-use support::{End, alone_and_recorded, client};
+use support::{End, alone_and_recorded};
 
 const ABORTS: End = End::Signal(libc::SIGABRT);
 const GOES_ON: End = End::Code(0);
@@ -119,16 +119,7 @@ fn ggml_meets_each_broken_driver_as_its_rule_says_alone_and_recorded() {
     };
     for (profile, end, stdout, stderr) in SYMPTOMS {
         // How much memory the machine has free, which GGML prints in one case, changes from run to run.
-        let (alone, compared) = alone_and_recorded(profile, |command| {
-            command
-                .arg(client("ggml_backend"))
-                .arg(llama.library("libggml.cuda"))
-                .arg(llama.library("libggml-cuda.so"))
-                .arg(llama.library("libggml-cpu-x64.so"))
-                .env("LD_LIBRARY_PATH", &llama.library_path)
-                // Otherwise GGML starts a debugger on itself before it aborts.
-                .env("GGML_NO_BACKTRACE", "1");
-        });
+        let (alone, compared) = alone_and_recorded(profile, |command| llama.add_backend(command));
         for printed in [alone, compared.recorded] {
             let place = format!("{profile}: {}{}", printed.stdout, printed.stderr);
             assert_eq!(printed.end, *end, "{place}");

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use cutape_test_clients::real::LlamaCpp;
 use cutape_test_clients::{find_or_skip, programs, python};
-use support::{End, Finished, client, cutape, finish};
+use support::{End, Finished, cutape, finish};
 
 /// Records a command on a profile into a folder; the trace.
 fn recorded(
@@ -82,15 +82,7 @@ fn two_runs_of_ggml_are_the_same_and_a_broken_one_parts_where_the_driver_is_brok
     let Some(llama) = LlamaCpp::find() else {
         return;
     };
-    let backend = |command: &mut Command| {
-        command
-            .arg(client("ggml_backend"))
-            .arg(llama.library("libggml.cuda"))
-            .arg(llama.library("libggml-cuda.so"))
-            .arg(llama.library("libggml-cpu-x64.so"))
-            .env("LD_LIBRARY_PATH", &llama.library_path)
-            .env("GGML_NO_BACKTRACE", "1");
-    };
+    let backend = |command: &mut Command| llama.add_backend(command);
     let scratch = tempfile::tempdir().unwrap();
     assert_same(scratch.path(), "ggml", backend);
     let healthy = scratch.path().join("ggml-one.cutape");

@@ -79,16 +79,7 @@ const OF_GGML: &[(&str, &str)] = &[
 ];
 
 fn ggml(llama: &LlamaCpp) -> impl Fn(&mut Command) {
-    move |command| {
-        command
-            .arg(client("ggml_backend"))
-            .arg(llama.library("libggml.cuda"))
-            .arg(llama.library("libggml-cuda.so"))
-            .arg(llama.library("libggml-cpu-x64.so"))
-            .env("LD_LIBRARY_PATH", &llama.library_path)
-            // Otherwise GGML starts a debugger on itself before it aborts.
-            .env("GGML_NO_BACKTRACE", "1");
-    }
+    |command| llama.add_backend(command)
 }
 
 #[test]

@@ -19,11 +19,7 @@ impl Run {
     fn of_ggml(llama: &LlamaCpp) -> Self {
         Self {
             client: "ggml_backend",
-            arguments: vec![
-                llama.library("libggml.cuda"),
-                llama.library("libggml-cuda.so"),
-                llama.library("libggml-cpu-x64.so"),
-            ],
+            arguments: llama.backend_libraries().into(),
             library_path: llama.library_path.clone(),
         }
     }

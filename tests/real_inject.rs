@@ -6,16 +6,13 @@ mod support;
 use std::path::Path;
 
 use cutape_test_clients::real::LlamaCpp;
-use support::{End, Finished, Recorded, client, cutape, finish};
+use support::{End, Finished, Recorded, cutape, finish};
 
 fn record_ggml(llama: &LlamaCpp, trace: &Path, options: &[&str]) -> Finished {
     let mut command = cutape(["record", "-o"]);
     command.arg(trace).args(options).arg("--");
-    command.arg(client("ggml_backend"));
-    command.arg(llama.library("libggml.cuda"));
-    command.arg(llama.library("libggml-cuda.so"));
-    command.arg(llama.library("libggml-cpu-x64.so"));
-    finish(command.env("LD_LIBRARY_PATH", &llama.library_path))
+    llama.add_backend(&mut command);
+    finish(&mut command)
 }
 
 fn calls_acted_on(trace: &Recorded) -> Vec<&str> {

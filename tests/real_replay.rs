@@ -63,11 +63,9 @@ fn ggmls_backend_with_its_images_and_kernels_is_played_to_the_last_call() {
     let scratch = tempfile::tempdir().unwrap();
     let trace = scratch.path().join("ggml.cutape");
     let mut command = cutape(["record", "--driver", "sim", "-o"]);
-    command.arg(&trace).arg("--").arg(client("ggml_backend"));
-    for library in ["libggml.cuda", "libggml-cuda.so", "libggml-cpu-x64.so"] {
-        command.arg(llama.library(library));
-    }
-    let recorded = finish(command.env("LD_LIBRARY_PATH", &llama.library_path));
+    command.arg(&trace).arg("--");
+    llama.add_backend(&mut command);
+    let recorded = finish(&mut command);
     assert_eq!(recorded.end, End::Code(0), "{}", recorded.stderr);
     let report = replay(&trace, "sim");
     assert_eq!(

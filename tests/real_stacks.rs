@@ -5,7 +5,7 @@ mod support;
 use cutape_test_clients::real::LlamaCpp;
 use cutape_test_clients::{find_or_skip, python};
 use serde_json::Value;
-use support::{End, client, cutape, finish};
+use support::{End, cutape, finish};
 
 const BROKEN: &str = "sim:shim-uninitialized";
 
@@ -46,11 +46,9 @@ fn ggmls_question_for_memory_leads_back_to_main() {
     let folder = tempfile::tempdir().unwrap();
     let trace = folder.path().join("ggml.cutape");
     let mut command = cutape(["record", "--driver", BROKEN, "-o"]);
-    command.arg(&trace).arg("--").arg(client("ggml_backend"));
-    for library in ["libggml.cuda", "libggml-cuda.so", "libggml-cpu-x64.so"] {
-        command.arg(llama.library(library));
-    }
-    let recorded = finish(command.env("LD_LIBRARY_PATH", &llama.library_path));
+    command.arg(&trace).arg("--");
+    llama.add_backend(&mut command);
+    let recorded = finish(&mut command);
     assert_eq!(recorded.end, End::Code(0), "{}", recorded.stderr);
     let stack = stack_of_failure(&trace);
     let way = [

@@ -7,6 +7,21 @@
 
 #include "driver.h"
 
+/* CUDA_MEMCPY2D of cuda.h. */
+typedef struct {
+    size_t src_x, src_y;
+    int src_type;
+    const void *src_host;
+    CUdeviceptr src_device;
+    void *src_array;
+    size_t src_pitch, dst_x, dst_y;
+    int dst_type;
+    void *dst_host;
+    CUdeviceptr dst_device;
+    void *dst_array;
+    size_t dst_pitch, width, height;
+} copy_2d;
+
 static void *library;
 
 static void *find(const char *name)

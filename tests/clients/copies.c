@@ -11,20 +11,6 @@
 enum { HOST = 1, DEVICE = 2, ARRAY = 3, UNIFIED = 4, BYTES = 4096 };
 
 typedef struct {
-    size_t src_x, src_y;
-    int src_type;
-    const void *src_host;
-    CUdeviceptr src_device;
-    void *src_array;
-    size_t src_pitch, dst_x, dst_y;
-    int dst_type;
-    void *dst_host;
-    CUdeviceptr dst_device;
-    void *dst_array;
-    size_t dst_pitch, width, height;
-} copy_2d;
-
-typedef struct {
     size_t src_x, src_y, src_z, src_lod;
     int src_type;
     const void *src_host;

@@ -39,20 +39,6 @@ typedef struct {
     } value;
 } launch_attribute;
 
-typedef struct {
-    size_t src_x, src_y;
-    int src_type;
-    const void *src_host;
-    CUdeviceptr src_device;
-    void *src_array;
-    size_t src_pitch, dst_x, dst_y;
-    int dst_type;
-    void *dst_host;
-    CUdeviceptr dst_device;
-    void *dst_array;
-    size_t dst_pitch, width, height;
-} copy_2d;
-
 static void load_images(const char *path)
 {
     CUmodule module = NULL;

@@ -1,8 +1,10 @@
 //! Where things lie inside the real clients' folders.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::find_or_skip;
+use crate::programs::c_program;
 
 /// The folder with NVIDIA's `libcuda.so.1`, to be put on `LD_LIBRARY_PATH`; `None` after saying why not.
 pub fn driver_folder() -> Option<PathBuf> {
@@ -48,6 +50,28 @@ impl LlamaCpp {
             folder,
             library_path,
         })
+    }
+
+    /// What the client `ggml_backend` takes: GGML, its CUDA backend, and the plainest CPU backend to fall back to.
+    ///
+    /// # Panics
+    /// As for [`Self::library`].
+    pub fn backend_libraries(&self) -> [PathBuf; 3] {
+        ["libggml.cuda", "libggml-cuda.so", "libggml-cpu-x64.so"].map(|name| self.library(name))
+    }
+
+    /// Adds the program that starts GGML's CUDA backend to a command.
+    ///
+    /// # Panics
+    /// As for [`Self::library`], and when the program can't be built.
+    pub fn add_backend(&self, command: &mut Command) {
+        let program = c_program("ggml_backend").unwrap_or_else(|error| panic!("{error}"));
+        command
+            .arg(program)
+            .args(self.backend_libraries())
+            .env("LD_LIBRARY_PATH", &self.library_path)
+            // Otherwise GGML starts a debugger on itself before it aborts.
+            .env("GGML_NO_BACKTRACE", "1");
     }
 
     /// The library whose name begins so: names of versions change.
