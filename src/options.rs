@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use cutape_analysis::filter::Filter;
 use cutape_analysis::injection::Injection;
+use cutape_cuda_api::Api;
 use cutape_trace_format::injection_plan::{INJECT_VARIABLE, OVERRIDE_VARIABLE, PLAN_VARIABLE};
 
 use crate::driver::{Driver, DriverChoice};
 use crate::filtering;
 use crate::front::{self, RecordingFront};
+use crate::message;
 use crate::size;
 
 /// How a recording is made.
@@ -162,6 +164,7 @@ impl RecordingOptions {
     /// There is no driver, or the libraries can't be put in place.
     pub fn prepare(&self, folder: &Path) -> Result<Setup, String> {
         let filter = self.filter()?;
+        self.tell_unknown_names(filter.as_ref());
         let injection = Injection::of(&self.inject, &self.overrides)?;
         let mut driver = Driver::find(self.driver.as_ref())?;
         driver.hidden.extend(injection.hidden.iter().cloned());
@@ -211,6 +214,22 @@ impl RecordingOptions {
             front,
             environment,
         })
+    }
+
+    /// A name that no function has is more likely a slip than a function of next year's driver.
+    fn tell_unknown_names(&self, filter: Option<&Filter>) {
+        let of_stacks = match &self.stacks {
+            Stacks::Of(filter) => Some(filter),
+            Stacks::Failed | Stacks::None => None,
+        };
+        for (option, filter) in [("-e", filter), ("--stacks", of_stacks)] {
+            for unknown in filter
+                .iter()
+                .flat_map(|filter| filter.unknown_names(Api::get().functions()))
+            {
+                message::say(format!("{option}: {unknown}"));
+            }
+        }
     }
 
     /// The functions whose calls all have their stacks kept: those of a recording around this one are not for it.

@@ -312,3 +312,18 @@ fn the_python_reader_reads_the_same() {
     }
     assert_eq!(ours.lines().count(), theirs.lines().count());
 }
+
+#[test]
+fn a_name_that_no_function_has_is_told_before_the_program_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    for (option, other) in [("--stacks", "cuMemGetInf"), ("-e", "cuMemGetInf")] {
+        let mut command = cutape(["record", "--force", "--driver", "sim", option, other, "-o"]);
+        command.arg(folder.path().join("t")).args(["--", "true"]);
+        let recorded = finish(&mut command);
+        assert_eq!(recorded.end, End::Code(0), "{}", recorded.stderr);
+        let told = format!(
+            "cutape: {option}: no function that cutape knows is called like cuMemGetInf; did you mean cuMemGetInfo?"
+        );
+        assert_eq!(recorded.messages().first(), Some(&told.as_str()));
+    }
+}

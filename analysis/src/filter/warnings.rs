@@ -1,5 +1,6 @@
 //! What a filter says that no call of a trace can be meant by: more likely a slip than a wish.
 
+use cutape_cuda_api::Function;
 use cutape_trace_format::trace::Trace;
 
 use super::field::Field;
@@ -11,38 +12,56 @@ impl Filter {
     /// Names of functions, families and threads that nothing in the trace has, with what may have been meant.
     pub fn warnings(&self, trace: &Trace) -> Vec<String> {
         let tests = self.parsed.tests.iter();
-        tests.filter_map(|test| warning(test, trace)).collect()
+        let warning = |test| {
+            let (known, what) = match field(test)? {
+                Field::Comm => (threads(trace), "thread"),
+                field => functions(field, trace.schema().functions())?,
+            };
+            warning(test, &known, &format!("{what} of the trace"))
+        };
+        tests.filter_map(warning).collect()
+    }
+
+    /// Names of functions and families that none of these functions has, before there is a trace.
+    pub fn unknown_names(&self, known: &[Function]) -> Vec<String> {
+        let tests = self.parsed.tests.iter();
+        let warning = |test| {
+            let (known, what) = functions(field(test)?, known)?;
+            warning(test, &known, &format!("{what} that cutape knows"))
+        };
+        tests.filter_map(warning).collect()
     }
 }
 
-fn warning(test: &Test, trace: &Trace) -> Option<String> {
-    let Subject::Field(field) = test.subject else {
-        return None;
-    };
-    let functions = || trace.schema().functions().iter();
-    let (known, what): (Vec<&str>, _) = match field {
-        Field::Api => (
-            functions()
-                .flat_map(|function| [function.name.as_str(), function.base.as_str()])
-                .collect(),
-            "function",
-        ),
-        Field::Family => (
-            functions()
-                .map(|function| function.family.as_str())
-                .collect(),
-            "family",
-        ),
-        Field::Comm => (
-            trace
-                .threads()
-                .iter()
-                .map(|thread| thread.name.as_str())
-                .collect(),
-            "thread",
-        ),
-        _ => return None,
-    };
+fn field(test: &Test) -> Option<Field> {
+    match test.subject {
+        Subject::Field(field) => Some(field),
+        _ => None,
+    }
+}
+
+/// What functions have in a field that names them, and what that is.
+fn functions(field: Field, functions: &[Function]) -> Option<(Vec<&str>, &'static str)> {
+    let functions = functions.iter();
+    match field {
+        Field::Api => {
+            let names = functions.flat_map(|one| [one.name.as_str(), one.base.as_str()]);
+            Some((names.collect(), "function"))
+        }
+        Field::Family => {
+            let families = functions.map(|one| one.family.as_str());
+            Some((families.collect(), "family"))
+        }
+        _ => None,
+    }
+}
+
+fn threads(trace: &Trace) -> Vec<&str> {
+    let threads = trace.threads().iter();
+    threads.map(|thread| thread.name.as_str()).collect()
+}
+
+fn warning(test: &Test, known: &[&str], what: &str) -> Option<String> {
     if matches!(test.op, Op::Differs | Op::Holds) {
         return None;
     }
@@ -57,10 +76,7 @@ fn warning(test: &Test, trace: &Trace) -> Option<String> {
     let hint = nearest(word, known.iter().copied())
         .map(|near| format!("; did you mean {near}?"))
         .unwrap_or_default();
-    Some(format!(
-        "no {what} of the trace is {} {word}{hint}",
-        called(test.op)
-    ))
+    Some(format!("no {what} is {} {word}{hint}", called(test.op)))
 }
 
 fn called(op: Op) -> &'static str {
